@@ -1,0 +1,37 @@
+# Two commands do all the set-up: `make demo` runs the main job, `make test` passes the tests.
+PYTHON ?= python3
+TOX := .tools/bin/tox
+
+# What a window of napari needs on a virtual display.
+DISPLAY_PACKAGES := xvfb libegl1 libgl1 libgl1-mesa-dri libglib2.0-0 libdbus-1-3 libfontconfig1 \
+	libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 \
+	libxcb-render-util0 libxcb-shape0 libxcb-xkb1
+
+.PHONY: demo test lint weights clean
+
+demo: $(TOX)  ## fuse a pair with known truth, or: make demo ARGS="A.png B.png -o OUT"
+	$(TOX) run -q -e demo -- $(ARGS)
+
+test: $(TOX) display  ## style, types, the core without Qt, and everything with napari in a real window
+	$(TOX) run
+
+lint: $(TOX)
+	$(TOX) run -q -e lint
+
+weights: $(TOX)  ## train both bundled models anew: make weights DATA=folder/of/sharp/images
+	$(TOX) run -q -e train -- $(DATA) -o runs/rpsnn-lite --model lite
+	$(TOX) run -q -e train -- $(DATA) -o runs/rpsnn --model full --init runs/rpsnn-lite/model.safetensors
+	cp runs/rpsnn-lite/model.safetensors weights/rpsnn-lite.safetensors
+	cp runs/rpsnn/model.safetensors weights/rpsnn.safetensors
+
+.PHONY: display
+display:
+	@scripts/system-packages.sh $(DISPLAY_PACKAGES)
+
+$(TOX):
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || scripts/system-packages.sh python3-venv
+	$(PYTHON) -m venv .tools
+	.tools/bin/pip install -q 'tox>=4.22'
+
+clean:
+	rm -rf .tools .tox build dist demo

@@ -1,0 +1,226 @@
+"""The R-PSNN graph: two differently focused images in, one all-in-focus image out, by regression.
+
+Source: L. Jiang, H. Fan, J. Li, C. Tu, "Pseudo-Siamese residual atrous pyramid network for multi-focus image
+fusion", IET Image Processing 15 (2021), doi 10.1049/ipr2.12326.
+
+1. Two branches of the same shape that share no weights ("pseudo-Siamese") turn each image into features.
+2. In a branch, residual atrous convolution pyramids (RACP) look near and far at once: dilations 1, 4 and 8.
+3. A generation module turns the features of both branches, side by side, into the image.
+
+There is no bias, no normalisation and only LeakyReLU between the convolutions, so the network is positively
+homogeneous, ``f(s * a, s * b) == s * f(a, b)`` for ``s > 0``: a scale common to both images is irrelevant, an
+offset is not.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+#: Receptive radius in pixels. An output pixel depends on nothing farther away: per branch 3 + 1 (two convs),
+#: 3 * 2 (residual blocks), 2 * 8 (pyramids), then in the generation module 1, 4 * 2, 3 and 1.
+HALO = 39
+
+DILATIONS = (1, 4, 8)
+GROUPS = (1, 2, 3)
+NEGATIVE_SLOPE = 0.1
+
+#: Of the decision at the start. Pictures differ by up to 1, random features by far less.
+GAIN = 4.0
+
+#: The start needs four channels a colour for its gate (see `RPSNN.reset_parameters`).
+MIN_WIDTH = 12
+
+
+def _conv(c_in: int, c_out: int, size: int, dilation: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(c_in, c_out, size, padding=size // 2 * dilation, dilation=dilation, bias=False)
+
+
+def _activate(x: Tensor) -> Tensor:
+    return F.leaky_relu(x, NEGATIVE_SLOPE)
+
+
+class ConvBlock(nn.Module):
+    """Convolution, then LeakyReLU."""
+
+    def __init__(self, c_in: int, c_out: int, size: int) -> None:
+        super().__init__()
+        self.conv = nn.Sequential(_conv(c_in, c_out, size), nn.LeakyReLU(NEGATIVE_SLOPE))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.conv(x)
+        return y
+
+
+class ResidualBlock(nn.Module):
+    """``x + conv(LeakyReLU(conv(x)))``, nothing after the sum."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.res = nn.Sequential(_conv(width, width, 3), nn.LeakyReLU(NEGATIVE_SLOPE), _conv(width, width, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = x + self.res(x)
+        return y
+
+
+class RACP(nn.Module):
+    """Residual atrous convolution pyramid: three groups of three dilated convolutions, all on the block's input.
+
+    The paper runs nine 3x3 convolutions, concatenates them by group and applies a 1x1 convolution to each group.
+    The three convolutions of one dilation see the same input, and a 1x1 convolution of a concatenation is a sum
+    over its parts, so `forward` computes the same from one convolution and one 1x1 convolution per dilation:
+    6 large ones in place of 12 small ones, which keeps the arithmetic units busy. The parameters stay the paper's.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+        for group in GROUPS:
+            for i, dilation in enumerate(DILATIONS, start=1):
+                conv = nn.Sequential(_conv(width, width, 3, dilation), nn.LeakyReLU(NEGATIVE_SLOPE))
+                self.add_module(f"conv{group}_{i}", conv)
+            self.add_module(f"conv{group}", _conv(len(DILATIONS) * width, width, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x
+        for i, dilation in enumerate(DILATIONS, start=1):
+            atrous = torch.cat([self.get_parameter(f"conv{g}_{i}.0.weight") for g in GROUPS])  # (3 width, width, 3, 3)
+            part = slice((i - 1) * self.width, i * self.width)
+            mix = torch.cat(
+                [self.get_parameter(f"conv{g}.weight")[:, part] for g in GROUPS], 1
+            )  # (width, 3 width, 1, 1)
+            features = _activate(F.conv2d(x, atrous, padding=dilation, dilation=dilation))
+            y = y + F.conv2d(features, mix)
+        return y
+
+
+class RPSNN(nn.Module):
+    """Pseudo-Siamese residual atrous pyramid network of the paper, at any width.
+
+    ``RPSNN()(image0, image1)`` takes two float tensors of shape `(N, 3, rows, columns)` on the model's device and
+    returns one of the same shape. Values are meant to lie in [0, 1] with one scale and one offset common to both
+    images. Any size from 1x1 works; zero padding keeps it.
+
+    Parameters
+    ----------
+    width : int, optional
+        Number of channels of the blocks. 64 is the paper's (2 322 289 weights); 16 is `rpsnn-lite`. Multiples of
+        16 run best. At least 3, since the first three channels carry the colours at the start.
+
+    Notes
+    -----
+    A new network returns exactly the mean of its two inputs (see `reset_parameters`), so that training only has to
+    learn the missing detail.
+    """
+
+    def __init__(self, width: int = 64) -> None:
+        super().__init__()
+        if width < MIN_WIDTH:
+            raise ValueError(f"width: expected at least {MIN_WIDTH}, got {width}")
+        self.width = width
+        self.branches = nn.ModuleList(
+            nn.Sequential(
+                ConvBlock(3, 16, 7),
+                ConvBlock(16, width, 3),
+                ResidualBlock(width),
+                RACP(width),
+                ResidualBlock(width),
+                RACP(width),
+                ResidualBlock(width),
+            )
+            for _ in range(2)
+        )
+        self.generator = nn.Sequential(
+            ConvBlock(2 * width, width, 3),
+            *(ResidualBlock(width) for _ in range(4)),
+            ConvBlock(width, width, 1),
+            ConvBlock(width, 3, 7),
+            ConvBlock(3, 3, 3),
+        )
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Set a start from which there is only one thing to learn: which source is sharper where.
+
+        Values in [0, 1] pass LeakyReLU unchanged, so centre taps carry the colours of both images through the network,
+        and zeros in the last convolution of a residual block or pyramid make it the identity. Behind the branches,
+        channels 0 to 2 are the first image ``a``, 3 to 5 the second one ``b``, and 6 less 7 is a decision ``v``,
+        zero at the start. The last residual block adds, with ``u = (a - b) / 2``,
+
+            (|u + v| - |u - v|) / 2  =  sign(u) sign(v) min(|u|, |v|)
+
+        to the mean of both, each modulus being ``(leaky(x) + leaky(-x)) / 0.9``. With ``v = 0`` the network returns
+        the mean; with a large positive ``v`` it returns ``a`` and with a large negative one ``b``, to the last bit that
+        float32 holds. All other weights are He-initialised and free to learn anything else.
+        """
+        for name, weight in self.named_parameters():
+            nn.init.kaiming_normal_(weight, a=NEGATIVE_SLOPE)
+            if name.endswith(("res.2.weight", "conv1.weight", "conv2.weight", "conv3.weight")):
+                weight.zero_()
+
+        # Besides the colours, a branch measures detail: filters blind to brightness, their responses pooled. Both
+        # branches start with the same ones, so that the responses to both images can be compared.
+        colours = {c: {c: 1.0} for c in range(3)}
+        filters = self.get_parameter("branches.0.0.conv.0.weight")
+        filters.sub_(filters.mean((2, 3), keepdim=True))
+        pooling = self.get_parameter("branches.0.1.conv.0.weight")
+        pooling.abs_()
+        pooling[:, :3] = 0
+        self._set_taps("branches.0.0.conv.0", colours)
+        self._set_taps("branches.0.1.conv.0", colours)
+        self.branches[1].load_state_dict(self.branches[0].state_dict())
+
+        images = {image * 3 + c: {image * self.width + c: 1.0} for image in range(2) for c in range(3)}
+        self._set_taps("generator.0.conv.0", {**images, 6: {}, 7: {}})
+        gate: dict[int, dict[int, float]] = {}  # its inputs: u + v, -u - v, u - v and -u + v of each colour
+        total: dict[int, dict[int, float]] = {c: {} for c in range(3)}
+        for c in range(3):
+            for i, (u, v) in enumerate(((1, 1), (-1, -1), (1, -1), (-1, 1))):
+                gate[4 * c + i] = {c: u / 2, 3 + c: -u / 2, 6: v * GAIN, 7: -v * GAIN}
+                total[c][4 * c + i] = u * v / (1 - NEGATIVE_SLOPE)
+        self._set_taps("generator.4.res.0", gate)
+        self._set_taps("generator.4.res.2", total)
+        self._set_taps("generator.5.conv.0", {c: {c: 0.5, 3 + c: 0.5} for c in range(3)})
+        self._set_taps("generator.6.conv.0", colours)
+        self._set_taps("generator.7.conv.0", colours)
+
+    def _set_taps(self, convolution: str, rows: dict[int, dict[int, float]]) -> None:
+        """Make output channels of a convolution the given sums of input channels, pixel by pixel."""
+        weight = self.get_parameter(f"{convolution}.weight").data
+        centre = weight.shape[-1] // 2
+        for row, taps in rows.items():
+            weight[row] = 0
+            for channel, tap in taps.items():
+                weight[row, channel, centre, centre] = tap
+
+    def forward(self, image0: Tensor, image1: Tensor) -> Tensor:
+        x = torch.cat([self.branches[0](image0), self.branches[1](image1)], 1)
+        # From the last residual block on, all ends in the picture itself and in differences of large numbers (see
+        # `reset_parameters`). It stays float32, 4 % of the work: bfloat16 steps are 1/256 near 1.
+        x = self.generator[:4](x)
+        with torch.autocast(x.device.type, enabled=False):
+            y: Tensor = self.generator[4:](x.to(next(self.parameters()).dtype))
+        return y
+
+
+@torch.no_grad()
+def widen(network: RPSNN, width: int) -> RPSNN:
+    """Return a wider network that computes exactly what `network` does.
+
+    The old weights keep the first channels of every block. Old channels do not listen to new ones; new ones start
+    as in a new network, and training connects them (T. Chen, I. Goodfellow, J. Shlens, "Net2Net", ICLR 2016).
+    """
+    if width < network.width:
+        raise ValueError(f"width: expected at least the network's {network.width}, got {width}")
+    wide = RPSNN(width)
+    for name, old in network.named_parameters():
+        new = wide.get_parameter(name)
+        parts = max(1, old.shape[1] // network.width) if old.shape[1] % network.width == 0 else 1
+        new[: old.shape[0]] = 0
+        # A convolution of a concatenation reads its parts side by side: two branches, or three dilations.
+        for source, target in zip(old.chunk(parts, 1), new.chunk(parts, 1), strict=True):
+            target[: source.shape[0], : source.shape[1]] = source
+    return wide

@@ -1,0 +1,54 @@
+"""Image size in, windows to read and to write out. Integers only.
+
+A convolutional network sees no farther than its receptive radius, so a window read with a halo of that radius gives
+exactly the whole image's result inside. Where a window meets the image's border the halo is cut off, never padded,
+because the network pads the whole image there as well. All windows have one shape, the last ones are moved inwards:
+libraries below plan and allocate once per shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One step of work: the window to read, the part of the image to write, and where that part lies in the window."""
+
+    read: tuple[slice, slice]
+    write: tuple[slice, slice]
+    inner: tuple[slice, slice]
+
+
+def split_length(length: int, tile: int, halo: int) -> Iterator[tuple[slice, slice, slice]]:
+    """Split one axis: slices to read, to write, and to write within what was read.
+
+    The slices to write cover the axis once; the slices to read all have the length ``min(length, tile + 2 * halo)``.
+    """
+    window = min(length, tile + 2 * halo)
+    done = 0
+    while done < length:
+        start = min(max(done - halo, 0), length - window)
+        stop = length if start + window == length else start + window - halo
+        yield slice(start, start + window), slice(done, stop), slice(done - start, stop - start)
+        done = stop
+
+
+def split_image(rows: int, columns: int, tile: int, halo: int) -> list[Tile]:
+    """Tiles of an image of `rows` by `columns` pixels, row by row.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Size of the image in pixels.
+    tile : int
+        Side in pixels of the part a window contributes away from the image's borders.
+    halo : int
+        Pixels read around it on each side.
+    """
+    return [
+        Tile((read_y, read_x), (write_y, write_x), (inner_y, inner_x))
+        for read_y, write_y, inner_y in split_length(rows, tile, halo)
+        for read_x, write_x, inner_x in split_length(columns, tile, halo)
+    ]

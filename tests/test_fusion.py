@@ -1,0 +1,215 @@
+import numpy as np
+import pytest
+from skimage.metrics import peak_signal_noise_ratio
+
+from napari_rpsnn import fuse, load_model
+from napari_rpsnn.fusion import iter_fuse
+
+# float32 makes the invariants exact to rounding; bfloat16 has a test of its own.
+EXACT = {"precision": "float32"}
+
+
+@pytest.mark.parametrize("model", ["rpsnn-lite", "rpsnn"])
+def test_fused_is_nearer_to_the_truth_than_the_average(rgb_pair, model):
+    near, far, truth = rgb_pair
+    fused = fuse(near, far, channel_axis=-1, model=model)
+    mean = ((near.astype(int) + far) // 2).astype(np.uint8)
+    assert peak_signal_noise_ratio(truth, fused) > peak_signal_noise_ratio(truth, mean) + 3
+
+
+def test_bfloat16_is_as_near_to_the_truth(grey_pair):
+    near, far, truth = grey_pair
+    fast, exact = (peak_signal_noise_ratio(truth, fuse(near, far, precision=p)) for p in ("bfloat16", "float32"))
+    assert abs(fast - exact) < 0.5
+
+
+def test_two_equal_images_give_the_image(grey_pair):
+    truth = grey_pair[2]
+    assert peak_signal_noise_ratio(truth, fuse(truth, truth, **EXACT), data_range=255) > 40
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8"])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_every_real_dtype_comes_back(grey_pair, dtype, order):
+    near, far = (x[:40, 40:90] // 2 for x in grey_pair[:2])
+    kind = np.dtype(dtype).newbyteorder(order)
+    fused = fuse(near.astype(kind), far.astype(kind), **EXACT)
+    assert fused.dtype == kind
+    expected = fuse(near, far, **EXACT)
+    np.testing.assert_allclose(fused.astype(float), expected.astype(float), atol=0.51)
+
+
+def test_12_bit_camera_counts_in_uint16(grey_pair):
+    near, far, truth = (x.astype(np.uint16) * 16 for x in grey_pair)
+    fused = fuse(near, far, **EXACT)
+    assert fused.dtype == np.uint16
+    assert fused.max() <= 4095
+    assert peak_signal_noise_ratio(truth, fused, data_range=4095) > 30
+
+
+@pytest.mark.parametrize(("factor", "offset"), [(1, -1000), (1, 1000), (1e-3, 0), (3000, 500), (1e-6, 7)])
+def test_a_common_scale_and_offset_do_the_same_to_the_result(grey_pair, factor, offset):
+    near, far = (x.astype(np.float64) for x in grey_pair[:2])
+    expected = fuse(near, far, **EXACT) * factor + offset
+    fused = fuse(near * factor + offset, far * factor + offset, **EXACT)
+    np.testing.assert_allclose(fused, expected, rtol=0, atol=1e-4 * 255 * factor)
+
+
+def test_float32_with_a_negative_offset(grey_pair):
+    near, far, truth = (x.astype(np.float32) / 255 - 1000 for x in grey_pair)
+    fused = fuse(near, far, **EXACT)
+    assert fused.dtype == np.float32
+    assert peak_signal_noise_ratio(truth, fused, data_range=1) > 30
+
+
+def test_values_stay_within_the_sources_range(grey_pair):
+    near, far, _ = grey_pair
+    fused = fuse(near, far)
+    assert fused.min() >= min(near.min(), far.min())
+    assert fused.max() <= max(near.max(), far.max())
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (3, 500)])
+def test_small_and_narrow_images(shape):
+    rng = np.random.default_rng(0)
+    near, far = rng.integers(0, 255, (2, *shape), dtype=np.uint8)
+    fused = fuse(near, far)
+    assert (fused.shape, fused.dtype) == (shape, np.uint8)
+
+
+def test_a_constant_pair_gives_the_constant():
+    flat = np.full((5, 6), 42, np.uint16)
+    np.testing.assert_array_equal(fuse(flat, flat), flat)
+
+
+def test_layout_in_memory_makes_no_difference_and_inputs_stay(grey_pair):
+    near, far, _ = grey_pair
+    expected = fuse(near, far, **EXACT)
+    wide = np.zeros((near.shape[0] * 2, near.shape[1] * 3), np.uint8)
+    wide[::2, ::-3] = near
+    strided = wide[::2, ::-3]
+    read_only = far.copy(order="F")
+    read_only.flags.writeable = False
+    before = strided.copy(), read_only.copy()
+    np.testing.assert_array_equal(fuse(strided, read_only, **EXACT), expected)
+    np.testing.assert_array_equal(strided, before[0])
+    np.testing.assert_array_equal(read_only, before[1])
+
+
+def test_lists_are_images_too():
+    assert fuse([[1, 2], [3, 4]], [[1, 2], [3, 4]]).shape == (2, 2)
+
+
+def test_tiles_do_not_show(grey_pair):
+    near, far, _ = (x.astype(np.float64) for x in grey_pair)
+    whole = fuse(near, far, **EXACT)
+    np.testing.assert_allclose(fuse(near, far, tile=16, **EXACT), whole, rtol=0, atol=2e-3)
+
+
+def test_same_input_same_result(grey_pair):
+    near, far, _ = grey_pair
+    np.testing.assert_array_equal(fuse(near, far), fuse(near, far))
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_colour_channels_on_any_axis(rgb_pair, axis):
+    near, far, _ = rgb_pair
+    expected = fuse(near, far, channel_axis=-1, **EXACT)
+    fused = fuse(np.moveaxis(near, -1, axis), np.moveaxis(far, -1, axis), channel_axis=axis, **EXACT)
+    np.testing.assert_array_equal(np.moveaxis(fused, axis, -1), expected)
+
+
+def test_alpha_is_kept_and_not_fused(rgb_pair):
+    near, far, _ = rgb_pair
+    alpha = np.random.default_rng(0).integers(0, 255, (*near.shape[:2], 1), dtype=np.uint8)
+    fused = fuse(*(np.concatenate([x, alpha], -1) for x in (near, far)), channel_axis=-1, **EXACT)
+    np.testing.assert_array_equal(fused[..., 3:], alpha)
+    np.testing.assert_array_equal(fused[..., :3], fuse(near, far, channel_axis=-1, **EXACT))
+
+
+def test_differing_alpha_is_refused(rgb_pair):
+    near, far, _ = rgb_pair
+    rgba = [np.concatenate([x, np.full((*x.shape[:2], 1), v, np.uint8)], -1) for x, v in ((near, 255), (far, 0))]
+    with pytest.raises(ValueError, match="the last is alpha and must be the same in both, got 12288 pixels"):
+        fuse(*rgba, channel_axis=-1)
+
+
+def test_other_numbers_of_channels_are_fused_one_by_one(grey_pair):
+    near, far, _ = grey_pair
+    stack0, stack1 = np.stack([near, near // 3], -1), np.stack([far, far // 3], -1)
+    fused = fuse(stack0, stack1, channel_axis=-1, **EXACT)
+    np.testing.assert_array_equal(fused[..., 0], fuse(near, far, **EXACT))
+    np.testing.assert_array_equal(fused[..., 1], fuse(near // 3, far // 3, **EXACT))
+
+
+def test_leading_axes_are_fused_picture_by_picture(grey_pair):
+    near, far, _ = grey_pair
+    times0, times1 = np.stack([near, near // 2])[:, None], np.stack([far, far // 2])[:, None]
+    fused = fuse(times0, times1, **EXACT)
+    assert fused.shape == (2, 1, 96, 128)
+    np.testing.assert_array_equal(fused[0, 0], fuse(near, far, **EXACT))
+    np.testing.assert_array_equal(fused[1, 0], fuse(near // 2, far // 2, **EXACT))
+
+
+def test_time_series_of_colour(rgb_pair):
+    near, far, _ = rgb_pair
+    fused = fuse(np.stack([near, far]), np.stack([far, near]), channel_axis=-1, **EXACT)
+    np.testing.assert_array_equal(fused[0], fuse(near, far, channel_axis=-1, **EXACT))
+
+
+def test_a_loaded_model_is_taken_and_left_alone(grey_pair):
+    near, far, _ = grey_pair
+    network = load_model("rpsnn-lite")
+    before = {n: t.clone() for n, t in network.state_dict().items()}
+    np.testing.assert_array_equal(fuse(near, far, model=network), fuse(near, far, model="rpsnn-lite"))
+    assert all((t == before[n]).all() for n, t in network.state_dict().items())
+
+
+def test_both_sources_count_alike(grey_pair):
+    near, far, _ = grey_pair
+    assert peak_signal_noise_ratio(fuse(near, far), fuse(far, near)) > 35
+
+
+def test_progress_comes_after_every_tile(grey_pair):
+    near, far, _ = grey_pair
+    reports = list(iter_fuse(np.stack([near] * 2), np.stack([far] * 2), tile=20))
+    assert [r.done for r in reports] == list(range(len(reports)))
+    assert {r.total for r in reports} == {len(reports) - 1}
+    assert len(reports) > 3
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("which", [0, 1])
+def test_nan_and_infinity_are_refused_by_name(bad, which):
+    pair = [np.zeros((4, 4)), np.zeros((4, 4))]
+    pair[which][1, 2] = bad
+    with pytest.raises(ValueError, match=f"image{which}: expected finite values, got 1 that"):
+        fuse(*pair)
+
+
+@pytest.mark.parametrize("dtype", [bool, complex, "U1", object, "M8[s]"])
+def test_other_dtypes_are_refused_by_name(dtype):
+    good, bad = np.zeros((4, 4)), np.zeros((4, 4)).astype(int).astype(dtype)
+    with pytest.raises(TypeError, match=r"image1: expected an integer or floating-point dtype, got"):
+        fuse(good, bad)
+
+
+@pytest.mark.parametrize(
+    ("image0", "image1", "message"),
+    [
+        (np.zeros((4, 4)), np.zeros((4, 5)), r"expected the same shape, got \(4, 4\) and \(4, 5\)"),
+        (np.zeros((4, 4), "u1"), np.zeros((4, 4), "u2"), "expected the same dtype, got uint8 and uint16"),
+        (np.zeros(4), np.zeros(4), r"expected at least 2 axes.*got \(4,\)"),
+        (np.zeros((0, 4)), np.zeros((0, 4)), r"none of them empty, got \(0, 4\)"),
+    ],
+)
+def test_pairs_that_do_not_fit_are_refused(image0, image1, message):
+    with pytest.raises(ValueError, match=message):
+        fuse(image0, image1)
+
+
+def test_a_channel_axis_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match=r"channel_axis: expected an axis.*\(4, 4, 3\), got 3"):
+        fuse(np.zeros((4, 4, 3)), np.zeros((4, 4, 3)), channel_axis=3)
+    with pytest.raises(ValueError, match="expected at least 3 axes"):
+        fuse(np.zeros((4, 4)), np.zeros((4, 4)), channel_axis=0)

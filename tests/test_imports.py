@@ -1,0 +1,38 @@
+"""What `import napari_rpsnn` must not load, looked at in a fresh interpreter."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "napari", "qtpy", "PyQt6", "magicgui", "lightning_fabric", "skimage", "scipy")
+
+
+def loaded_after(code):
+    """Names among HEAVY that a fresh interpreter has loaded after running `code`."""
+    script = f"import sys, json; {code}; print(json.dumps([m for m in {HEAVY!r} if m in sys.modules]))"
+    return json.loads(subprocess.run([sys.executable, "-c", script], check=True, capture_output=True).stdout)
+
+
+def test_the_package_loads_nothing_heavy():
+    assert loaded_after("import napari_rpsnn") == []
+
+
+def test_fuse_loads_torch_only_when_called():
+    assert "torch" not in loaded_after("from napari_rpsnn import fuse")
+
+
+def test_the_core_loads_neither_napari_nor_qt():
+    loaded = loaded_after("import numpy as np; from napari_rpsnn import fuse; fuse(np.zeros((2, 2)), np.zeros((2, 2)))")
+    assert "torch" in loaded
+    assert not {"napari", "qtpy", "PyQt6", "magicgui", "lightning_fabric"} & set(loaded)
+
+
+def test_layers_need_no_napari():
+    assert loaded_after("import napari_rpsnn.layers") == []
+
+
+def test_the_widget_opens_without_torch():
+    pytest.importorskip("napari", reason="napari is not in this environment")
+    assert "torch" not in loaded_after("import napari_rpsnn.widget")

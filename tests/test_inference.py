@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+import torch
+from test_network import randomized
+
+from napari_rpsnn.inference import choose_device, choose_model, choose_precision, choose_tile, iter_tiles
+from napari_rpsnn.network import HALO
+from napari_rpsnn.weights import prepared_model
+
+
+def fuse_tiled(network, pair, tile, halo=HALO, dtype=torch.float64):
+    fused = np.full(pair[0].shape, np.nan)
+    read = lambda window: tuple(x[window] for x in pair)  # noqa: E731
+    for place, values in iter_tiles(network, read, fused.shape[:2], dtype=dtype, tile=tile, halo=halo):
+        fused[place.write] = values
+    return fused
+
+
+@pytest.fixture(scope="module")
+def pair():
+    rng = np.random.default_rng(0)
+    return rng.random((2, 150, 190, 3))
+
+
+def test_tiled_equals_whole_at_a_halo_of_39_and_not_at_38(pair):
+    network = randomized().double()
+    whole = fuse_tiled(network, pair, 512)
+    scale = np.abs(whole).max()
+    assert np.abs(fuse_tiled(network, pair, 40) - whole).max() < 1e-13 * scale
+    assert np.abs(fuse_tiled(network, pair, 40, halo=38) - whole).max() > 1e-12 * scale
+
+
+def test_bfloat16_is_close_to_float32(rgb_pair):
+    network = prepared_model("rpsnn-lite", torch.device("cpu"))
+    pair = [x.astype(np.float32) / 255 for x in rgb_pair[:2]]
+    exact = fuse_tiled(network, pair, 512, dtype=torch.float32)
+    fast = fuse_tiled(network, pair, 512, dtype=torch.bfloat16)
+    assert 0 < np.abs(fast - exact).mean() < 0.01
+
+
+def test_devices():
+    assert choose_device("cpu") == torch.device("cpu")
+    assert choose_device("auto").type in ("cuda", "mps", "cpu")
+    with pytest.raises(ValueError, match=r"device: expected 'auto'.*got 'gpu'"):
+        choose_device("gpu")
+    with pytest.raises(ValueError, match="device: 'cuda:99' is not on this machine, which has"):
+        choose_device("cuda:99")
+
+
+def test_precisions():
+    cpu = torch.device("cpu")
+    assert choose_precision("auto", cpu) in (torch.bfloat16, torch.float32)
+    assert choose_precision("float32", cpu) == torch.float32
+    with pytest.raises(ValueError, match="precision: expected 'auto', 'float32', 'bfloat16', got 'float16'"):
+        choose_precision("float16", cpu)
+
+
+def test_models():
+    assert choose_model("auto", torch.device("cpu")) == "rpsnn-lite"
+    assert choose_model("auto", torch.device("cuda")) == "rpsnn"
+    assert choose_model("rpsnn", torch.device("cpu")) == "rpsnn"
+
+
+@pytest.mark.parametrize("tile", [0, -1, 1.5, "big", True])
+def test_bad_tiles_are_refused(tile):
+    with pytest.raises(ValueError, match="tile: expected 'auto' or a number"):
+        choose_tile(tile, torch.device("cpu"))

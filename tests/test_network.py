@@ -1,0 +1,139 @@
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from napari_rpsnn.network import HALO, RPSNN, widen
+
+
+def randomized(width=16, seed=0):
+    """A network in which every weight counts; the start's many zeros would hide mistakes."""
+    torch.manual_seed(seed)
+    network = RPSNN(width)
+    for weight in network.parameters():
+        nn.init.kaiming_normal_(weight, a=0.1)
+        weight.data *= 0.6
+    return network
+
+
+def image(*shape, seed=0):
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def as_in_the_paper(weights, image0, image1):
+    """The graph written out from its description, with the tensor names of the authors' checkpoint."""
+
+    def conv(x, name, dilation=1):
+        w = weights[f"{name}.weight"]
+        return F.conv2d(x, w, padding=w.shape[-1] // 2 * dilation, dilation=dilation)
+
+    def active(x):
+        return F.leaky_relu(x, 0.1)
+
+    def residual(x, name):
+        return x + conv(active(conv(x, f"{name}.res.0")), f"{name}.res.2")
+
+    def pyramid(x, name):
+        y = x
+        for group in (1, 2, 3):
+            parts = [active(conv(x, f"{name}.conv{group}_{i}.0", d)) for i, d in ((1, 1), (2, 4), (3, 8))]
+            y = y + conv(torch.cat(parts, 1), f"{name}.conv{group}")
+        return y
+
+    def branch(x, name):
+        x = active(conv(x, f"{name}.0.conv.0"))
+        x = active(conv(x, f"{name}.1.conv.0"))
+        x = pyramid(residual(x, f"{name}.2"), f"{name}.3")
+        return residual(pyramid(residual(x, f"{name}.4"), f"{name}.5"), f"{name}.6")
+
+    x = torch.cat([branch(image0, "Siamese_1"), branch(image1, "Siamese_2")], 1)
+    x = active(conv(x, "Gen_Module.0.conv.0"))
+    for i in (1, 2, 3, 4):
+        x = residual(x, f"Gen_Module.{i}")
+    for i in (5, 6, 7):
+        x = active(conv(x, f"Gen_Module.{i}.conv.0"))
+    return x
+
+
+def authors_checkpoint(network):
+    """The network's tensors under the authors' names."""
+    prefixes = {"branches.0.": "Siamese_1.", "branches.1.": "Siamese_2.", "generator.": "Gen_Module."}
+    state = network.state_dict()
+    return {
+        theirs + n.removeprefix(ours): t
+        for ours, theirs in prefixes.items()
+        for n, t in state.items()
+        if n.startswith(ours)
+    }
+
+
+def test_size_is_the_papers():
+    state = RPSNN().state_dict()
+    assert len(state) == 76
+    assert sum(t.numel() for t in state.values()) == 2_322_289
+
+
+@pytest.mark.parametrize("width", [16, 64])
+def test_merged_convolutions_equal_the_plain_graph(width):
+    network = randomized(width)
+    a, b = image(1, 3, 50, 60), image(1, 3, 50, 60, seed=1)
+    plain = as_in_the_paper(authors_checkpoint(network), a, b)
+    with torch.inference_mode():
+        merged = network(a, b)
+    assert (merged - plain).abs().max() <= 1e-5 * plain.abs().max()
+
+
+def test_a_new_network_returns_the_mean():
+    a, b = image(2, 3, 20, 30), image(2, 3, 20, 30, seed=1)
+    torch.testing.assert_close(RPSNN(16)(a, b), (a + b) / 2, rtol=0, atol=1e-6)
+
+
+def test_the_decision_of_a_new_network_selects_a_source():
+    network = RPSNN(16)
+    a, b = image(1, 3, 20, 30), image(1, 3, 20, 30, seed=1)
+    for decision, source in ((6, a), (7, b)):
+        network.reset_parameters()
+        with torch.no_grad():
+            network.generator[0].conv[0].weight[decision, 0, 1, 1] = 100
+        torch.testing.assert_close(network(a + 0.1, b + 0.1), source + 0.1, rtol=0, atol=1e-4)
+
+
+def test_networks_share_no_tensor():
+    networks = RPSNN(16), RPSNN(16)
+    pointers = [t.data_ptr() for n in networks for t in n.state_dict().values()]
+    assert len(set(pointers)) == 2 * 76
+
+
+def test_receptive_radius_is_the_halo():
+    network = randomized().double()
+    a = image(1, 3, 101, 101).double().requires_grad_()
+    b = image(1, 3, 101, 101, seed=1).double().requires_grad_()
+    network(a, b)[..., 50, 50].sum().backward()
+    for source in (a, b):
+        rows = source.grad.abs().sum((0, 1, 3)).nonzero()
+        assert (rows.min(), rows.max()) == (50 - HALO, 50 + HALO)
+
+
+def test_positively_homogeneous():
+    network = randomized().double()
+    a, b = image(1, 3, 30, 30).double(), image(1, 3, 30, 30, seed=1).double()
+    torch.testing.assert_close(network(7 * a, 7 * b), 7 * network(a, b))
+
+
+def test_widening_changes_nothing():
+    network = randomized(16)
+    a, b = image(1, 3, 30, 40), image(1, 3, 30, 40, seed=1)
+    expected = network(a, b)
+    torch.testing.assert_close(widen(network, 48)(a, b), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 500)])
+def test_any_size(size):
+    assert RPSNN(16)(image(1, 3, *size), image(1, 3, *size)).shape == (1, 3, *size)
+
+
+def test_too_narrow_is_refused():
+    with pytest.raises(ValueError, match="width: expected at least 12, got 3"):
+        RPSNN(3)
+    with pytest.raises(ValueError, match="width: expected at least the network's 32, got 16"):
+        widen(RPSNN(32), 16)

@@ -1,0 +1,68 @@
+"""The manifest, the weights, and what the built packages hold."""
+
+import subprocess
+import sys
+import tarfile
+import zipfile
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+from npe2 import PluginManifest
+
+import napari_rpsnn
+
+ROOT = Path(__file__).parent.parent
+CARRIED = (
+    "napari.yaml",
+    "py.typed",
+    "__init__.pyi",
+    "weights/README.md",
+    "weights/rpsnn.safetensors",
+    "weights/rpsnn-lite.safetensors",
+)
+
+
+def test_the_installed_package_carries_all_it_needs():
+    package = Path(napari_rpsnn.__file__).parent
+    assert [name for name in CARRIED if not (package / name).is_file()] == []
+
+
+def test_the_manifest_is_valid_and_its_commands_exist():
+    manifest = PluginManifest.from_distribution("napari-rpsnn")
+    assert manifest.display_name == "R-PSNN focus fusion"
+    assert [w.display_name for w in manifest.contributions.widgets] == ["Fuse two layers"]
+    assert "napari/layers/project" in manifest.contributions.menus
+
+
+def test_entry_points():
+    assert {e.name for e in entry_points(group="napari.manifest")} >= {"napari-rpsnn"}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The wheel and the sdist, built from a checkout."""
+    pytest.importorskip("hatchling", reason="hatchling is not in this environment")
+    out = tmp_path_factory.mktemp("dist")
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-d", out], cwd=ROOT, check=True, capture_output=True)
+    return out
+
+
+def test_the_wheel_carries_all_it_needs(built):
+    (wheel,) = built.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert len(names) == len(set(names))
+    assert [name for name in CARRIED if f"napari_rpsnn/{name}" not in names] == []
+
+
+def test_the_sdist_builds_the_same_wheel(built, tmp_path):
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (source,) = tmp_path.iterdir()
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel"], cwd=source, check=True, capture_output=True
+    )
+    (again,) = (source / "dist").glob("*.whl")
+    (wheel,) = built.glob("*.whl")
+    assert sorted(zipfile.ZipFile(again).namelist()) == sorted(zipfile.ZipFile(wheel).namelist())

@@ -1,0 +1,23 @@
+import numpy as np
+import pytest
+
+from napari_rpsnn.tiling import split_image
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 500), (100, 100), (301, 257)])
+@pytest.mark.parametrize("tile", [1, 32, 100, 512])
+def test_tiles_cover_the_image_once_with_halo_or_border_on_each_side(shape, tile):
+    halo = 39
+    written = np.zeros(shape, int)
+    for part in split_image(*shape, tile, halo):
+        written[part.write] += 1
+        for read, write, inner, length in zip(part.read, part.write, part.inner, shape, strict=True):
+            assert read.start == 0 or write.start - read.start >= halo
+            assert read.stop == length or read.stop - write.stop >= halo
+            assert inner == slice(write.start - read.start, write.stop - read.start)
+    assert (written == 1).all()
+
+
+def test_all_windows_have_one_shape():
+    sizes = {tuple(s.stop - s.start for s in part.read) for part in split_image(1000, 700, 200, 39)}
+    assert sizes == {(278, 278)}
