@@ -71,8 +71,8 @@ class TrainConfig:
     out: str
     width: int = 64
     steps: int = 12_000
-    geometric: int = 4
-    fluorescence: int = 1
+    geometric: int = 3
+    fluorescence: int = 2
     brightfield: int = 3
     crop: int = 112
     learning_rate: float = 1e-3

@@ -38,6 +38,7 @@ class FuseTwoLayers(Container[Any]):
         napari_viewer.layers.events.inserted.connect(self._preset_second)
 
     def _preset_second(self) -> None:
+        self.reset_choices()  # this may be called before the combo boxes have followed the layer list
         choices = [layer for layer in self.image1.choices if layer is not self.image0.value]
         if self.image1.value is self.image0.value and choices:
             self.image1.value = choices[-1]
