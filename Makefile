@@ -7,7 +7,7 @@ DISPLAY_PACKAGES := xvfb libegl1 libgl1 libgl1-mesa-dri libglib2.0-0 libdbus-1-3
 	libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 \
 	libxcb-render-util0 libxcb-shape0 libxcb-xkb1
 
-.PHONY: demo test lint weights clean
+.PHONY: demo test lint weights screenshots clean
 
 demo: $(TOX)  ## fuse a pair with known truth, or: make demo ARGS="A.png B.png -o OUT"
 	$(TOX) run -q -e demo -- $(ARGS)
@@ -23,6 +23,9 @@ weights: $(TOX)  ## train both bundled models anew: make weights DATA=folder/of/
 	$(TOX) run -q -e train -- $(DATA) -o runs/rpsnn --model full --init runs/rpsnn-lite/model.safetensors
 	cp runs/rpsnn-lite/model.safetensors weights/rpsnn-lite.safetensors
 	cp runs/rpsnn/model.safetensors weights/rpsnn.safetensors
+
+screenshots: $(TOX) display  ## make docs/widget.png anew
+	$(TOX) run -q -e screenshots
 
 .PHONY: display
 display:

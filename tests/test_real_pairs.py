@@ -1,0 +1,45 @@
+"""The 20 Lytro pairs (M. Nejati et al., Information Fusion 25, 2015), where a copy lies beside the checkout."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage.io import imread
+
+from napari_rpsnn import fuse
+
+LYTRO = Path(__file__).parents[2] / "shared" / "eval" / "lytro"
+
+pytestmark = pytest.mark.skipif(not LYTRO.is_dir(), reason=f"no Lytro pairs at {LYTRO}")
+
+
+def read(number):
+    return (imread(LYTRO / f"img{k}" / f"lytro-{number:02}.jpg") for k in (1, 2))
+
+
+def gradient(image):
+    grey = image.mean(-1)
+    return np.abs(np.diff(grey, axis=0)).mean() + np.abs(np.diff(grey, axis=1)).mean()
+
+
+@pytest.mark.parametrize("number", range(1, 21))
+def test_sharper_than_both_sources_without_a_shift_of_colour(number):
+    near, far = read(number)
+    fused = fuse(near, far, channel_axis=-1, model="rpsnn-lite")
+    assert gradient(fused) > max(gradient(near), gradient(far))
+    shift = fused.mean((0, 1)) - (near.mean((0, 1)) + far.mean((0, 1))) / 2
+    assert np.abs(shift).max() < 1
+
+
+def test_tiles_leave_no_seams():
+    near, far = read(1)
+    whole = fuse(near, far, channel_axis=-1, model="rpsnn-lite", precision="float32")
+    tiled = fuse(near, far, channel_axis=-1, model="rpsnn-lite", precision="float32", tile=100)
+    # Equal but for values that lie on the edge of rounding to 8 bits.
+    assert np.mean(tiled != whole) < 1e-3
+    assert np.abs(tiled.astype(int) - whole).max() <= 1
+
+
+def test_the_full_model_does_as_well():
+    near, far = (x[100:300, 100:300] for x in read(3))
+    assert gradient(fuse(near, far, channel_axis=-1, model="rpsnn")) > max(gradient(near), gradient(far))
