@@ -351,11 +351,14 @@ def _record(scene: _Scene, draw: _Draw) -> None:
     gain = torch.where(draw.chance(0.25, n), draw.uniform(0.97, 1.03, n), 1.0)
     far, truth = far * gain, truth * gain
     scene.far, scene.sharp = far, share * scene.sharp + (1 - share) * truth
+    # One camera took both: the level of noise is one, its values are not. Noise in one image alone would teach the
+    # network that noise is no detail, at the cost of doubting real detail.
+    sigma = draw.uniform(0, 1, n) ** 2 * 0.03 * draw.chance(0.6, n)
+    compressed, quality = draw.chance(0.4, n), draw.uniform(70, 97, n)
     for name, part in (("near", share), ("far", 1 - share)):
         clean = getattr(scene, name)
-        sigma = draw.uniform(0, 1, n) ** 2 * 0.03 * draw.chance(0.6, n)
         noisy = clean + sigma * torch.randn(clean.shape, generator=draw.torch, device=draw.device)
-        recorded = torch.where(draw.chance(0.4, n), _jpeg(noisy, draw.uniform(70, 97, n)), noisy)
+        recorded = torch.where(compressed, _jpeg(noisy, quality), noisy)
         setattr(scene, name, recorded)
         scene.sharp = scene.sharp + part * (recorded - clean)
 
