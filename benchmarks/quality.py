@@ -16,8 +16,9 @@ import torch
 from skimage.metrics import peak_signal_noise_ratio
 
 from napari_rpsnn import fuse
-from napari_rpsnn.data import PairMaker, read_pictures, split_pictures
+from napari_rpsnn.data import PairMaker
 from napari_rpsnn.demo import average, sharper_source
+from napari_rpsnn.pictures import read_pictures, split_pictures
 
 METHODS = {
     "plain average": average,

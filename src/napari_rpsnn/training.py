@@ -25,8 +25,9 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from napari_rpsnn.data import Batch, PairMaker, Picture, read_pictures, split_pictures
+from napari_rpsnn.data import Batch, PairMaker
 from napari_rpsnn.network import RPSNN, widen
+from napari_rpsnn.pictures import Picture, read_pictures, split_pictures
 from napari_rpsnn.weights import load_model, save_model, write_whole
 
 #: Pairs of each defocus kind that validation looks at.
