@@ -10,7 +10,7 @@ KINDS = {"geometric": 2, "fluorescence": 2, "brightfield": 2}
 
 @pytest.fixture(scope="module")
 def pictures():
-    return [Picture("ihc.png", torch.from_numpy(data.immunohistochemistry()).permute(2, 0, 1))]
+    return [Picture("ihc.png", (torch.from_numpy(data.immunohistochemistry()).permute(2, 0, 1),))]
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +50,23 @@ def test_in_most_pixels_one_of_both_is_the_truth(pictures):
     batch = PairMaker(pictures, crop=64, kinds={"geometric": 16}).batch(0)
     nearest = torch.minimum((batch.near - batch.sharp).abs(), (batch.far - batch.sharp).abs()).mean(1)
     assert (nearest < 0.02).float().mean() > 0.8
+
+
+def test_measured_triples_are_cropped_alike(pictures):
+    (sharp,) = pictures[0].images
+    triple = Picture("gt/x.png", (sharp // 2, sharp // 4, sharp))
+    batch = PairMaker([triple], crop=64, kinds={"geometric": 1, "measured": 3}).batch(0)
+    assert batch.near.shape == (3, 3, 64, 64)
+    brighter = torch.maximum(batch.near, batch.far)
+    torch.testing.assert_close(brighter, batch.sharp / 2, rtol=0, atol=0.01)
+
+
+def test_both_kinds_of_pictures_may_be_mixed(pictures):
+    (sharp,) = pictures[0].images
+    triple = Picture("gt/x.png", (sharp, sharp, sharp))
+    assert len(PairMaker([*pictures, triple], crop=64, kinds={"geometric": 2, "measured": 3}).batch(0).near) == 5
+
+
+def test_a_batch_of_nothing_is_refused(pictures):
+    with pytest.raises(ValueError, match="kinds: expected at least one pair"):
+        PairMaker(pictures, crop=64, kinds={"measured": 3})

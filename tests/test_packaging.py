@@ -1,8 +1,8 @@
 """The manifest, the weights, and what the built packages hold."""
 
+import shutil
 import subprocess
 import sys
-import tarfile
 import zipfile
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -57,8 +57,7 @@ def test_the_wheel_carries_all_it_needs(built):
 
 def test_the_sdist_builds_the_same_wheel(built, tmp_path):
     (sdist,) = built.glob("*.tar.gz")
-    with tarfile.open(sdist) as archive:
-        archive.extractall(tmp_path, filter="data")
+    shutil.unpack_archive(sdist, tmp_path)
     (source,) = tmp_path.iterdir()
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel"], cwd=source, check=True, capture_output=True

@@ -1,5 +1,12 @@
 import itertools
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,13 +17,13 @@ pytest.importorskip("lightning_fabric", reason="Lightning Fabric is not in this 
 
 from napari_rpsnn import TrainConfig, fuse, load_model, train
 from napari_rpsnn.cli import train_command
-from napari_rpsnn.training import iter_train, learning_rate
+from napari_rpsnn.training import iter_train
 from napari_rpsnn.weights import read_card
 
 
 @pytest.fixture(autouse=True)
 def short_validation(monkeypatch):
-    monkeypatch.setattr("napari_rpsnn.training.VALIDATION_PAIRS", 8)
+    monkeypatch.setattr("napari_rpsnn.validation.PAIRS", 8)
 
 
 @pytest.fixture(scope="module")
@@ -54,13 +61,14 @@ def assert_same(path0, path1):
     assert all(torch.equal(t, second[n]) for n, t in tensors(path0).items())
 
 
-def test_a_run_makes_a_model_that_fuse_takes(config):
+def test_a_run_makes_a_model_that_fuse_takes(config, tmp_path):
     path = train(config)
     image = np.arange(64, dtype=np.uint8).reshape(8, 8)
     assert fuse(image, image, model=path).shape == (8, 8)
     card = read_card(path)
-    assert (card["step"], card["config"]["seed"], card["pictures"]) == (4, 0, 4)
-    assert "data" not in card["config"]
+    assert (card["step"], card["recipe"]["seed"]) == (4, 0)
+    assert sorted(card["pictures"]) == ["coffee0.png", "coffee1.png", "ihc0.png", "ihc1.png"]
+    assert str(tmp_path) not in str(card)
 
 
 def test_the_same_seed_gives_the_same_weights(config, tmp_path):
@@ -75,9 +83,50 @@ def test_the_same_seed_gives_the_same_weights(config, tmp_path):
 def test_a_resumed_run_equals_an_uninterrupted_one(config, tmp_path):
     whole = train(config)
     part = replace(config, out=str(tmp_path / "part"))
-    for _ in itertools.islice(iter_train(part), 3):  # stopped in the third step; the second was saved
-        pass
+    steps = iter_train(part)
+    for _ in range(3):
+        next(steps)
+    steps.close()  # as Ctrl-C does; saves the third step
     assert_same(whole, train(part, resume=True))
+
+
+def test_a_run_that_was_killed_resumes_from_the_last_checkpoint(config, tmp_path):
+    whole = train(config)
+    part = replace(config, out=str(tmp_path / "part"))
+    steps = iter_train(part)
+    for _ in range(3):
+        next(steps)
+    shutil.copytree(part.out, tmp_path / "killed")  # the third step is not in there
+    steps.close()
+    assert_same(whole, train(replace(part, out=str(tmp_path / "killed")), resume=True))
+
+
+def test_minutes_bound_a_run_and_resuming_ends_it(config, tmp_path):
+    whole = train(config)
+    part = replace(config, out=str(tmp_path / "part"), minutes=0)
+    train(part)
+    assert read_card(Path(part.out) / "model.safetensors")["step"] == 0
+    assert_same(whole, train(replace(part, minutes=None), resume=True))
+
+
+def test_logs_and_panels_are_written(config):
+    train(config)
+    out = Path(config.out)
+    assert "geometric network" in (out / "logs" / "from_step_0" / "metrics.csv").read_text()
+    assert list((out / "logs" / "from_step_0").glob("events.out.tfevents*"))
+    panel = io.imread(out / "panels" / "step_0000004.png")
+    assert panel.shape == (6 * 112, 5 * 112, 3)
+    assert panel.std() > 10
+
+
+def test_measured_triples_train_too(config, tmp_path):
+    truth = data.camera()[:128, :128]
+    for folder, image in (("img1", truth // 2), ("img2", truth), ("gt", truth)):
+        for i in range(2):
+            (tmp_path / "triples" / folder).mkdir(parents=True, exist_ok=True)
+            io.imsave(tmp_path / "triples" / folder / f"{i}.png", image)
+    path = train(replace(config, data=str(tmp_path / "triples"), measured=2))
+    assert "measured network" in read_card(path)["validation_psnr_db"]
 
 
 def test_training_lowers_the_loss(config):
@@ -92,12 +141,15 @@ def test_a_wider_network_starts_from_a_narrow_one(config, tmp_path):
     narrow = train(config)
     wide = train(replace(config, out=str(tmp_path / "wide"), width=32, init=str(narrow), steps=2))
     assert load_model(wide).width == 32
-    assert read_card(wide)["config"]["init"] == "model.safetensors"
+    assert read_card(wide)["recipe"]["init"] == "model.safetensors"
 
 
 def test_resuming_with_another_configuration_is_refused(config):
     train(config)
-    with pytest.raises(ValueError, match="resume: expected the configuration"):
+    with pytest.raises(
+        ValueError,
+        match=r"resume: expected the options of the checkpoint, {'learning_rate': 0.001}, got {'learning_rate': 1.0}",
+    ):
         train(replace(config, learning_rate=1.0), resume=True)
 
 
@@ -120,21 +172,68 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(config
 
 def test_the_rate_warms_up_and_decays_to_nothing():
     config = TrainConfig(data="", out="", steps=1000, warmup=100, learning_rate=1.0)
-    rates = [learning_rate(config, step) for step in range(1000)]
+    rates = [config.learning_rate_at(step) for step in range(1000)]
     assert rates[0] == pytest.approx(0.01)
     assert max(rates) == pytest.approx(0.98, abs=0.02)
     assert rates[-1] < 1e-5
 
 
-def test_the_command(config, capsys):
-    options = [
-        f"--{k.replace('_', '-')}={v}" for k, v in asdict(config).items() if k not in ("data", "out", "width", "init")
+def options(config):
+    """Command-line options of a configuration."""
+    given = {k: v for k, v in asdict(config).items() if v is not None and k not in ("data", "out", "width")}
+    return [
+        config.data,
+        "-o",
+        config.out,
+        "--model",
+        str(config.width),
+        *(f"--{k.replace('_', '-')}={v}" for k, v in given.items()),
     ]
-    train_command([config.data, "-o", config.out, "--model", "lite", *options])
-    assert "model.safetensors" in capsys.readouterr().out
+
+
+def test_the_command(config, capsys):
+    train_command(options(config))
+    assert "model.safetensors after step 4 of 4" in capsys.readouterr().out
     assert load_model(f"{config.out}/model.safetensors").width == 16
 
 
+def start_command(config, **how):
+    command = [sys.executable, "-c", "from napari_rpsnn.cli import train_command; train_command()", *options(config)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(config):
+    config = replace(config, steps=100_000)
+    process = start_command(config)
+    while process.poll() is None and not (Path(config.out) / "checkpoint.pt").is_file():
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "To go on, give the same command with --resume." in out
+    step = read_card(Path(config.out) / "model.safetensors")["step"]
+    assert f"after step {step} of 100000" in out
+
+
+def test_a_full_disk_keeps_the_last_checkpoint_and_says_so(config):
+    train(config)
+    kept = (Path(config.out) / "checkpoint.pt").read_bytes()
+    limit = 200_000  # bytes: less than a checkpoint, enough for the logs
+
+    def no_space():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    process = start_command(config, preexec_fn=no_space)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "napari-rpsnn-train: " in err
+    assert "File too large" in err
+    assert "Traceback" not in err
+    assert (Path(config.out) / "checkpoint.pt").read_bytes() == kept
+    assert not list(Path(config.out).glob("*.part"))
+
+
 def test_the_command_says_what_is_wrong_without_a_traceback(tmp_path):
-    with pytest.raises(SystemExit, match="napari-rpsnn-train: folder: expected images"):
+    with pytest.raises(SystemExit, match="napari-rpsnn-train: data: expected images"):
         train_command([str(tmp_path), "-o", str(tmp_path / "out")])

@@ -33,6 +33,12 @@ class Batch:
     far: Tensor
     sharp: Tensor
 
+    @property
+    def sources(self) -> tuple[Tensor, Tensor]:
+        """Near and far in the layout that convolutions run fastest in."""
+        near, far = (x.contiguous(memory_format=torch.channels_last) for x in (self.near, self.far))
+        return near, far
+
 
 class PairMaker:
     """Makes training batches from sharp pictures, reproducibly.
@@ -43,7 +49,8 @@ class PairMaker:
     crop : int
         Side of the square patches in pixels.
     kinds : mapping of str to int
-        Number of pairs of each kind in a batch: "geometric", "fluorescence", "brightfield".
+        Number of pairs of each kind in a batch: "geometric", "fluorescence" and "brightfield", made of sharp pictures,
+        and "measured", taken from triples. Kinds for which there are no pictures are left out.
     seed : int
     device : torch.device or str
         Where pictures are kept and pairs are made.
@@ -58,9 +65,12 @@ class PairMaker:
         seed: int = 0,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.images = [p.pixels.to(device) for p in pictures]
+        self.images = [p.images[0].to(device) for p in pictures if not p.is_triple]
+        self.triples = [tuple(x.to(device) for x in p.images) for p in pictures if p.is_triple]
         self.crop = crop
-        self.kinds = kinds
+        self.kinds = {k: n for k, n in kinds.items() if n and (self.triples if k == "measured" else self.images)}
+        if not self.kinds:
+            raise ValueError(f"kinds: expected at least one pair of a kind that the pictures allow, got {kinds}")
         self.seed = seed
         self.device = torch.device(device)
 
@@ -73,24 +83,40 @@ class PairMaker:
             "fluorescence": self._fluorescence,
             "brightfield": self._brightfield,
         }
-        scenes = [makers[kind](draw, n) for kind, n in self.kinds.items() if n]
-        scene = Scene.join(scenes)
-        record(scene, draw)
-        inner = (..., slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
-        near, far, sharp = (x.clamp(0, 1)[inner].contiguous() for x in (scene.near, scene.far, scene.sharp))
+        made = [makers[kind](draw, n) for kind, n in self.kinds.items() if kind != "measured"]
+        parts = []
+        if made:
+            scene = Scene.join(made)
+            record(scene, draw)
+            inner = (..., slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
+            parts.append(torch.stack((scene.near, scene.far, scene.sharp)).clamp(0, 1)[inner])
+        if measured := self.kinds.get("measured"):
+            parts.append(self._measured(draw, measured))
+        near, far, sharp = torch.cat(parts, 1)
         swap = draw.chance(0.5, len(near))
         return Batch(torch.where(swap, far, near), torch.where(swap, near, far), sharp)
 
     def _patches(self, draw: Draw, n: int) -> Tensor:
         """Random crops, zoomed and flipped, with changed colours and contrast."""
         size = self.crop + 2 * MARGIN
-        x = torch.cat([_zoomed_crop(draw.python.choice(self.images), size, draw.python) for _ in range(n)])
+        crops = [_zoomed_crop(draw.python.choice(self.images), size, draw.python) for _ in range(n)]
+        x = torch.cat([crop.expand(-1, 3, -1, -1) for crop in crops])
         grey = x.mean(1, keepdim=True).expand_as(x)
         x = torch.where(draw.chance(0.25, n), grey, x)
         x = torch.where(draw.chance(0.1, n), 1 - x, x)
         x = x ** torch.exp(draw.uniform(-0.4, 0.4, n))
         contrast = torch.where(draw.chance(0.5, n), torch.ones_like(x[:, :1, :1, :1]), draw.uniform(0.2, 1, n))
         return contrast * x + (1 - contrast) * draw.uniform(0, 1, n)
+
+    def _measured(self, draw: Draw, n: int) -> Tensor:
+        """Crops of triples, `(3, n, 3, rows, columns)`. What cameras add to real pairs is in them already."""
+        crops = []
+        for _ in range(n):
+            near, far, sharp = draw.python.choice(self.triples)
+            # As one picture of nine channels, all three get the same crop, zoom and flips.
+            colours = torch.cat([x.expand(3, -1, -1) for x in (near, far, sharp)])
+            crops.append(_zoomed_crop(colours, self.crop, draw.python))
+        return torch.cat(crops).reshape(n, 3, 3, self.crop, self.crop).transpose(0, 1)
 
     def _geometric(self, draw: Draw, n: int) -> Scene:
         sharp = self._patches(draw, n)
@@ -173,9 +199,10 @@ class PairMaker:
 
 
 def _zoomed_crop(image: Tensor, size: int, rng: random.Random) -> Tensor:
-    """A random square of `image`, as `(1, 3, size, size)` in [0, 1]: from 1.4 times reduced to 2.5 times enlarged.
+    """A random square of `image`, as `(1, channels, size, size)` in [0, 1].
 
-    Cameras on microscopes oversample: detail in focus may lie far below the pixels' limit, and must still win.
+    It is reduced by up to 1.4 or enlarged by up to 2.5 times: cameras on microscopes oversample, and detail in focus
+    that lies far below the pixels' limit must still win.
     """
     rows, columns = image.shape[-2:]
     side = min(round(size / math.exp(rng.uniform(math.log(0.7), math.log(2.5)))), rows, columns)
@@ -184,7 +211,7 @@ def _zoomed_crop(image: Tensor, size: int, rng: random.Random) -> Tensor:
     x = F.interpolate(x, (size, size), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
     if rng.random() < 0.5:
         x = x.transpose(-1, -2)
-    return torch.rot90(x, rng.randrange(4), (-2, -1)).expand(1, 3, size, size)
+    return torch.rot90(x, rng.randrange(4), (-2, -1))
 
 
 def _lens_blur(image: Tensor, size: Tensor, draw: Draw) -> Tensor:
