@@ -170,23 +170,24 @@ class PairMaker:
         pale = draw.uniform(0.15, 1, n)
         absorbing = 1 - pale * (1 - absorbing)
         density = 1 - absorbing.mean(1, keepdim=True)
-        cells = draw.mask(absorbing)
-        cells = defocus.gaussian_blur(cells, draw.uniform(0.7, 8, n).flatten()) * draw.chance(0.6, n)
-        absorbing = absorbing * (1 - draw.uniform(0, 0.5, n, 3) * cells).clamp(0, 1)
-        smooth = defocus.gaussian_blur(density, draw.uniform(0.7, 6, n).flatten())
+        # Bodies that are thicker in the middle: their outline absorbs, their dome refracts. Strong phases are rare;
+        # without many weak ones, whose defocus takes contrast away, the network learns that less contrast is focus.
+        cells = draw.mask(absorbing) * draw.chance(0.6, n)
+        outline = defocus.gaussian_blur(cells, draw.uniform(0.7, 3, n).flatten())
+        dome = defocus.gaussian_blur(cells, draw.uniform(3, 14, n).flatten())
+        absorbing = absorbing * (1 - draw.uniform(0, 0.5, n, 3) * outline).clamp(0, 1)
+        smooth = defocus.gaussian_blur(density, draw.uniform(1, 8, n).flatten())
         sign = torch.where(draw.chance(0.5, n), 1.0, -1.0)
-        phase = sign * (draw.uniform(0, 7, n) * cells + draw.uniform(0, 5, n) * smooth / pale)
-        phase = phase + draw.uniform(0, 0.3, n) * draw.noise(absorbing, draw.python.uniform(3, 20)) * draw.chance(
-            0.5, n
-        )
+        phase = sign * (6 * draw.uniform(0, 1, n) ** 2 * dome + 3 * draw.uniform(0, 1, n) ** 2 * smooth / pale)
+        texture = draw.noise(absorbing, draw.python.uniform(3, 20)) * draw.chance(0.5, n)
+        phase = phase + draw.uniform(0, 0.3, n) * texture
         condenser = draw.uniform(0.004, 0.04, n).flatten()
         best = draw.uniform(-45, 45, n) * draw.chance(0.7, n)
         planes = [defocus.brightfield(absorbing, phase, best.flatten(), condenser=condenser)]
         for _ in range(2):
             side = torch.where(draw.chance(0.5, n), 1.0, -1.0)
-            kappa = side * (
-                best.abs() * draw.uniform(1.3, 2, n) + torch.exp(draw.uniform(math.log(20), math.log(220), n))
-            )
+            farther = torch.exp(draw.uniform(math.log(20), math.log(220), n))
+            kappa = side * (best.abs() * draw.uniform(1.3, 2, n) + farther)
             planes.append(defocus.brightfield(absorbing, phase, kappa.flatten(), condenser=condenser))
         near_blur, far_blur, share = _focus_maps(draw, absorbing, depth=0, everywhere=0.6)
         optics_blur = draw.uniform(0, 1.2, n).flatten()
