@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from skimage import io
 
@@ -5,7 +6,6 @@ from napari_rpsnn import demo
 
 
 def test_without_arguments_the_truth_is_known_and_beats_the_average(tmp_path, capsys):
-    pytest.importorskip("matplotlib", reason="matplotlib is not in this environment")
     demo.main(["-o", str(tmp_path), "--device", "cpu"])
     lines = capsys.readouterr().out.splitlines()
     decibels = [float(line.split()[-2]) for line in lines[:3]]
@@ -17,11 +17,29 @@ def test_without_arguments_the_truth_is_known_and_beats_the_average(tmp_path, ca
 
 
 def test_two_files(tmp_path, grey_pair, capsys):
-    pytest.importorskip("matplotlib", reason="matplotlib is not in this environment")
     for name, image in zip("ab", grey_pair, strict=False):
         io.imsave(tmp_path / f"{name}.png", image)
     demo.main([str(tmp_path / "a.png"), str(tmp_path / "b.png"), "-o", str(tmp_path / "out")])
     assert io.imread(tmp_path / "out" / "fused.png").shape == (96, 128)
+
+
+def test_16_bit_files_stay_16_bit(tmp_path, grey_pair):
+    for name, image in zip("ab", grey_pair, strict=False):
+        io.imsave(tmp_path / f"{name}.tif", image.astype(np.uint16) * 16, check_contrast=False)
+    demo.main([str(tmp_path / "a.tif"), str(tmp_path / "b.tif"), "-o", str(tmp_path)])
+    fused = io.imread(tmp_path / "fused.png")
+    assert fused.dtype == np.uint16
+    assert fused.max() > 255
+    assert io.imread(tmp_path / "figure.png").std() > 10
+
+
+def test_files_that_do_not_fit_are_refused_in_one_line(tmp_path, grey_pair, capsys):
+    io.imsave(tmp_path / "a.png", grey_pair[0])
+    io.imsave(tmp_path / "b.png", grey_pair[1][:-1])
+    with pytest.raises(SystemExit):
+        demo.main([str(tmp_path / "a.png"), str(tmp_path / "b.png"), "-o", str(tmp_path / "out")])
+    assert "expected the same shape, got (96, 128) and (95, 128)" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_one_file_is_refused(capsys):

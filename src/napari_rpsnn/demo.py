@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
+import PIL.ImageDraw
 from numpy.typing import NDArray
 from scipy import ndimage as ndi
-from skimage import color, data, metrics
+from skimage import color, data
 from skimage.io import imread, imsave
+from skimage.metrics import peak_signal_noise_ratio
 from skimage.util import img_as_float
 
 from napari_rpsnn.fusion import fuse
@@ -58,15 +61,56 @@ def _luminance(image: Image) -> Image:
 
 
 def draw(panels: dict[str, Image], path: Path) -> None:
-    """Write one figure with the panels side by side."""
-    from matplotlib.figure import Figure
+    """Write one figure: uint8 pictures of one height side by side, each under its title."""
+    gap, line = 8, 24
+    pictures = [PIL.Image.fromarray(image).convert("RGB") for image in panels.values()]
+    size = (sum(p.width + gap for p in pictures) - gap, pictures[0].height + line)
+    figure = PIL.Image.new("RGB", size, "white")
+    pen = PIL.ImageDraw.Draw(figure)
+    left = 0
+    for title, picture in zip(panels, pictures, strict=True):
+        pen.text((left + 4, 4), title, fill="black", font_size=14)
+        figure.paste(picture, (left, line))
+        left += picture.width + gap
+    figure.save(path)
 
-    figure = Figure(figsize=(4 * len(panels), 4.4), layout="constrained")
-    for axes, (title, image) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
-        axes.imshow(image, cmap="gray")
-        axes.set_title(title)
-        axes.axis("off")
-    figure.savefig(path, dpi=110)
+
+def to_uint8(images: Sequence[Image]) -> list[Image]:
+    """Pictures to look at: one stretch for all, none for uint8."""
+    if all(image.dtype == np.uint8 for image in images):
+        return list(images)
+    low, high = min(x.min() for x in images), max(x.max() for x in images)
+    return [np.rint((x.astype(float) - low) * 255 / ((high - low) or 1)).astype(np.uint8) for x in images]
+
+
+def run(image_paths: Sequence[Path], out: Path, model: str, device_name: str) -> None:
+    """Fuse, write and print; see `main`."""
+    from napari_rpsnn import inference
+
+    truth = None
+    if image_paths:
+        near, far = (imread(path) for path in image_paths)
+    else:
+        near, far, truth = make_pair()
+    device = inference.choose_device(device_name)
+    precision = str(inference.choose_precision("auto", device)).removeprefix("torch.")
+    name = str(inference.choose_model(model, device))
+    started = time.perf_counter()
+    fused = fuse(near, far, channel_axis=-1 if near.ndim == 3 else None, model=name, device=str(device))
+    seconds = time.perf_counter() - started
+
+    result = out / ("fused.png" if fused.dtype in (np.uint8, np.uint16) else "fused.tif")
+    out.mkdir(parents=True, exist_ok=True)
+    imsave(result, fused, check_contrast=False)
+    panels = dict(zip(("near", "far", "fused"), to_uint8((near, far, fused)), strict=True))
+    if truth is not None:
+        panels["4 x |fused - truth|"] = np.clip(4 * np.abs(fused.astype(float) - truth), 0, 255).astype(np.uint8)
+        rivals = {name: fused, "plain average": average(near, far), "sharper source": sharper_source(near, far)}
+        for rival, image in rivals.items():
+            print(f"{rival:>15}: PSNR to the truth {peak_signal_noise_ratio(truth, image):.2f} dB")
+    draw(panels, out / "figure.png")
+    print(f"{name} on {device}, {precision}, {seconds:.2f} s, {near.shape[1]}x{near.shape[0]} pixels")
+    print(f"Wrote {result} and {out / 'figure.png'}")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -80,35 +124,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     if len(args.images) not in (0, 2):
         parser.error(f"expected no image or two, got {len(args.images)}")
 
-    truth = None
-    if args.images:
-        near, far = (imread(path) for path in args.images)
-    else:
-        near, far, truth = make_pair()
-
-    from napari_rpsnn import inference
-
-    device = inference.choose_device(args.device)
-    precision = inference.choose_precision("auto", device)
-    model = inference.choose_model(args.model, device)
-    started = time.perf_counter()
-    fused = fuse(near, far, channel_axis=-1 if near.ndim == 3 else None, model=model, device=str(device))
-    seconds = time.perf_counter() - started
-
-    args.out.mkdir(parents=True, exist_ok=True)
-    imsave(args.out / "fused.png", fused, check_contrast=False)
-    panels = {"near": near, "far": far, "fused": fused}
-    if truth is not None:
-        panels["4 x |fused - truth|"] = np.clip(4 * np.abs(fused.astype(float) - truth), 0, 255).astype(np.uint8)
-        rivals = {model: fused, "plain average": average(near, far), "sharper source": sharper_source(near, far)}
-        for name, image in rivals.items():
-            print(f"{name:>15}: PSNR to the truth {metrics.peak_signal_noise_ratio(truth, image):.2f} dB")
-    draw(panels, args.out / "figure.png")
-    print(
-        f"{model} on {device}, {str(precision).removeprefix('torch.')}, {seconds:.2f} s, "
-        f"{near.shape[1]}x{near.shape[0]} pixels"
-    )
-    print(f"Wrote {args.out / 'fused.png'} and {args.out / 'figure.png'}")
+    try:
+        run(args.images, args.out, args.model, args.device)
+    except (ValueError, TypeError, OSError) as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
 
 
 if __name__ == "__main__":
