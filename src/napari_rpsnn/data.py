@@ -132,8 +132,7 @@ class PairMaker:
         foreground = self._patches(draw, len(background))
         matte = draw.mask(background)
         matte = defocus.gaussian_blur(matte, draw.uniform(0.3, 1, len(matte)))
-        shape = torch.rand((), generator=draw.torch, device=background.device) < 0.5
-        blur = defocus.disk_blur if shape else defocus.gaussian_blur
+        blur = draw.python.choice((defocus.disk_blur, defocus.gaussian_blur))
         size = size.flatten()
         spread = blur(matte, size)
         near = matte * foreground + (1 - matte) * blur(background, size)

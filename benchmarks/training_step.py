@@ -1,0 +1,68 @@
+"""How long a training step waits for its pairs: step time with and without making data, interleaved, medians.
+
+    python benchmarks/training_step.py FOLDER [--model lite] [--device auto] [--repeat 20]
+
+FOLDER holds sharp images. Prints seconds per step with fresh pairs, seconds with one batch used again, their ratio, and
+the pairs per second. A ratio near 1 means that the processor that trains hardly waits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from statistics import median
+
+import torch
+from lightning_fabric import Fabric
+
+from napari_rpsnn.cli import WIDTHS
+from napari_rpsnn.config import TrainConfig
+from napari_rpsnn.data import Batch, PairMaker
+from napari_rpsnn.network import RPSNN
+from napari_rpsnn.pictures import read_pictures
+from napari_rpsnn.training import loss_function
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("folder")
+    parser.add_argument("--model", default="lite", choices=WIDTHS)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--repeat", type=int, default=20)
+    args = parser.parse_args()
+
+    config = TrainConfig(data=args.folder, out="", width=WIDTHS[args.model])
+    fabric = Fabric(accelerator=args.device, devices=1, precision=config.precision)
+    network = RPSNN(config.width).to(memory_format=torch.channels_last)
+    model, optimizer = fabric.setup(network, torch.optim.Adam(network.parameters(), lr=1e-4))
+    pairs = PairMaker(read_pictures(args.folder), crop=config.crop, kinds=config.kinds, device=fabric.device)
+
+    def step(batch: Batch) -> None:
+        with fabric.autocast():
+            fused = model(*batch.sources)
+        loss = loss_function(fused, batch.sharp)
+        optimizer.zero_grad()
+        fabric.backward(loss)
+        optimizer.step()
+        loss.item()  # waits for the device
+
+    fixed = pairs.batch(0)
+    fresh_s, fixed_s = [], []
+    for i in range(args.repeat + 3):
+        started = time.perf_counter()
+        step(pairs.batch(i))
+        between = time.perf_counter()
+        step(fixed)
+        if i >= 3:  # the first steps plan and allocate
+            fresh_s.append(between - started)
+            fixed_s.append(time.perf_counter() - between)
+    fresh, alone = median(fresh_s), median(fixed_s)
+    print(
+        f"{args.model} on {fabric.device}: {fresh:.4f} s a step with fresh pairs, {alone:.4f} s without making them, "
+        f"ratio {fresh / alone:.2f}, {len(fixed.sharp) / fresh:.1f} pairs/s"
+    )
+
+
+if __name__ == "__main__":
+    main()
