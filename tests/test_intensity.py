@@ -26,12 +26,19 @@ def test_all_of_16_bits_come_back_exactly():
 def test_64_bit_integers_do_not_wrap_around(dtype):
     image = np.array([np.iinfo(dtype).min, np.iinfo(dtype).max], dtype)
     values = IntensityRange.of(image, image)
-    back = values.from_unit(np.array([0.0, 1.0]), image.dtype)
-    assert back[0] < back[1]
+    np.testing.assert_array_equal(values.to_unit(image), [0, 1])
+    np.testing.assert_array_equal(values.from_unit(np.array([-0.1, 1.1]), image.dtype), image)
+
+
+@pytest.mark.parametrize("value", [2**53 + 1, 2**63 - 1])
+def test_integers_that_float64_cannot_hold_come_back(value):
+    image = np.array([value - 3, value], np.int64)
+    values = IntensityRange.of(image, image)
+    np.testing.assert_array_equal(values.from_unit(values.to_unit(image), image.dtype), image)
 
 
 def test_nothing_leaves_the_range():
-    values = IntensityRange(100.0, 200.0)
+    values = IntensityRange(100, 200)
     np.testing.assert_array_equal(values.from_unit(np.array([-0.5, 1.5]), np.dtype("u1")), [100, 200])
 
 
@@ -42,5 +49,5 @@ def test_a_constant_comes_back():
 
 
 def test_an_overflowing_range_is_refused():
-    with pytest.raises(ValueError, match="span a range"):
+    with pytest.raises(ValueError, match="within a range"):
         IntensityRange.of(np.array([-1e308]), np.array([1e308]))

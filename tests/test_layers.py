@@ -15,7 +15,13 @@ def layer(name, shape=(4, 5), **changes):
         "multiscale": False,
         "scale": np.ones(len(shape)),
         "translate": np.zeros(len(shape)),
+        "rotate": np.eye(len(shape)),
+        "shear": np.zeros(1),
+        "affine": SimpleNamespace(affine_matrix=np.eye(len(shape) + 1)),
         "units": ("pixel",) * len(shape),
+        "axis_labels": ("axis -2", "axis -1"),
+        "blending": "additive",
+        "interpolation2d": "linear",
         "colormap": "magenta",
         "contrast_limits": [0, 1],
         "gamma": 0.8,
@@ -36,7 +42,7 @@ def test_the_result_takes_over_where_it_lies_and_how_it_looks():
 
 
 def test_rgb_layers_have_colours_on_the_last_axis():
-    pair = read_pair(*(layer(n, (4, 5, 3), rgb=True, scale=np.ones(2), translate=np.zeros(2)) for n in "ab"))
+    pair = read_pair(*(layer(n, (4, 5, 3), rgb=True) for n in "ab"))
     assert pair.channel_axis == -1
     assert pair.attributes["rgb"]
     assert "colormap" not in pair.attributes
@@ -52,8 +58,11 @@ def test_multiscale_layers_give_their_full_resolution():
     ("changes", "message"),
     [
         ({"shape": (4, 6)}, r"same shape, got \(4, 5\) \('a'\) and \(4, 6\) \('b'\)"),
-        ({"scale": np.array([1, 2.0])}, r"same scale, got \(1.0, 1.0\) \('a'\) and \(1.0, 2.0\) \('b'\)"),
-        ({"translate": np.array([0, 2.0])}, r"same translate, got \(0.0, 0.0\) \('a'\) and \(0.0, 2.0\) \('b'\)"),
+        ({"scale": np.array([1, 2.0])}, r"same scale, got \[1.0, 1.0\] \('a'\) and \[1.0, 2.0\] \('b'\)"),
+        ({"translate": np.array([0, 2.0])}, r"same translate, got \[0.0, 0.0\] \('a'\) and \[0.0, 2.0\] \('b'\)"),
+        ({"rotate": -np.eye(2)}, "same rotate"),
+        ({"affine": SimpleNamespace(affine_matrix=np.ones((3, 3)))}, "same affine"),
+        ({"units": ("um", "um")}, r"same units, got \('pixel', 'pixel'\) \('a'\) and \('um', 'um'\)"),
         ({"rgb": True}, r"same kind of colour, got grey \('a'\) and RGB \('b'\)"),
     ],
 )
@@ -68,3 +77,12 @@ def test_missing_and_equal_layers_are_refused():
     same = layer("a")
     with pytest.raises(ValueError, match="Expected two different layers, got 'a' twice"):
         read_pair(same, same)
+
+
+def test_the_result_shares_nothing_with_its_source():
+    first = layer("a")
+    attributes = read_pair(first, layer("b")).attributes
+    attributes["affine"][0, 2] = 9
+    attributes["scale"][0] = 9
+    assert first.affine.affine_matrix[0, 2] == 0
+    assert first.scale[0] == 1

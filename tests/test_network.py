@@ -83,9 +83,10 @@ def test_merged_convolutions_equal_the_plain_graph(width):
     assert (merged - plain).abs().max() <= 1e-5 * plain.abs().max()
 
 
-def test_a_new_network_returns_the_mean():
+@pytest.mark.parametrize("width", [3, 8, 12, 16, 64])
+def test_a_new_network_returns_the_mean(width):
     a, b = image(2, 3, 20, 30), image(2, 3, 20, 30, seed=1)
-    torch.testing.assert_close(RPSNN(16)(a, b), (a + b) / 2, rtol=0, atol=1e-6)
+    torch.testing.assert_close(RPSNN(width)(a, b), (a + b) / 2, rtol=0, atol=1e-6)
 
 
 def test_the_decision_of_a_new_network_selects_a_source():
@@ -133,7 +134,7 @@ def test_any_size(size):
 
 
 def test_too_narrow_is_refused():
-    with pytest.raises(ValueError, match="width: expected at least 12, got 3"):
-        RPSNN(3)
+    with pytest.raises(ValueError, match="width: expected at least 3, got 2"):
+        RPSNN(2)
     with pytest.raises(ValueError, match="width: expected at least the network's 32, got 16"):
         widen(RPSNN(32), 16)

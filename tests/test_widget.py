@@ -1,11 +1,14 @@
 """The widget in the real napari window, on a virtual display."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
 pytest.importorskip("napari", reason="napari is not in this environment")
 
-from napari_rpsnn.fusion import fuse
+from napari_rpsnn.fusion import Progress, fuse
 
 
 @pytest.fixture
@@ -98,6 +101,57 @@ def test_an_error_in_the_work_is_shown_once_and_ends_the_busy_state(viewer, open
         widget.fuse_button.native.click()
         qtbot.waitUntil(lambda: widget.fuse_button.enabled, timeout=60_000)
     assert [str(error) for _, error, _ in errors] == ["image0: expected finite values, got 1 that are NaN or infinite"]
+    assert len(viewer.layers) == 2
+
+
+def test_an_error_of_torch_is_shown_and_ends_the_busy_state(viewer, open_widget, qtbot, monkeypatch, grey_pair):
+    def out_of_memory(*_, **__):
+        yield Progress(0, 1)
+        raise RuntimeError("CUDA out of memory")
+
+    monkeypatch.setattr("napari_rpsnn.widget.iter_fuse", out_of_memory)
+    add_pair(viewer, *grey_pair[:2])
+    widget = open_widget()
+    with qtbot.captureExceptions() as errors:
+        widget.fuse_button.native.click()
+        qtbot.waitUntil(lambda: widget.fuse_button.enabled, timeout=60_000)
+    assert [str(error) for _, error, _ in errors] == ["The fusion failed: CUDA out of memory"]
+
+
+def test_a_second_run_follows_the_first(viewer, open_widget, qtbot, grey_pair):
+    add_pair(viewer, *grey_pair[:2])
+    widget = open_widget()
+    for count in (3, 4):
+        widget.fuse_button.native.click()
+        qtbot.waitUntil(lambda: widget.fuse_button.enabled, timeout=60_000)
+        assert len(viewer.layers) == count
+
+
+def test_runs_keep_no_image_alive(viewer, open_widget, qtbot, grey_pair):
+    near, far, _ = (x.copy() for x in grey_pair)
+    alive = weakref.ref(near)
+    add_pair(viewer, near, far)
+    widget = open_widget()
+    widget.fuse_button.native.click()
+    qtbot.waitUntil(lambda: widget.fuse_button.enabled, timeout=60_000)
+    viewer.layers.clear()
+    del near, far, _
+    gc.collect()
+    assert alive() is None
+
+
+def test_the_dock_may_be_closed_while_it_works(viewer, open_widget, qtbot, grey_pair):
+    near, far, _ = grey_pair
+    add_pair(viewer, np.stack([near] * 200), np.stack([far] * 200))
+    widget = open_widget()
+    widget.fuse_button.native.click()
+    qtbot.waitUntil(lambda: widget.progress.value > 0, timeout=60_000)
+    worker = widget._worker
+    with qtbot.captureExceptions() as errors:
+        viewer.window.remove_dock_widget(widget.native)
+        qtbot.waitUntil(lambda: not worker.is_running, timeout=30_000)
+        qtbot.wait(200)
+    assert not errors
     assert len(viewer.layers) == 2
 
 

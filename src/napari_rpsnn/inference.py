@@ -8,6 +8,7 @@ change no result.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
@@ -114,9 +115,18 @@ def iter_tiles(
 # A function of its own: a generator would leave these settings on while its caller works.
 @torch.inference_mode()
 def _run(network: RPSNN, image0: torch.Tensor, image1: torch.Tensor, dtype: torch.dtype) -> NDArray[np.floating]:
-    low = dtype == torch.bfloat16
-    # TF32 has 10 bits of mantissa; who asks for float32 gets float32.
-    with torch.autocast(image0.device.type, dtype, enabled=low), torch.backends.cudnn.flags(allow_tf32=low):
+    with torch.autocast(image0.device.type, dtype, enabled=dtype == torch.bfloat16), _true_float32(image0.device):
         fused = network(image0, image1)[0]
     result: NDArray[np.floating] = fused.permute(1, 2, 0).cpu().numpy()
     return result
+
+
+def _true_float32(device: torch.device) -> AbstractContextManager[None]:
+    """Keep float32 convolutions float32 on CUDA, where torch allows TF32, 10 bits of mantissa, by itself."""
+    if device.type != "cuda":
+        return nullcontext()
+    cudnn = torch.backends.cudnn
+    # Left out, the other settings would be switched off.
+    settings = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
+    context: AbstractContextManager[None] = cudnn.flags(**settings, allow_tf32=False)
+    return context

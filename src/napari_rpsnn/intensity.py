@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,35 +18,44 @@ class IntensityRange:
     result is invariant: a constant added to both images, or a factor, does the same to what the network returns.
     """
 
-    low: float
-    high: float
+    low: float | int
+    high: float | int
 
     @classmethod
     def of(cls, image0: NDArray[Any], image1: NDArray[Any]) -> IntensityRange:
         """Range of both images together."""
-        low = min(image0.min(), image1.min()).item()
-        high = max(image0.max(), image1.max()).item()
-        # 64-bit integers may round beyond themselves, and beyond their type, as floats.
-        low_float = float(low) if float(low) >= low else float(np.nextafter(float(low), np.inf))
-        high_float = float(high) if float(high) <= high else float(np.nextafter(float(high), -np.inf))
-        if not np.isfinite(high_float - low_float):
+        low = min(image0.min().item(), image1.min().item())
+        high = max(image0.max().item(), image1.max().item())
+        if not math.isfinite(float(high) - float(low)):
             raise ValueError(
-                f"image0 and image1 must span a range that float64 can hold, got values from {low} to {high}"
+                f"image0 and image1: expected values within a range that float64 can hold, got {low} to {high}"
             )
-        return cls(low_float, high_float)
+        return cls(low, high)
 
     @property
-    def _span(self) -> float:
-        return self.high - self.low or 1.0
+    def _span(self) -> float | int:
+        return self.high - self.low or 1
 
     def to_unit(self, image: NDArray[Any]) -> NDArray[np.float32]:
         """Map `image` linearly to float32 in [0, 1]."""
-        unit = (image.astype(np.float64) - self.low) / self._span
-        return unit.astype(np.float32)
+        above: NDArray[Any]
+        if image.dtype.kind == "f":
+            above = image.astype(np.float64) - self.low
+        else:
+            # Modulo 2^64 the difference is right even where 64-bit integers leave float64, or their own type.
+            above = image.astype(np.uint64) - np.uint64(self.low % 2**64)
+        return (above / np.float64(self._span)).astype(np.float32)
 
     def from_unit(self, unit: NDArray[np.floating[Any]], dtype: np.dtype[Any]) -> NDArray[Any]:
         """Undo `to_unit`: values of `dtype`, never beyond the range, rounded to the nearest for integers."""
-        image = np.clip(unit.astype(np.float64) * self._span + self.low, self.low, self.high)
-        if dtype.kind in "iu":
-            np.rint(image, out=image)
-        return image.astype(dtype)
+        unit = np.clip(unit.astype(np.float64), 0, 1)
+        image: NDArray[Any]
+        if dtype.kind == "f":
+            image = np.clip(unit * self._span + self.low, self.low, self.high)
+            return image.astype(dtype)
+        span = self.high - self.low
+        steps = np.rint(unit * span)
+        top = steps >= span
+        above = np.where(top, 0, steps).astype(np.uint64)
+        above[top] = span
+        return (above + np.uint64(self.low % 2**64)).astype(dtype)

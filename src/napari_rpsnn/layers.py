@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
-#: What a result takes over from its source. Colormap, contrast and gamma mean nothing for RGB layers.
-SHARED_ATTRIBUTES = (
-    "scale",
-    "translate",
-    "rotate",
-    "shear",
-    "affine",
-    "units",
-    "axis_labels",
-    "blending",
-    "interpolation2d",
-)
-GREY_ATTRIBUTES = ("colormap", "contrast_limits", "gamma")
+import numpy as np
+
+#: Where a layer lies in the world: must be the same for both.
+PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+#: How it looks. Colormap, contrast and gamma mean nothing for RGB layers.
+LOOK = ("blending", "interpolation2d")
+GREY_LOOK = ("colormap", "contrast_limits", "gamma")
 
 
 @dataclass(frozen=True)
@@ -31,37 +26,44 @@ class LayerPair:
 
 
 def read_pair(layer0: Any, layer1: Any) -> LayerPair:
-    """Read two image layers, so that they may be changed or removed afterwards.
+    """Read two image layers, so that they may be removed, renamed or moved afterwards. Their arrays are not copied.
 
     Raises
     ------
     ValueError
-        If a layer is missing, the layers are the same, or they differ in shape, in kind of colour or in where they
-        lie in the world.
+        If a layer is missing, the layers are the same, or they differ in kind of colour, in shape or in where they lie
+        in the world. The message has both values.
     """
     if layer0 is None or layer1 is None:
         raise ValueError("Expected two image layers, got fewer. Open or add another image.")
     if layer0 is layer1:
         raise ValueError(f"Expected two different layers, got '{layer0.name}' twice.")
+    place0, place1 = ({name: _value(layer, name) for name in PLACE} for layer in (layer0, layer1))
     for what, value0, value1 in (
         ("kind of colour", _colour(layer0), _colour(layer1)),
         ("shape", _full(layer0).shape, _full(layer1).shape),
-        ("scale", tuple(layer0.scale), tuple(layer1.scale)),
-        ("translate", tuple(layer0.translate), tuple(layer1.translate)),
+        *((name, place0[name], place1[name]) for name in PLACE),
     ):
-        if value0 != value1:
+        if not np.array_equal(value0, value1):
             raise ValueError(
                 f"Expected layers of the same {what}, got {_text(value0)} ('{layer0.name}') and {_text(value1)} "
                 f"('{layer1.name}')."
             )
-    names = SHARED_ATTRIBUTES if layer0.rgb else SHARED_ATTRIBUTES + GREY_ATTRIBUTES
-    attributes = {name: getattr(layer0, name) for name in names if hasattr(layer0, name)}
+    look = LOOK if layer0.rgb else LOOK + GREY_LOOK
+    attributes = place0 | {name: _value(layer0, name) for name in look}
     attributes |= {"name": f"{layer0.name} + {layer1.name} fused", "rgb": layer0.rgb}
     if "contrast_limits" in attributes:
         # The limits of both: the result may be as dark or as bright as either.
         both = (*layer0.contrast_limits, *layer1.contrast_limits)
         attributes["contrast_limits"] = (min(both), max(both))
     return LayerPair(_full(layer0), _full(layer1), -1 if layer0.rgb else None, attributes)
+
+
+def _value(layer: Any, name: str) -> Any:
+    """An attribute that shares nothing with the layer: moving the result must not move its source."""
+    if name == "affine":
+        return np.array(layer.affine.affine_matrix)
+    return copy.copy(getattr(layer, name))
 
 
 def _full(layer: Any) -> Any:
@@ -74,6 +76,4 @@ def _colour(layer: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    return (
-        str(tuple(float(v) if isinstance(v, float) else v for v in value)) if isinstance(value, tuple) else str(value)
-    )
+    return str(value.tolist()) if isinstance(value, np.ndarray) else str(value)

@@ -29,8 +29,9 @@ NEGATIVE_SLOPE = 0.1
 #: Of the decision at the start. Pictures differ by up to 1, random features by far less.
 GAIN = 4.0
 
-#: The start needs four channels a colour for its gate (see `RPSNN.reset_parameters`).
-MIN_WIDTH = 12
+#: A start needs three channels for the colours, and twelve for a gate (see `RPSNN.reset_parameters`).
+MIN_WIDTH = 3
+GATE_WIDTH = 12
 
 
 def _conv(c_in: int, c_out: int, size: int, dilation: int = 1) -> nn.Conv2d:
@@ -107,12 +108,11 @@ class RPSNN(nn.Module):
     ----------
     width : int, optional
         Number of channels of the blocks. 64 is the paper's (2 322 289 weights); 16 is `rpsnn-lite`. Multiples of
-        16 run best. At least 3, since the first three channels carry the colours at the start.
+        16 run best; 3 is the least, since the first three carry the colours at the start.
 
     Notes
     -----
-    A new network returns exactly the mean of its two inputs (see `reset_parameters`), so that training only has to
-    learn the missing detail.
+    A new network returns the mean of its two inputs, to rounding; see `reset_parameters`.
     """
 
     def __init__(self, width: int = 64) -> None:
@@ -154,7 +154,8 @@ class RPSNN(nn.Module):
 
         to the mean of both, each modulus being ``(leaky(x) + leaky(-x)) / 0.9``. With ``v = 0`` the network returns
         the mean; with a large positive ``v`` it returns ``a`` and with a large negative one ``b``, to the last bit that
-        float32 holds. All other weights are He-initialised and free to learn anything else.
+        float32 holds. All other weights are He-initialised and free to learn anything else. Networks narrower than 12
+        channels have no room for the gate; their start is the plain mean.
         """
         for name, weight in self.named_parameters():
             nn.init.kaiming_normal_(weight, a=NEGATIVE_SLOPE)
@@ -173,19 +174,26 @@ class RPSNN(nn.Module):
         self._set_taps("branches.0.1.conv.0", colours)
         self.branches[1].load_state_dict(self.branches[0].state_dict())
 
+        if self.width < GATE_WIDTH:
+            self._set_taps("generator.0.conv.0", {c: {c: 0.5, self.width + c: 0.5} for c in range(3)})
+            self._set_taps("generator.5.conv.0", colours)
+        else:
+            self._add_gate()
+        self._set_taps("generator.6.conv.0", colours)
+        self._set_taps("generator.7.conv.0", colours)
+
+    def _add_gate(self) -> None:
         images = {image * 3 + c: {image * self.width + c: 1.0} for image in range(2) for c in range(3)}
-        self._set_taps("generator.0.conv.0", {**images, 6: {}, 7: {}})
-        gate: dict[int, dict[int, float]] = {}  # its inputs: u + v, -u - v, u - v and -u + v of each colour
+        inputs: dict[int, dict[int, float]] = {}  # u + v, -u - v, u - v and -u + v of each colour
         total: dict[int, dict[int, float]] = {c: {} for c in range(3)}
         for c in range(3):
             for i, (u, v) in enumerate(((1, 1), (-1, -1), (1, -1), (-1, 1))):
-                gate[4 * c + i] = {c: u / 2, 3 + c: -u / 2, 6: v * GAIN, 7: -v * GAIN}
+                inputs[4 * c + i] = {c: u / 2, 3 + c: -u / 2, 6: v * GAIN, 7: -v * GAIN}
                 total[c][4 * c + i] = u * v / (1 - NEGATIVE_SLOPE)
-        self._set_taps("generator.4.res.0", gate)
+        self._set_taps("generator.0.conv.0", {**images, 6: {}, 7: {}})
+        self._set_taps("generator.4.res.0", inputs)
         self._set_taps("generator.4.res.2", total)
         self._set_taps("generator.5.conv.0", {c: {c: 0.5, 3 + c: 0.5} for c in range(3)})
-        self._set_taps("generator.6.conv.0", colours)
-        self._set_taps("generator.7.conv.0", colours)
 
     def _set_taps(self, convolution: str, rows: dict[int, dict[int, float]]) -> None:
         """Make output channels of a convolution the given sums of input channels, pixel by pixel."""

@@ -24,8 +24,13 @@ class Tile:
 def split_length(length: int, tile: int, halo: int) -> Iterator[tuple[slice, slice, slice]]:
     """Split one axis: slices to read, to write, and to write within what was read.
 
-    The slices to write cover the axis once; the slices to read all have the length ``min(length, tile + 2 * halo)``.
+    The slices to write cover the axis once; the slices to read all have one length, at most
+    ``tile + 2 * halo``.
     """
+    if length > tile + 2 * halo:
+        # As many windows as it takes, none larger than needed: 600 pixels are two windows of 339, not two of 590.
+        inside = length - 2 * halo
+        tile = -(-inside // -(-inside // tile))
     window = min(length, tile + 2 * halo)
     done = 0
     while done < length:
@@ -43,7 +48,7 @@ def split_image(rows: int, columns: int, tile: int, halo: int) -> list[Tile]:
     rows, columns : int
         Size of the image in pixels.
     tile : int
-        Side in pixels of the part a window contributes away from the image's borders.
+        Largest side in pixels of the part a window contributes away from the image's borders.
     halo : int
         Pixels read around it on each side.
     """

@@ -6,6 +6,7 @@ Our files are safetensors: loading one runs no code. Files of the paper's author
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save as serialize
 from torch import Tensor
 
@@ -101,7 +102,8 @@ def _empty_network(tensors: Mapping[str, Tensor], path: Path) -> RPSNN:
             f"model: expected R-PSNN weights in {path}, with tensors named 'branches.0.…', 'branches.1.…', "
             f"'generator.…' or 'Siamese_1.…', 'Siamese_2.…', 'Gen_Module.…', got {sorted(tensors)[:3]}"
         )
-    return RPSNN(width=first.shape[0])
+    with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten; the user's numbers stay
+        return RPSNN(width=first.shape[0])
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:
@@ -112,10 +114,8 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         else:
             tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # a damaged file may raise nearly anything
         raise ValueError(f"model: {path} cannot be read as a weights file: {error}") from error
-    except Exception as error:  # pickle.UnpicklingError, and what a damaged pickle stream may raise besides
-        raise ValueError(f"model: {path} is no plain table of tensors: {error}") from error
     if not isinstance(tensors, Mapping) or not all(isinstance(t, Tensor) for t in tensors.values()):
         raise ValueError(f"model: expected a table of tensors in {path}, got {type(tensors).__name__}")
     return {_our_name(name): tensor.float() for name, tensor in tensors.items()}
@@ -136,9 +136,7 @@ def _cached(path: Path, modified_ns: int, device: torch.device) -> RPSNN:
 def prepared_model(model: ModelLike, device: torch.device) -> RPSNN:
     """`model` on `device` in the memory layout for inference; files are read once and kept. Not to be changed."""
     if isinstance(model, RPSNN):
-        copy = RPSNN(model.width)
-        copy.load_state_dict(model.state_dict())
-        return copy.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload,no-any-return]
+        return copy.deepcopy(model).float().to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload,no-any-return]
     path = model_path(model)
     return _cached(path.resolve(), path.stat().st_mtime_ns, device)
 
