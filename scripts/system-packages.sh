@@ -4,10 +4,13 @@
 set -eu
 command -v dpkg-query >/dev/null 2>&1 || exit 0
 
+# What is installed, by its own name or by one it provides (libglib2.0-0 is provided by libglib2.0-0t64 in newer releases).
+installed=$(dpkg-query --show --showformat='${db:Status-Status} ${Package}, ${Provides}\n' |
+    sed -n 's/^installed //p' | tr ',' '\n' | sed 's/(.*//; s/ //g')
+
 missing=""
 for package in "$@"; do
-    dpkg-query --show --showformat='${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed ||
-        missing="$missing $package"
+    printf '%s\n' "$installed" | grep -qxF "$package" || missing="$missing $package"
 done
 [ -n "$missing" ] || exit 0
 

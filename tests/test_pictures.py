@@ -62,7 +62,7 @@ def test_triples_that_do_not_match_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"expected images of its name in img1 and img2 too, missing .*img2"):
         read_pictures(tmp_path)
     save(tmp_path / "img2" / "x.png", np.zeros((40, 41), np.uint8))
-    with pytest.raises(ValueError, match="expected three images of one size"):
+    with pytest.raises(ValueError, match="expected three images of one size and depth"):
         read_pictures(tmp_path)
 
 

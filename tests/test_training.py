@@ -119,6 +119,51 @@ def test_logs_and_panels_are_written(config):
     assert panel.std() > 10
 
 
+def test_resuming_a_finished_run_changes_nothing(config, capsys):
+    path = train(config)
+    before = path.read_bytes()
+    train_command([*options(config), "--resume"])
+    assert path.read_bytes() == before
+    assert "after step 4 of 4" in capsys.readouterr().out
+
+
+def test_the_card_says_at_which_step_it_was_validated(config):
+    steps = iter_train(config)
+    for _ in range(3):
+        next(steps)
+    steps.close()
+    card = read_card(Path(config.out) / "model.safetensors")
+    assert (card["step"], card["validated_at_step"]) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"warmup": 0}, "warmup: expected at least 1, got 0"),
+        ({"geometric": -1}, "geometric: expected at least 0, got -1"),
+        ({"ema": 1.0}, "ema: expected a number from 0 to below 1, got 1.0"),
+        ({"precision": "16-mixed"}, "precision: expected 'bf16-mixed' or '32-true', got '16-mixed'"),
+    ],
+)
+def test_options_out_of_range_are_refused(config, change, message):
+    with pytest.raises(ValueError, match=message):
+        replace(config, **change)
+
+
+def test_a_device_that_is_not_there_is_refused(config):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(ValueError, match="device: 'cuda' with devices=1 cannot be used"):
+        train(replace(config, device="cuda"))
+
+
+def test_every_option_is_described(capsys):
+    with pytest.raises(SystemExit):
+        train_command(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "Pairs of measured triples in a batch, if there are any. (default: 4)" in text
+
+
 def test_measured_triples_train_too(config, tmp_path):
     truth = data.camera()[:128, :128]
     for folder, image in (("img1", truth // 2), ("img2", truth), ("gt", truth)):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 #: Options that change neither a batch nor a step, only where and how long the work is done.
-PLACES = ("data", "out", "device", "nodes", "minutes", "save_every")
+PLACES = ("data", "out", "device", "minutes", "save_every")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class TrainConfig:
     devices, nodes : int
         Processes on each machine and machines, each with batches of its own (data parallel).
     precision : str
-        Of Fabric: "bf16-mixed", "16-mixed" or "32-true".
+        "bf16-mixed" or "32-true".
     """
 
     data: str
@@ -74,6 +74,18 @@ class TrainConfig:
     devices: int = 1
     nodes: int = 1
     precision: str = "bf16-mixed"
+
+    def __post_init__(self) -> None:
+        least = {name: 0 for name in self.kinds} | {
+            name: 1 for name in ("steps", "warmup", "save_every", "devices", "nodes")
+        }
+        for name, limit in (least | {"crop": 16}).items():
+            if getattr(self, name) < limit:
+                raise ValueError(f"{name}: expected at least {limit}, got {getattr(self, name)}")
+        if self.precision not in ("bf16-mixed", "32-true"):
+            raise ValueError(f"precision: expected 'bf16-mixed' or '32-true', got {self.precision!r}")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema: expected a number from 0 to below 1, got {self.ema}")
 
     @property
     def kinds(self) -> dict[str, int]:

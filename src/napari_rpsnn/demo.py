@@ -92,6 +92,8 @@ def run(image_paths: Sequence[Path], out: Path, model: str, device_name: str) ->
         near, far = (imread(path) for path in image_paths)
     else:
         near, far, truth = make_pair()
+    if near.ndim > 3 or (near.ndim == 3 and near.shape[-1] not in (3, 4)):
+        raise ValueError(f"{image_paths[0]}: expected a grey, RGB or RGBA picture, got an array of shape {near.shape}")
     device = inference.choose_device(device_name)
     precision = str(inference.choose_precision("auto", device)).removeprefix("torch.")
     name = str(inference.choose_model(model, device))
@@ -99,7 +101,9 @@ def run(image_paths: Sequence[Path], out: Path, model: str, device_name: str) ->
     fused = fuse(near, far, channel_axis=-1 if near.ndim == 3 else None, model=name, device=str(device))
     seconds = time.perf_counter() - started
 
-    result = out / ("fused.png" if fused.dtype in (np.uint8, np.uint16) else "fused.tif")
+    # What PNG, as Pillow writes it, cannot hold goes to TIFF.
+    fits_png = fused.dtype == np.uint8 or (fused.dtype == np.uint16 and fused.ndim == 2)
+    result = out / ("fused.png" if fits_png else "fused.tif")
     out.mkdir(parents=True, exist_ok=True)
     imsave(result, fused, check_contrast=False)
     panels = dict(zip(("near", "far", "fused"), to_uint8((near, far, fused)), strict=True))

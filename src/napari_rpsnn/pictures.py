@@ -75,8 +75,9 @@ def read_pictures(folder: str | Path, least_px: int = 1) -> list[Picture]:
     for path in paths:
         files = _triple_files(path) if path.parent.name == "gt" else (path,)
         arrays = [_read(file) for file in files]
-        if len({x.shape for x in arrays}) > 1:
-            raise ValueError(f"{path}: expected three images of one size, got {[x.shape for x in arrays]}")
+        if len({(x.shape, x.dtype) for x in arrays}) > 1:
+            got = ", ".join(f"{x.shape} {x.dtype}" for x in arrays)
+            raise ValueError(f"{path}: expected three images of one size and depth, got {got}")
         if min(arrays[0].shape[:2]) < least_px:
             raise ValueError(f"{path}: expected at least {least_px} pixels on each side, got {arrays[0].shape[:2]}")
         name = path.relative_to(root).as_posix()

@@ -18,7 +18,6 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -30,7 +29,7 @@ from torch.nn.utils import clip_grad_norm_
 from napari_rpsnn.config import TrainConfig
 from napari_rpsnn.data import PairMaker
 from napari_rpsnn.network import RPSNN, widen
-from napari_rpsnn.pictures import Picture, read_pictures, split_pictures
+from napari_rpsnn.pictures import read_pictures, split_pictures
 from napari_rpsnn.validation import Validation
 from napari_rpsnn.weights import load_model, save_model, write_whole
 
@@ -77,8 +76,11 @@ def train(config: TrainConfig, *, resume: bool = False) -> Path:
     return Path(config.out) / "model.safetensors"
 
 
-def iter_train(config: TrainConfig, *, resume: bool = False) -> Generator[TrainReport]:
-    """`train`, as a generator: yields a report after every step. Closing it saves and stops."""
+def iter_train(config: TrainConfig, *, resume: bool = False) -> Generator[TrainReport, bool | None]:
+    """`train`, as a generator: yields a report after every step. Sending True stops after it; so does closing.
+
+    However the run ends, all is saved first.
+    """
     out = Path(config.out)
     checkpoint = out / "checkpoint.pt"
     if resume and not checkpoint.is_file():
@@ -87,34 +89,30 @@ def iter_train(config: TrainConfig, *, resume: bool = False) -> Generator[TrainR
     training, held_out = split_pictures(pictures)
     out.mkdir(parents=True, exist_ok=True)
 
-    fabric = Fabric(
-        accelerator=config.device,
-        devices=config.devices,
-        num_nodes=config.nodes,
-        precision=config.precision,  # type: ignore[arg-type]
-    )
-    fabric.launch()
+    fabric = _launch(config)
     torch.manual_seed(config.seed)
-    network = _start(config).to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = RPSNN(config.width) if resume else _start(config)
+    network = network.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged = copy.deepcopy(network)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, betas=(0.9, 0.99))
     model, optimizer = fabric.setup(network, optimizer)
-    step, seconds = 0, 0.0
+    step, seconds, scores, scored_step = 0, 0.0, dict[str, float](), 0
     if resume:
-        state = torch.load(checkpoint, map_location=fabric.device, weights_only=True)
+        # To the CPU first: on a GPU Adam would wait for its own step counters.
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
         config.refuse_other_recipe(state["recipe"])
         network.load_state_dict(state["network"])
         averaged.load_state_dict(state["averaged"])
         optimizer.load_state_dict(state["optimizer"])
-        step, seconds = state["step"], state["seconds"]
+        step, seconds, scores, scored_step = (state[name] for name in ("step", "seconds", "scores", "scored_step"))
 
     pairs = PairMaker(training, crop=config.crop, kinds=config.kinds, seed=config.seed, device=fabric.device)
     validation = Validation(held_out, config.kinds, fabric)
     # A folder of its own for every start, so that resuming adds to the logs.
     kinds_of_log = (CSVLogger, TensorBoardLogger) if fabric.is_global_zero else ()
     loggers = [kind(out / "logs", name="", version=f"from_step_{step}") for kind in kinds_of_log]
-    scores: dict[str, float] = {}
     started = time.monotonic() - seconds
+    stop_at = None if config.minutes is None else time.monotonic() + 60 * config.minutes
 
     def save() -> None:
         if not fabric.is_global_zero:
@@ -127,52 +125,65 @@ def iter_train(config: TrainConfig, *, resume: bool = False) -> Generator[TrainR
             "optimizer": optimizer.state_dict(),
             "step": step,
             "seconds": elapsed,
+            "scores": scores,
+            "scored_step": scored_step,
         }
         content = io.BytesIO()
         torch.save(state, content)
         write_whole(checkpoint, content.getvalue())
-        card = _card(config, step, elapsed, scores, pictures, fabric.device)
+        card = {
+            "version": version("napari-rpsnn"),
+            "recipe": config.recipe,
+            "step": step,
+            "minutes": round(elapsed / 60, 1),
+            "device": fabric.device.type,
+            "validation_psnr_db": scores,
+            "validated_at_step": scored_step,
+            "pictures": {p.name: {"sha256": p.sha256[:16], "licence": p.licence} for p in pictures},
+        }
         save_model(averaged, out / "model.safetensors", card)
         for logger in loggers:
             logger.save()
 
-    stop_at = None if config.minutes is None else time.monotonic() + 60 * config.minutes
-    while step < config.steps and (stop_at is None or time.monotonic() < stop_at):
-        rate = config.learning_rate_at(step)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        # Every process of a distributed run takes batches of its own.
-        batch = pairs.batch(step * fabric.world_size + fabric.global_rank)
-        with fabric.autocast():
-            fused = model(*batch.sources)
-        loss = loss_function(fused, batch.sharp)
-        if not torch.isfinite(loss):
-            raise FloatingPointError(
-                f"The loss became {loss.item()} at step {step}; the last good state is {checkpoint}"
-            )
-        optimizer.zero_grad()
-        fabric.backward(loss)
-        clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        step += 1
-        _average(averaged, network, min(config.ema, step / (step + 9)))
+    stop: bool | None = False
+    try:
+        while step < config.steps and not _any(fabric, stop or (stop_at is not None and time.monotonic() > stop_at)):
+            rate = config.learning_rate_at(step)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            # Every process of a distributed run takes batches of its own.
+            batch = pairs.batch(step * fabric.world_size + fabric.global_rank)
+            with fabric.autocast():
+                fused = model(*batch.sources)
+            loss = loss_function(fused, batch.sharp)
+            optimizer.zero_grad()
+            fabric.backward(loss)
+            norm = clip_grad_norm_(network.parameters(), 1.0)
+            # The norm is that of all processes, so that all of them stop.
+            if not torch.isfinite(norm):
+                raise FloatingPointError(
+                    f"The loss became {loss.item()} at step {step}; {checkpoint} is the last good state"
+                )
+            optimizer.step()
+            step += 1
+            _average(averaged, network, min(config.ema, step / (step + 9)))
 
-        report = TrainReport(step, loss.item(), None)
-        if step % config.save_every == 0 or step == config.steps:
-            scores = validation.scores(averaged)
-            report = TrainReport(step, report.loss, scores)
-            save()
-            if fabric.is_global_zero:
+            new_scores = None
+            if fabric.is_global_zero and (step % config.save_every == 0 or step == config.steps):
+                scores, scored_step = validation.scores(averaged), step
+                new_scores = scores
                 validation.draw_panel(averaged, out / "panels" / f"step_{step:07}.png")
-        for logger in loggers:
-            if report.scores or step % 50 == 0:
-                logger.log_metrics({"loss": report.loss, "learning_rate": rate, **(report.scores or {})}, step)
-        try:
-            yield report
-        except GeneratorExit:
-            save()
-            raise
-    save()
+                save()
+            report = TrainReport(step, loss.item(), new_scores)
+            if new_scores or step % 50 == 0:
+                for logger in loggers:
+                    logger.log_metrics({"loss": report.loss, "learning_rate": rate, **(new_scores or {})}, step)
+            stop = yield report
+    except GeneratorExit:
+        save()
+        raise
+    if scored_step != step or not checkpoint.is_file():
+        save()
 
 
 def loss_function(fused: Tensor, sharp: Tensor) -> Tensor:
@@ -180,6 +191,27 @@ def loss_function(fused: Tensor, sharp: Tensor) -> Tensor:
     error = fused - sharp
     gradients = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
     return torch.sqrt(error**2 + 1e-6).mean() + 0.5 * gradients
+
+
+def _launch(config: TrainConfig) -> Fabric:
+    try:
+        fabric = Fabric(
+            accelerator=config.device,
+            devices=config.devices,
+            num_nodes=config.nodes,
+            precision=config.precision,  # type: ignore[arg-type]
+        )
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f"device: {config.device!r} with devices={config.devices} cannot be used: {error}") from error
+    fabric.launch()
+    return fabric
+
+
+def _any(fabric: Fabric, flag: bool) -> bool:
+    """Whether `flag` is true in any process: all stop together or wait for one another for ever."""
+    if fabric.world_size == 1:
+        return flag
+    return bool(fabric.all_reduce(torch.tensor(float(flag), device=fabric.device), reduce_op="max"))
 
 
 def _start(config: TrainConfig) -> RPSNN:
@@ -193,23 +225,3 @@ def _start(config: TrainConfig) -> RPSNN:
 def _average(averaged: RPSNN, network: RPSNN, keep: float) -> None:
     for mean, new in zip(averaged.parameters(), network.parameters(), strict=True):
         mean.lerp_(new, 1 - keep)
-
-
-def _card(
-    config: TrainConfig,
-    step: int,
-    seconds: float,
-    scores: dict[str, float],
-    pictures: list[Picture],
-    device: torch.device,
-) -> dict[str, Any]:
-    """How the weights were made. Folders of the machine they were made on stay out of it."""
-    return {
-        "version": version("napari-rpsnn"),
-        "recipe": config.recipe,
-        "step": step,
-        "minutes": round(seconds / 60, 1),
-        "device": device.type,
-        "validation_psnr_db": scores,
-        "pictures": {p.name: {"sha256": p.sha256[:16], "licence": p.licence} for p in pictures},
-    }

@@ -49,7 +49,7 @@ class Validation:
         """PSNR in dB of the network and of the plain average of its inputs, by kind of defocus.
 
         The mean square error is averaged over all pairs first, so that pairs of two equal inputs, where the average is
-        perfect, count as what they are: nothing to be done.
+        perfect, count as what they are: nothing to be done. 100 dB stands for no error at all.
         """
         scores = {}
         for kind, maker in self.makers.items():
@@ -59,12 +59,14 @@ class Validation:
                 squares["network"].append((self._fuse(network, batch) - batch.sharp) ** 2)
                 squares["average"].append(((batch.near + batch.far) / 2 - batch.sharp) ** 2)
             for name, values in squares.items():
-                scores[f"{kind} {name}"] = round(-10 * math.log10(torch.cat(values).mean().item()), 2)
+                scores[f"{kind} {name}"] = round(-10 * math.log10(max(torch.cat(values).mean().item(), 1e-10)), 2)
         return scores
 
     @torch.no_grad()
     def draw_panel(self, network: RPSNN, path: Path) -> None:
         """Write a picture of two pairs of each kind: near, far, fused, truth, 4 times the error."""
+        if not self.makers:
+            return
         rows = []
         for maker in self.makers.values():
             batch = maker.batch(0)
