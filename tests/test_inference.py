@@ -3,7 +3,14 @@ import pytest
 import torch
 from test_network import randomized
 
-from napari_rpsnn.inference import choose_device, choose_model, choose_precision, choose_tile, iter_tiles
+from napari_rpsnn.inference import (
+    _true_float32,
+    choose_device,
+    choose_model,
+    choose_precision,
+    choose_tile,
+    iter_tiles,
+)
 from napari_rpsnn.network import HALO
 from napari_rpsnn.weights import prepared_model
 
@@ -36,6 +43,24 @@ def test_bfloat16_is_close_to_float32(rgb_pair):
     exact = fuse_tiled(network, pair, 512, dtype=torch.float32)
     fast = fuse_tiled(network, pair, 512, dtype=torch.bfloat16)
     assert 0 < np.abs(fast - exact).mean() < 0.01
+
+
+def test_cuda_settings_keep_cudnn_on_and_float32_true():
+    cudnn = torch.backends.cudnn
+    before = cudnn.enabled, cudnn.allow_tf32
+    with _true_float32(torch.device("cuda")):
+        assert (cudnn.enabled, cudnn.allow_tf32) == (before[0], False)
+    assert (cudnn.enabled, cudnn.allow_tf32) == before
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_cuda_gives_what_the_cpu_gives(rgb_pair, dtype):
+    pair = [x.astype(np.float32) / 255 for x in rgb_pair[:2]]
+    on_cpu, on_gpu = (
+        fuse_tiled(prepared_model("rpsnn", torch.device(d)), pair, 64, dtype=dtype) for d in ("cpu", "cuda")
+    )
+    assert np.abs(on_gpu - on_cpu).mean() < (1e-5 if dtype == torch.float32 else 0.01)
 
 
 def test_devices():

@@ -7,6 +7,7 @@ import pytest
 from skimage.io import imread
 
 from napari_rpsnn import fuse
+from napari_rpsnn.demo import sharper_source
 
 LYTRO = Path(__file__).parents[2] / "shared" / "eval" / "lytro"
 
@@ -23,12 +24,17 @@ def gradient(image):
 
 
 @pytest.mark.parametrize("number", range(1, 21))
-def test_sharper_than_both_sources_without_a_shift_of_colour(number):
+@pytest.mark.parametrize("model", ["rpsnn-lite", "rpsnn"])
+def test_sharper_than_both_sources_without_a_shift_of_colour(number, model):
     near, far = read(number)
-    fused = fuse(near, far, channel_axis=-1, model="rpsnn-lite")
+    fused = fuse(near, far, channel_axis=-1, model=model)
     assert gradient(fused) > max(gradient(near), gradient(far))
-    shift = fused.mean((0, 1)) - (near.mean((0, 1)) + far.mean((0, 1))) / 2
-    assert np.abs(shift).max() < 1
+    # What is in focus is often darker than what is not, because bright points spread in defocus: on these pairs copies
+    # of source pixels are already up to 3 grey levels from the mean of both. The result must stay between the two.
+    plain = (near.mean((0, 1)) + far.mean((0, 1))) / 2
+    copied = sharper_source(near, far).mean((0, 1))
+    assert (fused.mean((0, 1)) > np.minimum(plain, copied) - 1).all()
+    assert (fused.mean((0, 1)) < np.maximum(plain, copied) + 1).all()
 
 
 def test_tiles_leave_no_seams():
@@ -38,8 +44,3 @@ def test_tiles_leave_no_seams():
     # Equal but for values that lie on the edge of rounding to 8 bits.
     assert np.mean(tiled != whole) < 1e-3
     assert np.abs(tiled.astype(int) - whole).max() <= 1
-
-
-def test_the_full_model_does_as_well():
-    near, far = (x[100:300, 100:300] for x in read(3))
-    assert gradient(fuse(near, far, channel_axis=-1, model="rpsnn")) > max(gradient(near), gradient(far))

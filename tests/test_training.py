@@ -150,9 +150,8 @@ def test_options_out_of_range_are_refused(config, change, message):
         replace(config, **change)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_device_that_is_not_there_is_refused(config):
-    if torch.cuda.is_available():
-        pytest.skip("this machine has a GPU")
     with pytest.raises(ValueError, match="device: 'cuda' with devices=1 cannot be used"):
         train(replace(config, device="cuda"))
 
@@ -243,7 +242,7 @@ def test_the_command(config, capsys):
 
 
 def start_command(config, **how):
-    command = [sys.executable, "-c", "from napari_rpsnn.cli import train_command; train_command()", *options(config)]
+    command = [Path(sys.executable).with_name("napari-rpsnn-train"), *options(config)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
 
 
@@ -258,6 +257,18 @@ def test_ctrl_c_saves_and_says_how_to_go_on(config):
     assert "To go on, give the same command with --resume." in out
     step = read_card(Path(config.out) / "model.safetensors")["step"]
     assert f"after step {step} of 100000" in out
+
+
+def test_two_processes_train_one_model_and_stop_together(config):
+    config = replace(config, devices=2, steps=100_000)
+    process = start_command(config, start_new_session=True)
+    while process.poll() is None and not (Path(config.out) / "checkpoint.pt").is_file():
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)  # to one of the two
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert out.count("To go on") == 1
+    assert read_card(Path(config.out) / "model.safetensors")["recipe"]["devices"] == 2
 
 
 def test_a_full_disk_keeps_the_last_checkpoint_and_says_so(config):

@@ -1,8 +1,8 @@
 """The training loop: a folder of pictures in, network weights out, seeded and resumable.
 
 1. Batches come from `data.PairMaker`, which needs no state but the step.
-2. Loss: Charbonnier, the L1 of the gradients, and that of regional means. L1-like losses take the median where the network cannot
-   know, and so decide; a squared loss takes the mean of both images, which is what fusion is to avoid.
+2. Loss: Charbonnier, the L1 of the gradients, and that of regional means. L1-like losses take the median where the
+   network cannot know, and so decide; a squared loss takes the mean of both images, which is what fusion is to avoid.
 3. Adam with warm-up, cosine decay and clipped gradients: a large step destroys the start.
 4. The exponential moving average (EMA) of the weights is what is validated and saved; it is worth several dB.
 5. Every `save_every` steps, and when the run ends or is stopped, the model and all that resuming needs are written,
