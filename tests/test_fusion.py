@@ -24,8 +24,8 @@ def test_bfloat16_is_as_near_to_the_truth(grey_pair):
 
 
 def test_two_equal_images_give_the_image(grey_pair):
-    truth = grey_pair[2]
-    assert peak_signal_noise_ratio(truth, fuse(truth, truth, **EXACT), data_range=255) > 40
+    for image in (grey_pair[2], grey_pair[2] * np.float64(1e7 / 3)):
+        np.testing.assert_array_equal(fuse(image, image), image)
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8"])
@@ -62,11 +62,11 @@ def test_float32_with_a_negative_offset(grey_pair):
     assert peak_signal_noise_ratio(truth, fused, data_range=1) > 30
 
 
-def test_values_stay_within_the_sources_range(grey_pair):
-    near, far, _ = grey_pair
-    fused = fuse(near, far)
-    assert fused.min() >= min(near.min(), far.min())
-    assert fused.max() <= max(near.max(), far.max())
+def test_every_value_lies_between_the_sources_at_its_place(rgb_pair):
+    near, far, _ = rgb_pair
+    fused = fuse(near, far, channel_axis=-1)
+    assert (fused >= np.minimum(near, far)).all()
+    assert (fused <= np.maximum(near, far)).all()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (3, 500)])
