@@ -80,12 +80,18 @@ def test_the_same_seed_gives_the_same_weights(config, tmp_path):
         assert_same(first, other)
 
 
+def three_steps(config):
+    """A run after its third step, the second of which was saved."""
+    steps = iter_train(config)
+    for _ in range(3):
+        next(steps)
+    return steps
+
+
 def test_a_resumed_run_equals_an_uninterrupted_one(config, tmp_path):
     whole = train(config)
     part = replace(config, out=str(tmp_path / "part"))
-    steps = iter_train(part)
-    for _ in range(3):
-        next(steps)
+    steps = three_steps(part)
     steps.close()  # as Ctrl-C does; saves the third step
     assert_same(whole, train(part, resume=True))
 
@@ -93,9 +99,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(config, tmp_path):
 def test_a_run_that_was_killed_resumes_from_the_last_checkpoint(config, tmp_path):
     whole = train(config)
     part = replace(config, out=str(tmp_path / "part"))
-    steps = iter_train(part)
-    for _ in range(3):
-        next(steps)
+    steps = three_steps(part)
     shutil.copytree(part.out, tmp_path / "killed")  # the third step is not in there
     steps.close()
     assert_same(whole, train(replace(part, out=str(tmp_path / "killed")), resume=True))
@@ -128,9 +132,7 @@ def test_resuming_a_finished_run_changes_nothing(config, capsys):
 
 
 def test_the_card_says_at_which_step_it_was_validated(config):
-    steps = iter_train(config)
-    for _ in range(3):
-        next(steps)
+    steps = three_steps(config)
     steps.close()
     card = read_card(Path(config.out) / "model.safetensors")
     assert (card["step"], card["validated_at_step"]) == (3, 2)
