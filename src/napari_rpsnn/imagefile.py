@@ -1,0 +1,104 @@
+"""What an image file says: data that are read when they are indexed, axes, sizes, units and channel names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+#: Units as OME-TIFF, and we, write them; as OME-Zarr does; and lengths in cm, for a TIFF's resolution.
+UNITS: dict[str, tuple[str, float | None]] = {
+    "Å": ("angstrom", 1e-8),
+    "nm": ("nanometer", 1e-7),
+    "µm": ("micrometer", 1e-4),
+    "mm": ("millimeter", 0.1),
+    "cm": ("centimeter", 1.0),
+    "m": ("meter", 100.0),
+    "in": ("inch", 2.54),
+    "ms": ("millisecond", None),
+    "s": ("second", None),
+    "min": ("minute", None),
+    "h": ("hour", None),
+}
+#: Other spellings, ImageJ's and those of OME-Zarr. The first µ is the Greek letter.
+ALIASES = {"μm": "µm", "um": "µm", "micron": "µm", "microns": "µm", "\\u00B5m": "µm", "inch": "in", "sec": "s"}
+ALIASES |= {name: unit for unit, (name, _) in UNITS.items()}
+
+
+class PlaneArray:
+    """Array that reads a plane from its file when it is indexed, so that a stack never is in memory as a whole.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    dtype : dtype
+    leading : int
+        Number of axes before those of a plane.
+    read : callable
+        Returns a plane, given its number in C order.
+    """
+
+    def __init__(
+        self, shape: tuple[int, ...], dtype: DTypeLike, leading: int, read: Callable[[int], NDArray[Any]]
+    ) -> None:
+        self.shape, self.dtype, self.ndim = shape, np.dtype(dtype).newbyteorder("="), len(shape)
+        self._numbers = np.arange(prod(shape[:leading])).reshape(shape[:leading])
+        self._read = read
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        key = key if isinstance(key, tuple) else (key,)
+        if Ellipsis in key:
+            at = key.index(Ellipsis)
+            key = key[:at] + (slice(None),) * (self.ndim - len(key) + 1) + key[at + 1 :]
+        leading = self._numbers.ndim
+        numbers = np.asarray(self._numbers[key[:leading]])
+        planes = [self._read(int(n))[key[leading:]].astype(self.dtype, copy=False) for n in numbers.flat]
+        return np.stack(planes).reshape(numbers.shape + planes[0].shape) if numbers.ndim else planes[0]
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        return self[...].astype(dtype or self.dtype, copy=False)
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image and what its file says about it.
+
+    Attributes
+    ----------
+    data : array_like
+        With `shape`, `dtype`, `ndim` and basic indexing, read when indexed.
+    axes : str
+        One letter for each axis: T, C, Z, Y, X, S (the samples of a colour), or Q for one without a known name.
+    scale : dict of str to float
+        Pixel size, plane spacing and time step, where the file has them.
+    units : dict of str to str
+        Of `scale`: ``"µm"``, ``"s"``; see `UNITS`.
+    channel_names : tuple of str
+        Empty where the file has none.
+    """
+
+    data: Any
+    axes: str
+    scale: dict[str, float] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
+    channel_names: tuple[str, ...] = ()
+
+    def ordered(self, order: str) -> tuple[NDArray[Any], str]:
+        """Data and axes, sorted: first the axes that `order` does not name, as they are, then those that it names."""
+        places = sorted(range(len(self.axes)), key=lambda place: order.find(self.axes[place]))
+        return np.transpose(self.data, places), "".join(self.axes[place] for place in places)
+
+
+def plain_unit(said: str) -> str:
+    """A unit as `UNITS` spells it; one that is not there as it is."""
+    return ALIASES.get(said, said)
+
+
+def software() -> str:
+    """What files say they were written by."""
+    return f"napari-rpsnn {version('napari-rpsnn')}"
