@@ -20,7 +20,7 @@ from napari_rpsnn.config import TrainConfig
 from napari_rpsnn.data import Batch, PairMaker
 from napari_rpsnn.network import RPSNN
 from napari_rpsnn.pictures import read_pictures
-from napari_rpsnn.training import loss_function
+from napari_rpsnn.training import batch_loss
 
 
 def main() -> None:
@@ -39,9 +39,7 @@ def main() -> None:
     pairs = PairMaker(read_pictures(args.folder), crop=config.crop, kinds=config.kinds, device=fabric.device)
 
     def step(batch: Batch) -> None:
-        with fabric.autocast():
-            fused = model(*batch.sources)
-        loss = loss_function(fused, batch.sharp)
+        loss = batch_loss(model, fabric, batch)
         optimizer.zero_grad()
         fabric.backward(loss)
         optimizer.step()

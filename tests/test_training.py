@@ -207,9 +207,9 @@ def test_resuming_nothing_is_refused(config):
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(config, monkeypatch):
     import napari_rpsnn.training as training
 
-    right = training.loss_function
+    right = training.batch_loss
     calls = itertools.count()
-    monkeypatch.setattr(training, "loss_function", lambda f, s: right(f, s) * (1 if next(calls) < 3 else np.nan))
+    monkeypatch.setattr(training, "batch_loss", lambda *a: right(*a) * (1 if next(calls) < 3 else np.nan))
     with pytest.raises(FloatingPointError, match="The loss became nan at step 3"):
         train(config)
     monkeypatch.undo()

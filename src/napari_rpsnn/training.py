@@ -1,8 +1,9 @@
 """The training loop: a folder of pictures in, network weights out, seeded and resumable.
 
 1. Batches come from `data.PairMaker`, which needs no state but the step.
-2. Loss: Charbonnier, the L1 of the gradients, and that of regional means. L1-like losses take the median where the
-   network cannot know, and so decide; a squared loss takes the mean of both images, which is what fusion is to avoid.
+2. Each pair goes through the network in both orders. Loss: Charbonnier, the L1 of the gradients, that of regional
+   means, and that of the difference between the orders. L1-like losses take the median where the network cannot know,
+   and so decide; a squared loss takes the mean of both images, which is what fusion is to avoid.
 3. Adam with warm-up, cosine decay and clipped gradients: a large step destroys the start.
 4. The exponential moving average (EMA) of the weights is what is validated and saved; it is worth several dB.
 5. Every `save_every` steps, and when the run ends or is stopped, the model and all that resuming needs are written,
@@ -23,12 +24,12 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.loggers.csv_logs import CSVLogger
 from lightning_fabric.loggers.tensorboard import TensorBoardLogger
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
 
 from napari_rpsnn.config import TrainConfig
-from napari_rpsnn.data import PairMaker
+from napari_rpsnn.data import Batch, PairMaker
 from napari_rpsnn.network import RPSNN, widen
 from napari_rpsnn.pictures import read_pictures, split_pictures
 from napari_rpsnn.validation import Validation
@@ -154,9 +155,7 @@ def iter_train(config: TrainConfig, *, resume: bool = False) -> Generator[TrainR
                 group["lr"] = rate
             # Every process of a distributed run takes batches of its own.
             batch = pairs.batch(step * fabric.world_size + fabric.global_rank)
-            with fabric.autocast():
-                fused = model(*batch.sources)
-            loss = loss_function(fused, batch.sharp)
+            loss = batch_loss(model, fabric, batch)
             optimizer.zero_grad()
             fabric.backward(loss)
             norm = clip_grad_norm_(network.parameters(), 1.0)
@@ -187,7 +186,20 @@ def iter_train(config: TrainConfig, *, resume: bool = False) -> Generator[TrainR
         save()
 
 
-def loss_function(fused: Tensor, sharp: Tensor) -> Tensor:
+def batch_loss(model: nn.Module, fabric: Fabric, batch: Batch) -> Tensor:
+    """Mean of both orders' losses, and half the L1 of what the order of the images changes.
+
+    The branches share no weights, so that nothing else makes ``f(a, b)`` and ``f(b, a)`` agree.
+    """
+    near, far = batch.sources
+    with fabric.autocast():
+        fused, swapped = model(torch.cat([near, far]), torch.cat([far, near])).chunk(2)
+    orders = (_loss(fused, batch.sharp) + _loss(swapped, batch.sharp)) / 2
+    loss: Tensor = orders + (fused - swapped).abs().mean() / 2
+    return loss
+
+
+def _loss(fused: Tensor, sharp: Tensor) -> Tensor:
     """Charbonnier (a smooth L1), half the L1 of the error's gradients, and the L1 of its means over 16x16 pixels.
 
     The last term is small beside the others where errors are of both signs, and keeps brightness and colour of a region
