@@ -199,8 +199,8 @@ def test_other_dtypes_are_refused_by_name(dtype):
     [
         (np.zeros((4, 4)), np.zeros((4, 5)), r"expected the same shape, got \(4, 4\) and \(4, 5\)"),
         (np.zeros((4, 4), "u1"), np.zeros((4, 4), "u2"), "expected the same dtype, got uint8 and uint16"),
-        (np.zeros(4), np.zeros(4), r"expected at least 2 axes.*got \(4,\)"),
-        (np.zeros((0, 4)), np.zeros((0, 4)), r"none of them empty, got \(0, 4\)"),
+        (np.zeros(4), np.zeros(4), r"expected images with at least 2 axes.*got the shape \(4,\)"),
+        (np.zeros((0, 4)), np.zeros((0, 4)), r"none of them empty, got the shape \(0, 4\)"),
     ],
 )
 def test_pairs_that_do_not_fit_are_refused(image0, image1, message):
@@ -211,5 +211,5 @@ def test_pairs_that_do_not_fit_are_refused(image0, image1, message):
 def test_a_channel_axis_that_is_not_there_is_refused():
     with pytest.raises(ValueError, match=r"channel_axis: expected an axis.*\(4, 4, 3\), got 3"):
         fuse(np.zeros((4, 4, 3)), np.zeros((4, 4, 3)), channel_axis=3)
-    with pytest.raises(ValueError, match="expected at least 3 axes"):
+    with pytest.raises(ValueError, match="expected images with at least 3 axes"):
         fuse(np.zeros((4, 4)), np.zeros((4, 4)), channel_axis=0)

@@ -12,14 +12,15 @@ from napari_rpsnn.inference import (
     iter_tiles,
 )
 from napari_rpsnn.network import HALO
+from napari_rpsnn.tiling import split_image
 from napari_rpsnn.weights import prepared_model
 
 
 def fuse_tiled(network, pair, tile, halo=HALO, dtype=torch.float64):
     fused = np.full(pair[0].shape, np.nan)
     read = lambda window: tuple(x[window] for x in pair)  # noqa: E731
-    for place, values in iter_tiles(network, read, fused.shape[:2], dtype=dtype, tile=tile, halo=halo):
-        fused[place.write] = values
+    for place, values, _ in iter_tiles(network, read, split_image(*fused.shape[:2], tile, halo), dtype=dtype):
+        fused[place.write] = values[place.inner]
     return fused
 
 

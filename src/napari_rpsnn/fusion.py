@@ -1,19 +1,24 @@
-"""Fuse two differently focused images: validate, run the engine picture by picture, restore the dtype."""
+"""Fuse two differently focused images: validate, run the engine picture by picture."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_rpsnn.checks import check_alpha, check_finite, check_guide, check_pair
 from napari_rpsnn.intensity import IntensityRange
+from napari_rpsnn.layout import Layout
 
 if TYPE_CHECKING:
     from napari_rpsnn.weights import ModelLike
+
+Method = Literal["decision", "regression"]
+Registration = Literal["translation", "similarity", "affine"]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -24,16 +29,42 @@ class Progress:
     total: int
 
 
+@dataclass(frozen=True)
+class Result:
+    """What fusing returns: the all-in-focus image, and where it comes from.
+
+    Attributes
+    ----------
+    image : ndarray
+        The all-in-focus image.
+    map : ndarray or None
+        Of two images: the decision map, float32, how much of the first one is in each pixel. None by regression.
+    index : ndarray or None
+        Of a stack: the plane that each pixel comes from, uint16. None by regression.
+    height : ndarray or None
+        Of a stack, where asked for: the height of the surface, float32.
+    """
+
+    image: NDArray[Any]
+    map: NDArray[np.float32] | None = None
+    index: NDArray[np.uint16] | None = None
+    height: NDArray[np.float32] | None = None
+
+
 def fuse(
     image0: ArrayLike,
     image1: ArrayLike,
     *,
     channel_axis: int | None = None,
+    guide_channel: int | Sequence[int] | None = None,
+    method: Method = "decision",
+    register: Registration | None = None,
+    return_map: bool = False,
     model: ModelLike = "auto",
     device: str = "auto",
     precision: Literal["auto", "float32", "bfloat16"] = "auto",
     tile: int | Literal["auto"] = "auto",
-) -> NDArray[Any]:
+) -> Any:
     """Return the all-in-focus image of two registered images with different focus.
 
     Parameters
@@ -45,6 +76,16 @@ def fuse(
         Axis of the colours. Three channels are RGB and are fused together; of four the last is alpha, which must be
         the same in both images and is kept. Any other number of channels is fused channel by channel, as all axes
         are without `channel_axis`.
+    guide_channel : int or sequence of int, optional
+        Channel of `channel_axis`, or several whose mean, that decides for all channels.
+    method : {"decision", "regression"}, optional
+        ``"decision"`` takes the sources' own values, from the source that the network's image is nearer to.
+        ``"regression"``, the paper's method, returns the network's values.
+    register : {None, "translation", "similarity", "affine"}, optional
+        Align `image1` to `image0` first. Microscope stacks are usually registered, and alignment interpolates
+        intensities, so it is only done when asked for. Pixels that `image1` has no data for come from `image0`.
+    return_map : bool, optional
+        Return the decision map too.
     model : str, path-like or RPSNN, optional
         Name of a bundled model, ``"rpsnn"`` or ``"rpsnn-lite"``, the path of a weights file, or what `load_model`
         returned. ``"auto"`` takes ``"rpsnn"`` on a GPU and ``"rpsnn-lite"`` on a CPU.
@@ -59,8 +100,11 @@ def fuse(
 
     Returns
     -------
-    ndarray
+    fused : ndarray
         Of the shape and dtype of the inputs. Every value lies between those of the two images at its place.
+    map : ndarray of float32
+        Only with `return_map`: how much of `image0` is in each pixel, from 0 to 1. Without `channel_axis` where one
+        decision serves all channels.
 
     Raises
     ------
@@ -71,14 +115,20 @@ def fuse(
     FileNotFoundError
         If `model` names no bundled model and no file.
 
+    ModuleNotFoundError
+        If `register` is given and SimpleITK is not installed.
+
     Notes
     -----
-    The images must be registered: R-PSNN compares them pixel by pixel. Each pair of pictures is brought to [0, 1]
-    with one scale and one offset for both, so that a constant added to both, or a factor, does the same to the
-    result. A grey picture is fused as three equal channels. The result is a regression: its values are the
-    network's, held between the two sources, not copies of source pixels. Two equal images give back the image.
+    The images must be registered: R-PSNN compares them pixel by pixel. For the network, each pair of pictures is
+    brought to [0, 1] with one scale and one offset for both, so that a constant added to both, or a factor, does the
+    same to the result. Grey is three equal channels to it.
 
-    A result depends on the images, the weights, the device and the precision, and on nothing else.
+    By decision, a pixel is one of the sources' own, in its full bit depth, but for a strip of up to ten pixels on each
+    side of an outline of the decision map, where both are blended. By regression, values are the network's, held
+    between the two sources. Two equal images give back the image.
+
+    A result depends on the images, the options, the weights and the device, and on nothing else.
 
     References
     ----------
@@ -101,16 +151,37 @@ def fuse(
     >>> error = np.abs(fused.astype(float) - sharp).mean()
     >>> bool(error < np.abs((near.astype(float) + far) / 2 - sharp).mean())
     True
+    >>> fused, from_near = fuse(near, far, return_map=True)
+    >>> bool(from_near[:, :50].mean() > 0.9), bool(from_near[:, -50:].mean() < 0.1)
+    (True, True)
     """
-    steps = iter_fuse(
-        image0, image1, channel_axis=channel_axis, model=model, device=device, precision=precision, tile=tile
+    if return_map and method == "regression":
+        raise ValueError("return_map: expected method='decision', got 'regression', which decides for no source")
+    result = drain(
+        iter_fuse(
+            image0,
+            image1,
+            channel_axis=channel_axis,
+            guide_channel=guide_channel,
+            method=method,
+            register=register,
+            model=model,
+            device=device,
+            precision=precision,
+            tile=tile,
+        )
     )
+    return (result.image, result.map) if return_map else result.image
+
+
+def drain(steps: Generator[Any, None, Value]) -> Value:
+    """Run a generator to its end and return what it returns."""
     while True:
         try:
             next(steps)
         except StopIteration as end:
-            result: NDArray[Any] = end.value
-            return result
+            value: Value = end.value
+            return value
 
 
 def iter_fuse(
@@ -118,95 +189,51 @@ def iter_fuse(
     image1: ArrayLike,
     *,
     channel_axis: int | None = None,
+    guide_channel: int | Sequence[int] | None = None,
+    method: str = "decision",
+    register: str | None = None,
     model: ModelLike = "auto",
     device: str = "auto",
     precision: str = "auto",
     tile: int | str = "auto",
-) -> Generator[Progress, None, NDArray[Any]]:
-    """`fuse`, as a generator: yields a `Progress` before the first and after every tile, returns the image."""
+) -> Generator[Progress, None, Result]:
+    """`fuse`, as a generator: yields a `Progress` before the first and after every tile, returns a `Result`."""
     a, b = np.asarray(image0), np.asarray(image1)
-    _validate(a, b, channel_axis)
+    check_pair(a, b, ("image0", "image1"))
+    check_guide(guide_channel, method)
+    layout = Layout.of(a.shape, channel_axis, guide_channel)
+    for name, image in (("image0", a), ("image1", b)):
+        check_finite(image, name)
+    from napari_rpsnn.pairs import Engine
 
-    from napari_rpsnn import inference
-    from napari_rpsnn.network import HALO
-    from napari_rpsnn.tiling import split_image
-    from napari_rpsnn.weights import prepared_model
-
-    chosen = inference.choose_device(device)
-    dtype = inference.choose_precision(precision, chosen)
-    side = inference.choose_tile(tile, chosen)
-    network = prepared_model(inference.choose_model(model, chosen), chosen)
-
-    # Views of the result and the sources: pictures of shape (rows, columns, channels) after any leading axes.
+    engine = Engine.choose(model, device, precision, tile, method)
     result = np.empty(a.shape, a.dtype)
-    sources0, sources1, target = (_pictures(x, channel_axis) for x in (a, b, result))
-    if target.shape[-1] == 4:
+    decisions, decision_of = layout.new_map(a.shape, np.float32) if method == "decision" else (None, None)
+    sources0, sources1, target = (layout.pictures(x) for x in (a, b, result))
+    if layout.alpha:
+        check_alpha(sources0[..., 3], sources1[..., 3], ("image0", "image1"))
         target[..., 3] = sources0[..., 3]
         sources0, sources1, target = (x[..., :3] for x in (sources0, sources1, target))
 
     *pictures, rows, columns, _ = target.shape
-    per_picture = len(split_image(rows, columns, side, HALO))
-    total = per_picture * int(np.prod(pictures))
+    total = engine.steps(rows, columns) * int(np.prod(pictures))
     done = 0
     yield Progress(done, total)
     for index in np.ndindex(*pictures):
-        pair = sources0[index], sources1[index]
-        fused = target[index]
-        values = IntensityRange.of(*pair)
-        read = partial(_read_window, *pair, values)
-        for place, unit in inference.iter_tiles(network, read, (rows, columns), dtype=dtype, tile=side):
-            if fused.shape[-1] == 1:
-                unit = unit.mean(-1, keepdims=True)
-            # A value that neither source recorded is the network's error: held-out pairs gain by this, all kinds.
-            part0, part1 = (picture[place.write] for picture in pair)
-            fused[place.write] = np.clip(
-                values.from_unit(unit, a.dtype), np.minimum(part0, part1), np.maximum(part0, part1)
-            )
+        first, second = sources0[index], sources1[index]
+        if register is not None:
+            second = _registered(first, second, register, layout)
+        values = IntensityRange.of((layout.seen(first), layout.seen(second)))
+        decision = None if decision_of is None else decision_of[index]
+        for _ in engine.fuse(first, second, values, target[index], decision, layout.seen):
             done += 1
             yield Progress(done, total)
-    return result
+    return Result(result, map=decisions)
 
 
-def _read_window(
-    image0: NDArray[Any], image1: NDArray[Any], values: IntensityRange, window: tuple[slice, slice]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The window of both pictures as RGB in [0, 1]; grey gives three equal channels."""
-    first, second = (values.to_unit(image[window]) for image in (image0, image1))
-    return tuple(np.repeat(x, 3, axis=-1) if x.shape[-1] == 1 else x for x in (first, second))  # type: ignore[return-value]
+def _registered(fixed: NDArray[Any], moving: NDArray[Any], kind: str, layout: Layout) -> NDArray[Any]:
+    """`moving` where it lies on `fixed`, and `fixed` where it has no data."""
+    from napari_rpsnn.registration import estimate, warp
 
-
-def _pictures(image: NDArray[Any], channel_axis: int | None) -> NDArray[Any]:
-    """View of `image` with the shape `(..., rows, columns, channels)`: 1, 3 (RGB) or 4 (RGBA) channels."""
-    if channel_axis is None:
-        return image[..., None]
-    if image.shape[channel_axis] in (3, 4):
-        return np.moveaxis(image, channel_axis, -1)
-    return np.moveaxis(image, channel_axis, 0)[..., None]
-
-
-def _validate(image0: NDArray[Any], image1: NDArray[Any], channel_axis: int | None) -> None:
-    """Refuse what cannot be fused, naming the argument, what was expected and what was got."""
-    for name, image in (("image0", image0), ("image1", image1)):
-        if image.dtype.kind not in "iuf":
-            raise TypeError(f"{name}: expected an integer or floating-point dtype, got {image.dtype}")
-    if image0.shape != image1.shape:
-        raise ValueError(f"image0 and image1: expected the same shape, got {image0.shape} and {image1.shape}")
-    if image0.dtype.newbyteorder("=") != image1.dtype.newbyteorder("="):
-        raise ValueError(f"image0 and image1: expected the same dtype, got {image0.dtype} and {image1.dtype}")
-    axes = 2 if channel_axis is None else 3
-    if image0.ndim < axes or image0.size == 0:
-        raise ValueError(f"image0 and image1: expected at least {axes} axes, none of them empty, got {image0.shape}")
-    if channel_axis is not None and not -image0.ndim <= channel_axis < image0.ndim:
-        raise ValueError(f"channel_axis: expected an axis of an image of shape {image0.shape}, got {channel_axis}")
-    for name, image in (("image0", image0), ("image1", image1)):
-        if image.dtype.kind == "f" and not np.isfinite(image).all():
-            count = int(image.size - np.isfinite(image).sum())
-            raise ValueError(f"{name}: expected finite values, got {count} that are NaN or infinite")
-    if channel_axis is not None and image0.shape[channel_axis] == 4:
-        alpha0, alpha1 = (x.take(3, axis=channel_axis) for x in (image0, image1))
-        if not np.array_equal(alpha0, alpha1):
-            raise ValueError(
-                f"image0 and image1: of four channels on channel_axis={channel_axis} the last is alpha and must be the "
-                f"same in both, got {np.count_nonzero(alpha0 != alpha1)} pixels that differ; to fuse four independent "
-                "channels one by one, leave channel_axis=None"
-            )
+    warped, valid = warp(moving, estimate(layout.grey(fixed), layout.grey(moving), kind))
+    return np.where(valid[..., None], warped, fixed)

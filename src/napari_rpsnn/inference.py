@@ -7,16 +7,18 @@ change no result.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_rpsnn.network import HALO, RPSNN
-from napari_rpsnn.tiling import Tile, split_image
+from napari_rpsnn.network import RPSNN
+from napari_rpsnn.tiling import Tile
 from napari_rpsnn.weights import ModelLike
+
+Windows = tuple[NDArray[np.floating], NDArray[np.floating]]
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -76,13 +78,11 @@ def choose_tile(tile: int | str, device: torch.device) -> int:
 
 def iter_tiles(
     network: RPSNN,
-    read: Callable[[tuple[slice, slice]], tuple[NDArray[np.floating], NDArray[np.floating]]],
-    shape: tuple[int, int],
+    read: Callable[[tuple[slice, slice]], Windows],
+    tiles: Iterable[Tile],
     *,
     dtype: torch.dtype,
-    tile: int,
-    halo: int = HALO,
-) -> Iterator[tuple[Tile, NDArray[np.floating]]]:
+) -> Iterator[tuple[Tile, NDArray[np.floating], Windows]]:
     """Fuse a pair tile by tile.
 
     Parameters
@@ -92,24 +92,21 @@ def iter_tiles(
     read : callable
         Returns the windows of both images for two slices, each `(rows, columns, 3)` in [0, 1], float32 (float64 if
         `network` is).
-    shape : tuple of int
-        Rows and columns of the images.
+    tiles : iterable of Tile
+        Read with a halo of at least `HALO`, their inner parts are those of the whole image's result.
     dtype : torch.dtype
         Of the arithmetic. The network's last two convolutions keep its own.
-    tile : int
-        Side of a tile in pixels, without the halo.
-    halo : int, optional
-        Pixels read around a tile. Results are those of the whole image from `HALO` on.
 
     Yields
     ------
-    Tile, ndarray of shape `(rows, columns, 3)`
-        Where the values belong, and the values.
+    Tile, ndarray of shape `(rows, columns, 3)`, pair of ndarray
+        The tile, the network's image of the window that was read, and what was read.
     """
     device = next(network.parameters()).device
-    for place in split_image(*shape, tile, halo):
-        image0, image1 = (torch.from_numpy(w).to(device).permute(2, 0, 1)[None] for w in read(place.read))
-        yield place, _run(network, image0, image1, dtype)[place.inner]
+    for tile in tiles:
+        windows = read(tile.read)
+        image0, image1 = (torch.from_numpy(w).to(device).permute(2, 0, 1)[None] for w in windows)
+        yield tile, _run(network, image0, image1, dtype), windows
 
 
 # A function of its own: a generator would leave these settings on while its caller works.

@@ -1,8 +1,9 @@
-"""Arrays of any real dtype to the network's [0, 1] and back, with one scale and one offset for both images."""
+"""Arrays of any real dtype to the network's [0, 1] and back, with one scale and one offset for all of a stack."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,24 +13,22 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class IntensityRange:
-    """The least and the greatest value of a pair of images.
+    """The least and the greatest value of the images that are fused together.
 
-    Both images get the same scale and offset: a stretch of each on its own would change which one is brighter. The
-    result is invariant: a constant added to both images, or a factor, does the same to what the network returns.
+    All images get the same scale and offset: a stretch of each on its own would change which one is brighter. The
+    result is invariant: a constant added to all images, or a factor, does the same to what the network returns.
     """
 
     low: float | int
     high: float | int
 
     @classmethod
-    def of(cls, image0: NDArray[Any], image1: NDArray[Any]) -> IntensityRange:
-        """Range of both images together."""
-        low = min(image0.min().item(), image1.min().item())
-        high = max(image0.max().item(), image1.max().item())
+    def of(cls, images: Iterable[NDArray[Any]]) -> IntensityRange:
+        """Range of all images together; they are looked at one by one."""
+        ends = [(image.min().item(), image.max().item()) for image in images]
+        low, high = min(low for low, _ in ends), max(high for _, high in ends)
         if not math.isfinite(float(high) - float(low)):
-            raise ValueError(
-                f"image0 and image1: expected values within a range that float64 can hold, got {low} to {high}"
-            )
+            raise ValueError(f"images: expected values within a range that float64 can hold, got {low} to {high}")
         return cls(low, high)
 
     @property

@@ -7,12 +7,11 @@ import napari
 from magicgui.widgets import ComboBox, Container, ProgressBar, PushButton, create_widget
 from napari.qt.threading import GeneratorWorker, create_worker
 from napari.utils.notifications import show_error, show_info
-from numpy.typing import NDArray
 
-from napari_rpsnn.fusion import Progress, iter_fuse
+from napari_rpsnn.fusion import Progress, Result, iter_fuse
 from napari_rpsnn.layers import LayerPair, read_pair
 
-Steps = Generator[Progress, None, NDArray[Any]]
+Steps = Generator[Progress, None, Result]
 
 
 class FusionError(Exception):
@@ -88,8 +87,8 @@ class FuseTwoLayers(Container[Any]):
                 signal.disconnect()
             self._worker.quit()
 
-    def _add_layer(self, fused: Any) -> None:
-        self._viewer.add_image(fused, **self._attributes)
+    def _add_layer(self, fused: Result) -> None:
+        self._viewer.add_image(fused.image, **self._attributes)
 
     def _finish(self) -> None:
         if self._steps is not None:

@@ -1,0 +1,210 @@
+"""Fuse the planes of one picture: the paper's cascade, or a balanced tree.
+
+1. Survey: each plane is read once, for the common range of intensities and for what it is worth. Equal planes and
+   constant ones contribute nothing and are left out.
+2. Rank: the plane that most of the picture is in focus in comes first, then those that are most like it. This order
+   follows from the planes' contents alone, so that forward, reversed and shuffled stacks give the same result.
+3. Cascade: two planes are fused, then the result with the next plane. Tree: pairs of planes, then pairs of results. The
+   plane that each pixel comes from goes along.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_rpsnn.checks import check_alpha, check_finite
+from napari_rpsnn.intensity import IntensityRange
+from napari_rpsnn.pairs import Engine
+from napari_rpsnn.planes import Planes
+
+#: Mean vote that a further plane needs to win a region. Where two planes are about equally sharp the better one of the
+#: whole picture stays, so that thin specimens come from one plane and not from a patchwork of several.
+STAY = 0.3
+#: Side in pixels of the windows that planes are ranked by, at most four.
+SAMPLE_PX = 144
+
+
+@dataclass
+class _Layer:
+    """A plane, or the result of several: the picture, the plane of each pixel, and where there is data (None: all)."""
+
+    image: NDArray[Any]
+    index: NDArray[np.uint16]
+    valid: NDArray[np.bool_] | None
+
+
+class PictureStack:
+    """One picture of a stack through all its planes.
+
+    Parameters
+    ----------
+    planes : Planes
+    where : tuple of int
+        Which picture: time, position, channel.
+    register : str or None
+        How planes are aligned, each to its neighbour, so that all lie where the middle one lies.
+    """
+
+    def __init__(self, planes: Planes, where: tuple[int, ...], register: str | None) -> None:
+        self.planes = planes
+        self.where = where
+        self.register = register
+        self.order: list[int] = []
+        self.values = IntensityRange(0, 0)
+        self._samples: dict[int, NDArray[Any]] = {}
+        self._matrices: list[NDArray[np.float64]] = []
+        self._alpha: NDArray[Any] | None = None
+        self._result: _Layer | None = None
+
+    @property
+    def image(self) -> NDArray[Any]:
+        """The all-in-focus picture, `(rows, columns, channels)`."""
+        image = self._fused.image
+        return image if self._alpha is None else np.concatenate([image, self._alpha[..., None]], -1)
+
+    @property
+    def index(self) -> NDArray[np.uint16]:
+        """Plane of each pixel, `(rows, columns)`."""
+        return self._fused.index
+
+    @property
+    def _fused(self) -> _Layer:
+        if self._result is None:
+            raise RuntimeError("the picture has not been fused yet")
+        return self._result
+
+    def grey(self, k: int) -> NDArray[np.float32]:
+        """What decides, of plane `k`, aligned, as one channel."""
+        return self.planes.layout.grey(self._layer(k).image)
+
+    def survey(self) -> Iterator[None]:
+        """Check every plane; find the range, what planes contribute, and how they lie. Yields after each plane."""
+        worth: dict[bytes, tuple[float, bytes, int]] = {}
+        ends, constant = [], set()
+        previous = None
+        steps: list[NDArray[np.float64]] = []
+        for k in range(self.planes.count):
+            picture = self._read(k)
+            seen = self.planes.layout.seen(picture)
+            ends += [seen.min(keepdims=True), seen.max(keepdims=True)]
+            grey = self.planes.layout.grey(picture)
+            digest = hashlib.blake2b(picture.tobytes(), digest_size=16).digest()
+            if picture.min() == picture.max():
+                constant.add(digest)
+            if digest not in worth:
+                gradients = sum(float(np.abs(np.diff(grey, axis=i)).sum(dtype=np.float64)) for i in (0, 1))
+                worth[digest] = (-gradients, digest, k)
+                self._samples[k] = np.stack([seen[window] for window in _sample_windows(*grey.shape)])
+            if self.register is not None:
+                from napari_rpsnn.registration import estimate
+
+                steps.append(np.eye(3) if previous is None else estimate(previous, grey, self.register))
+                previous = grey
+            yield
+        self.values = IntensityRange.of(ends)
+        useful = [w for digest, w in worth.items() if digest not in constant]
+        self.order = [k for *_, k in sorted(useful or worth.values())]
+        self._matrices = _chain(steps)
+
+    def rank(self, engine: Engine) -> Iterator[None]:
+        """Begin with the plane that most of the picture is in focus in; then those that are most like it.
+
+        Planes are compared in a few small windows, the winner with the next. Yields after each plane.
+        """
+        best, *others = self.order
+        for k in others:
+            pairs = zip(self._samples[best], self._samples[k], strict=True)
+            if sum(engine.mean_vote(*pair, self.values) for pair in pairs) < 0:
+                best = k
+            yield
+        sample = {k: self.values.to_unit(self._samples[k]) for k in self.order}
+        place = {k: i for i, k in enumerate(self.order)}
+        self.order.sort(key=lambda k: (float(np.abs(sample[k] - sample[best]).mean(dtype=np.float64)), place[k]))
+        self._samples.clear()
+
+    def fuse(self, engine: Engine, order: str) -> Iterator[None]:
+        """Fuse the planes that contribute. Yields after every tile."""
+        if order == "cascade":
+            layer = self._layer(self.order[0])
+            for k in self.order[1:]:
+                layer = yield from self._merge(layer, self._layer(k), engine)
+        else:
+            # Like carrying in binary addition: results of equally many planes are merged as soon as there are two.
+            waiting: list[tuple[int, _Layer]] = []
+            for k in self.order:
+                count, layer = 1, self._layer(k)
+                while waiting and waiting[-1][0] == count:
+                    layer = yield from self._merge(waiting.pop()[1], layer, engine)
+                    count *= 2
+                waiting.append((count, layer))
+            layer = waiting.pop()[1]
+            while waiting:
+                layer = yield from self._merge(waiting.pop()[1], layer, engine)
+        self._result = layer
+
+    def _read(self, k: int) -> NDArray[Any]:
+        """Colours of plane `k`, checked, not aligned."""
+        picture = self.planes.read(self.where, k)
+        check_finite(picture, f"images, plane {k}")
+        if not self.planes.layout.alpha:
+            return picture
+        if self._alpha is None:
+            self._alpha = picture[..., 3]
+        check_alpha(self._alpha, picture[..., 3], ("images: plane 0", f"plane {k}"))
+        return picture[..., :3]
+
+    def _layer(self, k: int) -> _Layer:
+        picture = self._read(k)
+        index = np.full(picture.shape[:2], k, np.uint16)
+        if not self._matrices:
+            return _Layer(picture, index, None)
+        from napari_rpsnn.registration import warp
+
+        picture, valid = warp(picture, self._matrices[k])
+        return _Layer(picture, index, None if valid.all() else valid)
+
+    def _merge(self, layer0: _Layer, layer1: _Layer, engine: Engine) -> Generator[None, None, _Layer]:
+        image0, image1, valid0, valid1 = layer0.image, layer1.image, layer0.valid, layer1.valid
+        # Without data in one, both are the same there, and neither the network nor a neighbour sees an edge.
+        if valid0 is not None:
+            image0 = np.where(valid0[..., None], layer0.image, layer1.image)
+        if valid1 is not None:
+            image1 = np.where(valid1[..., None], layer1.image, layer0.image)
+        image = np.empty(image0.shape, image0.dtype)
+        share = np.ones(image.shape[:2], np.float32)
+        yield from engine.fuse(image0, image1, self.values, image, share, self.planes.layout.seen, STAY)
+        first = share >= 0.5
+        if valid0 is not None:
+            first &= valid0
+        if valid1 is not None:
+            first |= ~valid1
+        valid = None if valid0 is None or valid1 is None else valid0 | valid1
+        return _Layer(image, np.where(first, layer0.index, layer1.index), valid)
+
+
+def _sample_windows(rows: int, columns: int) -> list[tuple[slice, slice]]:
+    """The whole of a small picture, else windows at the quarters of both axes."""
+    axes = []
+    for length in (rows, columns):
+        starts = [length // 4 - SAMPLE_PX // 2, 3 * length // 4 - SAMPLE_PX // 2]
+        axes.append([slice(max(i, 0), i + SAMPLE_PX) for i in starts] if length > 2 * SAMPLE_PX else [slice(0, length)])
+    return [(i, j) for i in axes[0] for j in axes[1]]
+
+
+def _chain(steps: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    """From the middle plane to every plane; `steps` lead to each plane from the one before it."""
+    if not steps:
+        return []
+    middle = len(steps) // 2
+    matrices = [np.eye(3)] * len(steps)
+    for k in range(middle + 1, len(steps)):
+        matrices[k] = steps[k] @ matrices[k - 1]
+    for k in range(middle - 1, -1, -1):
+        matrices[k] = np.linalg.inv(steps[k + 1]) @ matrices[k + 1]
+    return matrices

@@ -1,0 +1,46 @@
+"""Refuse images that cannot be fused: each check names the argument, what was expected and what was got."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def check_pair(image0: NDArray[Any], image1: NDArray[Any], names: tuple[str, str]) -> None:
+    """Refuse images that cannot be fused with each other, naming what was expected and what was got."""
+    for name, image in zip(names, (image0, image1), strict=True):
+        if image.dtype.kind not in "iuf":
+            raise TypeError(f"{name}: expected an integer or floating-point dtype, got {image.dtype}")
+    both = " and ".join(names)
+    if image0.shape != image1.shape:
+        raise ValueError(f"{both}: expected the same shape, got {image0.shape} and {image1.shape}")
+    if image0.dtype.newbyteorder("=") != image1.dtype.newbyteorder("="):
+        raise ValueError(f"{both}: expected the same dtype, got {image0.dtype} and {image1.dtype}")
+
+
+def check_finite(image: NDArray[Any], name: str) -> None:
+    """Refuse NaN and infinity."""
+    if image.dtype.kind == "f" and not np.isfinite(image).all():
+        count = int(image.size - np.isfinite(image).sum())
+        raise ValueError(f"{name}: expected finite values, got {count} that are NaN or infinite")
+
+
+def check_alpha(alpha0: NDArray[Any], alpha1: NDArray[Any], names: tuple[str, str]) -> None:
+    """Refuse to choose between two alpha channels."""
+    if not np.array_equal(alpha0, alpha1):
+        raise ValueError(
+            f"{' and '.join(names)}: of four channels on channel_axis the last is alpha and must be the same in both, "
+            f"got {np.count_nonzero(alpha0 != alpha1)} pixels that differ; to fuse four independent channels one by "
+            "one, leave channel_axis=None"
+        )
+
+
+def check_guide(guide_channel: Any, method: str) -> None:
+    """Refuse a guide where there is no decision that the other channels could follow."""
+    if guide_channel is not None and method == "regression":
+        raise ValueError(
+            f"guide_channel: expected None or method='decision', got {guide_channel!r} with method='regression', which "
+            "has no decision to apply to other channels"
+        )

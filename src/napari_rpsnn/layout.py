@@ -1,0 +1,86 @@
+"""Which axes of an array are pictures, which are channels that share a decision, and which are taken one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How images of one shape fall apart into pictures `(rows, columns, channels)`.
+
+    Attributes
+    ----------
+    channel_axis : int or None
+        Axis of the colours in the images.
+    joined : bool
+        Whether the channels of a picture share one decision. Else every channel is a picture of its own.
+    alpha : bool
+        Whether the last of four channels is alpha, which is kept and not fused.
+    guide : tuple of int or None
+        Channels whose mean the network sees; None: all of them.
+    """
+
+    channel_axis: int | None
+    joined: bool
+    alpha: bool
+    guide: tuple[int, ...] | None
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...], channel_axis: int | None, guide_channel: int | Sequence[int] | None) -> Layout:
+        """Read the options for images of `shape`, or raise ValueError naming the wrong one."""
+        axes = 2 if channel_axis is None else 3
+        if len(shape) < axes or 0 in shape:
+            raise ValueError(f"expected images with at least {axes} axes, none of them empty, got the shape {shape}")
+        if channel_axis is None:
+            if guide_channel is not None:
+                raise ValueError(f"guide_channel: expected None without channel_axis, got {guide_channel}")
+            return cls(None, joined=True, alpha=False, guide=None)
+        if not -len(shape) <= channel_axis < len(shape):
+            raise ValueError(f"channel_axis: expected an axis of an image of shape {shape}, got {channel_axis}")
+        channels = shape[channel_axis]
+        if guide_channel is not None:
+            guide = (guide_channel,) if isinstance(guide_channel, int | np.integer) else tuple(guide_channel)
+            if not guide or not all(isinstance(c, int | np.integer) and 0 <= c < channels for c in guide):
+                raise ValueError(
+                    f"guide_channel: expected a channel from 0 to {channels - 1}, or several, got {guide_channel!r}"
+                )
+            return cls(channel_axis, joined=True, alpha=False, guide=tuple(int(c) for c in guide))
+        return cls(channel_axis, joined=channels in (3, 4), alpha=channels == 4, guide=None)
+
+    def pictures(self, images: NDArray[Any]) -> NDArray[Any]:
+        """View of images as `(..., rows, columns, channels)`."""
+        if self.channel_axis is None:
+            return images[..., None]
+        if self.joined:
+            return np.moveaxis(images, self.channel_axis, -1)
+        return np.moveaxis(images, self.channel_axis, 0)[..., None]
+
+    def new_map(self, shape: tuple[int, ...], dtype: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return a map for images of `shape`, and a view of it as `(..., rows, columns)`, one for each picture.
+
+        Where channels share a decision the map has no channel axis.
+        """
+        if self.channel_axis is None:
+            made = np.zeros(shape, dtype)
+            return made, made
+        if self.joined:
+            axis = self.channel_axis % len(shape)
+            made = np.zeros(shape[:axis] + shape[axis + 1 :], dtype)
+            return made, made
+        made = np.zeros(shape, dtype)
+        return made, np.moveaxis(made, self.channel_axis, 0)
+
+    def grey(self, picture: NDArray[Any]) -> NDArray[np.float32]:
+        """What the network is to see, in one channel, `(rows, columns)`."""
+        grey: NDArray[np.float32] = self.seen(picture).mean(-1, dtype=np.float32)
+        return grey
+
+    def seen(self, picture: NDArray[Any]) -> NDArray[Any]:
+        """Channels that the network is to see: one grey or three colours, `(rows, columns, 1 or 3)`."""
+        return picture if self.guide is None else picture[..., list(self.guide)]

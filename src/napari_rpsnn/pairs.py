@@ -1,0 +1,129 @@
+"""The engine for one pair of pictures `(rows, columns, channels)`, tile by tile: used by `fusion` and `stack`.
+
+1. Every tile of both pictures goes through the network.
+2. By regression, its values are held between the two sources and are the result.
+3. By decision, its values only vote for a source; when all tiles have voted, the picture is decided and composed,
+   window by window, because the neighbourhood that decides is larger than a tile's halo ought to be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_rpsnn import inference
+from napari_rpsnn.decision import DECISION_HALO, VOTE_HALO, compose, decide, vote
+from napari_rpsnn.intensity import IntensityRange
+from napari_rpsnn.network import HALO, RPSNN
+from napari_rpsnn.tiling import Tile, split_image
+from napari_rpsnn.weights import ModelLike, prepared_model
+
+Seen = Callable[[NDArray[Any]], NDArray[Any]]
+
+METHODS = ("decision", "regression")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A network, where and how it runs, and what is made of its image."""
+
+    network: RPSNN
+    dtype: torch.dtype
+    tile: int
+    method: str
+
+    @classmethod
+    def choose(cls, model: ModelLike, device: str, precision: str, tile: int | str, method: str) -> Engine:
+        """Engine of the user's options, each checked."""
+        if method not in METHODS:
+            raise ValueError(f"method: expected {' or '.join(map(repr, METHODS))}, got {method!r}")
+        chosen = inference.choose_device(device)
+        dtype = inference.choose_precision(precision, chosen)
+        side = inference.choose_tile(tile, chosen)
+        network = prepared_model(inference.choose_model(model, chosen), chosen)
+        return cls(network, dtype, side, method)
+
+    def steps(self, rows: int, columns: int) -> int:
+        """How often `fuse` yields."""
+        return len(self._tiles(rows, columns)) + len(self._windows(rows, columns))
+
+    def fuse(
+        self,
+        image0: NDArray[Any],
+        image1: NDArray[Any],
+        values: IntensityRange,
+        result: NDArray[Any],
+        decision: NDArray[np.float32] | None = None,
+        seen: Seen = lambda picture: picture,
+        stay: float = 0.0,
+    ) -> Iterator[None]:
+        """Fuse a pair of pictures into `result`, another array of their shape, yielding after every tile.
+
+        Parameters
+        ----------
+        image0, image1 : ndarray of shape `(rows, columns, channels)`
+        values : IntensityRange
+            Of what the network is to see of both pictures, or of the whole stack they are from.
+        result : ndarray
+            Where the fused picture goes.
+        decision : ndarray of shape `(rows, columns)`, optional
+            Where the decision map goes.
+        seen : callable, optional
+            Returns the channels that the network is to see. Three are RGB; any other number is averaged.
+        stay : float, optional
+            Mean vote, from 0 to 1, that the second picture needs to win a region.
+        """
+        rows, columns, _ = image0.shape
+        votes = np.empty((rows, columns), np.int8)
+        for place, fused, units in self._run(image0, image1, values, seen, self._tiles(rows, columns)):
+            if self.method == "decision":
+                votes[place.write] = vote(fused, *units)[place.inner]
+            else:
+                unit = fused[place.inner]
+                if result.shape[-1] == 1:
+                    unit = unit.mean(-1, keepdims=True)
+                # A value that neither source recorded is the network's error: held-out pairs gain by this, all kinds.
+                ends = image0[place.write], image1[place.write]
+                mixed = values.from_unit(unit, result.dtype)
+                result[place.write] = np.clip(mixed, np.minimum(*ends), np.maximum(*ends))
+            yield
+        for place in self._windows(rows, columns):
+            part0, part1 = image0[place.read], image1[place.read]
+            guide = (values.to_unit(seen(part0)).mean(-1) + values.to_unit(seen(part1)).mean(-1)) / 2
+            share = decide(votes[place.read], guide, stay)
+            result[place.write] = compose(part0, part1, share)[place.inner]
+            if decision is not None:
+                decision[place.write] = share[place.inner]
+            yield
+
+    def mean_vote(self, image0: NDArray[Any], image1: NDArray[Any], values: IntensityRange) -> float:
+        """Which of two small pictures is in focus in more places: from 1, the first, to -1, the second."""
+        rows, columns, _ = image0.shape
+        whole = split_image(rows, columns, max(rows, columns), HALO)
+        (_, fused, units), *_ = self._run(image0, image1, values, lambda picture: picture, whole)
+        return float(vote(fused, *units).mean()) / 127
+
+    def _run(
+        self, image0: NDArray[Any], image1: NDArray[Any], values: IntensityRange, seen: Seen, tiles: list[Tile]
+    ) -> Iterator[tuple[Tile, NDArray[np.float32], inference.Windows]]:
+        def read(window: tuple[slice, slice]) -> inference.Windows:
+            unit0, unit1 = (_as_rgb(values.to_unit(seen(image[window]))) for image in (image0, image1))
+            return unit0, unit1
+
+        return inference.iter_tiles(self.network, read, tiles, dtype=self.dtype)
+
+    def _tiles(self, rows: int, columns: int) -> list[Tile]:
+        return split_image(rows, columns, self.tile, HALO + (VOTE_HALO if self.method == "decision" else 0))
+
+    def _windows(self, rows: int, columns: int) -> list[Tile]:
+        return split_image(rows, columns, self.tile, DECISION_HALO) if self.method == "decision" else []
+
+
+def _as_rgb(unit: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Three channels as they are; the mean of any other number, three times."""
+    return unit if unit.shape[-1] == 3 else np.repeat(unit.mean(-1, keepdims=True), 3, axis=-1)

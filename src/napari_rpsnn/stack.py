@@ -1,0 +1,200 @@
+"""Fuse a focus stack: validate, run the cascade picture by picture, planes read one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from napari_rpsnn.checks import check_guide
+from napari_rpsnn.fusion import Method, Progress, Registration, Result, drain
+from napari_rpsnn.planes import Planes
+
+if TYPE_CHECKING:
+    from napari_rpsnn.weights import ModelLike
+
+ORDERS = ("cascade", "tree")
+
+
+def fuse_stack(
+    images: ArrayLike | Sequence[ArrayLike],
+    *,
+    axis: int = 0,
+    channel_axis: int | None = None,
+    guide_channel: int | Sequence[int] | None = None,
+    method: Method = "decision",
+    order: Literal["cascade", "tree"] = "cascade",
+    register: Registration | None = None,
+    return_index: bool = False,
+    return_height: bool = False,
+    plane_spacing: float = 1.0,
+    model: ModelLike = "auto",
+    device: str = "auto",
+    precision: Literal["auto", "float32", "bfloat16"] = "auto",
+    tile: int | Literal["auto"] = "auto",
+) -> Any:
+    """Return the all-in-focus image of a focus stack.
+
+    Parameters
+    ----------
+    images : array_like, or sequence of array_like
+        The stack, of any integer or floating-point dtype, or its planes one by one. Anything with `shape`, `dtype` and
+        NumPy's basic indexing will do (memory map, zarr, dask): planes are read one at a time and not kept.
+    axis : int, optional
+        Axis of the planes. Of the other axes, leaving out `channel_axis`, the last two are the picture; those before
+        (time, position) are fused picture by picture.
+    channel_axis : int or None, optional
+        Axis of the colours, counted in the whole stack. Three channels are RGB and are fused together; of four the last
+        is alpha. Any other number of channels is fused channel by channel.
+    guide_channel : int or sequence of int, optional
+        Channel of `channel_axis`, or several whose mean, that decides for all channels.
+    method : {"decision", "regression"}, optional
+        ``"decision"`` takes the planes' own values; ``"regression"``, the paper's method, the network's.
+    order : {"cascade", "tree"}, optional
+        The paper's cascade, two planes and then the result with the next one, or pairs of planes, then pairs of
+        results. The tree keeps a few results more in memory.
+    register : {None, "translation", "similarity", "affine"}, optional
+        Align the planes to the middle one first, each to its neighbour. Pixels that a plane has no data for come from
+        the others.
+    return_index : bool, optional
+        Return the index of the plane that each pixel comes from.
+    return_height : bool, optional
+        Return the height of the surface.
+    plane_spacing : float, optional
+        Distance of two planes, in the unit that heights are to have.
+    model, device, precision, tile : optional
+        As in `fuse`.
+
+    Returns
+    -------
+    fused : ndarray
+        Of the dtype of the planes and their shape without `axis`.
+    index : ndarray of uint16
+        Only with `return_index`. Without `channel_axis` where one decision serves all channels.
+    height : ndarray of float32
+        Only with `return_height`: the plane's position, from 0 for the first plane, interpolated between planes, times
+        `plane_spacing`. Of the shape of `index`.
+
+    Raises
+    ------
+    TypeError
+        If the planes are of a boolean, complex or non-numeric dtype.
+    ValueError
+        If there are fewer than two planes, they differ in shape or dtype or hold NaN or infinity, or an option is not
+        one of the above.
+    FileNotFoundError
+        If `model` names no bundled model and no file.
+    ModuleNotFoundError
+        If `register` is given and SimpleITK is not installed.
+
+    Notes
+    -----
+    The result does not depend on the order of the planes: they are taken in an order that follows from their contents.
+    Equal planes and planes of one constant value contribute nothing and cost nothing. Where a specimen has no detail,
+    its height is that of the nearest detail.
+
+    References
+    ----------
+    .. [1] L. Jiang, H. Fan, J. Li, C. Tu, "Pseudo-Siamese residual atrous pyramid network for multi-focus image
+           fusion", IET Image Processing 15 (2021), :doi:`10.1049/ipr2.12326`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.ndimage import gaussian_filter
+    >>> from skimage.data import camera
+    >>> from napari_rpsnn import fuse_stack
+    >>> sharp = camera()[128:256, 192:320]
+    >>> planes = np.stack([gaussian_filter(sharp, 2)] * 3)
+    >>> for k in range(3):  # each plane is sharp in a strip of its own
+    ...     planes[k, :, 43 * k : 43 * (k + 1)] = sharp[:, 43 * k : 43 * (k + 1)]
+    >>> fused, index = fuse_stack(planes, return_index=True)
+    >>> fused.shape, fused.dtype
+    ((128, 128), dtype('uint8'))
+    >>> [int(np.median(index[:, 43 * k : 43 * (k + 1)])) for k in range(3)]
+    [0, 1, 2]
+    """
+    if return_index and method == "regression":
+        raise ValueError("return_index: expected method='decision', got 'regression', whose values are of no plane")
+    result = drain(
+        iter_fuse_stack(
+            images,
+            axis=axis,
+            channel_axis=channel_axis,
+            guide_channel=guide_channel,
+            method=method,
+            order=order,
+            register=register,
+            height=return_height,
+            plane_spacing=plane_spacing,
+            model=model,
+            device=device,
+            precision=precision,
+            tile=tile,
+        )
+    )
+    maps = [m for wanted, m in ((return_index, result.index), (return_height, result.height)) if wanted]
+    return (result.image, *maps) if maps else result.image
+
+
+def iter_fuse_stack(
+    images: Any,
+    *,
+    axis: int = 0,
+    channel_axis: int | None = None,
+    guide_channel: int | Sequence[int] | None = None,
+    method: str = "decision",
+    order: str = "cascade",
+    register: str | None = None,
+    height: bool = False,
+    plane_spacing: float = 1.0,
+    model: ModelLike = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    tile: int | str = "auto",
+) -> Generator[Progress, None, Result]:
+    """`fuse_stack`, as a generator: yields a `Progress` before the first and after every step, returns a `Result`."""
+    if order not in ORDERS:
+        raise ValueError(f"order: expected {' or '.join(map(repr, ORDERS))}, got {order!r}")
+    check_guide(guide_channel, method)
+    if height and method == "regression":
+        raise ValueError("height: expected method='decision', got 'regression', which decides for no plane")
+    if not plane_spacing > 0 or not np.isfinite(plane_spacing):
+        raise ValueError(f"plane_spacing: expected a positive number, got {plane_spacing!r}")
+    stack = Planes.of(images, axis, channel_axis, guide_channel)
+    layout = stack.layout
+
+    from napari_rpsnn.cascade import PictureStack
+    from napari_rpsnn.height import HeightMap
+    from napari_rpsnn.pairs import Engine
+
+    engine = Engine.choose(model, device, precision, tile, method)
+    result = np.empty(stack.shape, stack.dtype)
+    target = layout.pictures(result)
+    indices, index_of = layout.new_map(stack.shape, np.uint16)
+    heights, height_of = layout.new_map(stack.shape, np.float32) if height else (None, None)
+    *pictures, rows, columns, _ = target.shape
+    # Every plane is read and ranked before it is fused, and read once more for the height.
+    count = stack.count
+    steps = (count, count - 1, (count - 1) * engine.steps(rows, columns), count if height else 0)
+    total = sum(steps) * int(np.prod(pictures))
+    yield Progress(0, total)
+    for number, where in enumerate(np.ndindex(*pictures)):
+        picture = PictureStack(stack, where, register)
+        work: list[Iterator[None]] = [picture.survey(), picture.rank(engine), picture.fuse(engine, order)]
+        if height_of is not None:
+            surface = HeightMap()
+            work.append(surface.measure(picture))
+        for part, iterator in enumerate(work):
+            start = number * sum(steps) + sum(steps[:part])
+            # Planes that are left out leave steps out.
+            for done, _ in enumerate(iterator, start + 1):
+                yield Progress(done, total)
+        target[where] = picture.image
+        index_of[where] = picture.index
+        if height_of is not None:
+            height_of[where] = plane_spacing * surface.height(picture.index)
+    yield Progress(total, total)
+    return Result(result, index=indices if method == "decision" else None, height=heights)

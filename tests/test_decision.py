@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+
+from napari_rpsnn import fuse
+from napari_rpsnn.decision import DECISION_HALO, compose, decide, vote
+from napari_rpsnn.tiling import split_image
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i2", "u2", "i8", "u8", "f4", "f8"])
+def test_all_or_nothing_copies_the_source(dtype):
+    kind, rng = np.dtype(dtype), np.random.default_rng(0)
+    if kind.kind == "f":
+        pair = rng.normal(size=(2, 30, 40, 3)).astype(kind) * 1e9
+    else:
+        limits = np.iinfo(kind)
+        pair = rng.integers(limits.min, limits.max, (2, 30, 40, 3), dtype=kind, endpoint=True)
+    np.testing.assert_array_equal(compose(*pair, np.ones((30, 40), np.float32)), pair[0])
+    np.testing.assert_array_equal(compose(*pair, np.zeros((30, 40), np.float32)), pair[1])
+    mixed = compose(*pair, rng.random((30, 40), np.float32))
+    assert mixed.dtype == kind
+    assert (mixed >= pair.min(0)).all()
+    assert (mixed <= pair.max(0)).all()
+    assert (mixed != pair[0]).any()
+    assert (mixed != pair[1]).any()
+
+
+def test_votes_tell_which_source_the_network_means():
+    first, second = np.random.default_rng(0).random((2, 20, 20, 3)).astype(np.float32)
+    assert (vote(first, first, second) > 120).all()
+    assert (vote(second, first, second) < -120).all()
+    assert (vote((first + second) / 2, first, second) == 0).all()
+    assert (vote(second, first, first) == 0).all()
+
+
+def test_the_order_of_the_sources_does_not_decide():
+    rng = np.random.default_rng(0)
+    votes = np.where(rng.random((60, 50)) < 0.5, -90, 90).astype(np.int8)
+    votes[:, :20] = 0
+    guide = rng.random((60, 50)).astype(np.float32)
+    np.testing.assert_allclose(decide(-votes, guide), 1 - decide(votes, guide), atol=1e-5)
+    assert (decide(np.zeros_like(votes), guide) == 0.5).all()
+
+
+def test_windows_give_what_the_whole_gives():
+    rng = np.random.default_rng(0)
+    shape = (260, 300)
+    votes = (100 * np.sign(rng.normal(size=shape) + 0.3 * np.sin(np.arange(300) / 20))).astype(np.int8)
+    guide = rng.random(shape).astype(np.float32)
+    pair = rng.integers(0, 4095, (2, *shape, 1), dtype=np.uint16)
+    whole = compose(*pair, decide(votes, guide))
+    tiled = np.zeros_like(whole)
+    for place in split_image(*shape, 30, DECISION_HALO):
+        share = decide(votes[place.read], guide[place.read])
+        tiled[place.write] = compose(*(x[place.read] for x in pair), share)[place.inner]
+    assert np.mean(tiled != whole) < 1e-3
+    assert np.abs(tiled.astype(int) - whole).max() <= 1
+
+
+def test_values_are_source_values_in_full_bit_depth(grey_pair):
+    near, far, _ = (x.astype(np.uint16) * 16 + 3 for x in grey_pair)
+    fused, share = fuse(near, far, return_map=True)
+    assert share.shape == near.shape
+    assert (share.dtype, share.min() >= 0, share.max() <= 1) == (np.float32, True, True)
+    assert np.mean((fused == near) | (fused == far)) > 0.75
+    assert share[:, :50].mean() > 0.9
+    assert share[:, -50:].mean() < 0.1
+
+
+def test_maps_have_channels_only_where_channels_decide(grey_pair, rgb_pair):
+    near, far, _ = rgb_pair
+    assert fuse(near, far, channel_axis=-1, return_map=True)[1].shape == near.shape[:2]
+    two = [np.stack([x, 255 - x]) for x in grey_pair[:2]]
+    assert fuse(*two, channel_axis=0, return_map=True)[1].shape == two[0].shape
+    fused, share = fuse(*two, channel_axis=0, guide_channel=1, return_map=True)
+    assert share.shape == two[0].shape[1:]
+    np.testing.assert_array_equal(fused[0], 255 - fused[1])
+    with pytest.raises(ValueError, match="guide_channel: expected a channel from 0 to 1, or several, got 2"):
+        fuse(*two, channel_axis=0, guide_channel=2)
+    with pytest.raises(ValueError, match="guide_channel: expected None or method='decision', got 0 with"):
+        fuse(*two, channel_axis=0, guide_channel=0, method="regression")
+    with pytest.raises(ValueError, match="return_map: expected method='decision', got 'regression'"):
+        fuse(near, far, channel_axis=-1, method="regression", return_map=True)
+
+
+def test_an_aligned_pair(grey_pair):
+    pytest.importorskip("SimpleITK")
+    near, far, _ = grey_pair
+    moved = np.roll(far, (2, -3), (0, 1))
+    error = [np.abs(fuse(near, moved, register=kind).astype(int) - fuse(near, far)).mean() for kind in ("affine", None)]
+    assert error[0] < error[1] / 2
+    with pytest.raises(ValueError, match="register: expected None, 'translation', 'similarity' or 'aff"):
+        fuse(near, far, register="warp")

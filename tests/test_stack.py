@@ -1,0 +1,185 @@
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+from skimage import data
+from skimage.metrics import peak_signal_noise_ratio
+
+from napari_rpsnn import fuse_stack
+from napari_rpsnn.stack import iter_fuse_stack
+
+
+@pytest.fixture(scope="module")
+def strips():
+    """Four planes, each sharp in a strip of its own, and the truth: uint16 of 12 bits, 96x128 pixels."""
+    truth = data.camera()[128:224, 192:320].astype(np.uint16) * 16
+    planes = np.stack([gaussian_filter(truth, 2)] * 4)
+    for k in range(4):
+        planes[k, :, 32 * k : 32 * (k + 1)] = truth[:, 32 * k : 32 * (k + 1)]
+    return planes, truth
+
+
+def psnr(truth, image):
+    return peak_signal_noise_ratio(truth, image, data_range=4095)
+
+
+@pytest.mark.parametrize("order", ["cascade", "tree"])
+def test_every_pixel_comes_from_the_plane_that_is_sharp_there(strips, order):
+    planes, truth = strips
+    fused, index = fuse_stack(planes, order=order, return_index=True)
+    assert (fused.shape, fused.dtype) == (truth.shape, truth.dtype)
+    assert psnr(truth, fused) > psnr(truth, planes.mean(0)) + 5
+    assert [np.median(index[:, 32 * k : 32 * (k + 1)]) for k in range(4)] == [0, 1, 2, 3]
+
+
+def test_values_are_those_of_the_planes(strips):
+    planes, _ = strips
+    fused, index = fuse_stack(planes, return_index=True)
+    copied = np.take_along_axis(planes, index[None].astype(int), 0)[0]
+    assert np.mean(fused == copied) > 0.5  # the rest lies beside outlines, where two planes are blended
+    assert (fused >= planes.min(0)).all()
+    assert (fused <= planes.max(0)).all()
+
+
+@pytest.mark.parametrize("order", [[3, 2, 1, 0], [2, 0, 3, 1]])
+def test_the_order_of_the_planes_makes_no_difference(strips, order):
+    planes, _ = strips
+    fused, index = fuse_stack(planes, return_index=True)
+    other, other_index = fuse_stack(planes[order], return_index=True)
+    np.testing.assert_array_equal(other, fused)
+    np.testing.assert_array_equal(np.array(order)[other_index], index)
+
+
+def test_equal_and_constant_planes_are_left_out(strips):
+    planes, _ = strips
+    fused = fuse_stack(planes)
+    blank = np.full_like(planes[:1], planes.max())
+    more, index = fuse_stack(np.concatenate([planes, planes[:2], blank]), return_index=True)
+    np.testing.assert_array_equal(more, fused)
+    assert index.max() < 4
+    np.testing.assert_array_equal(fuse_stack([planes[0]] * 3), planes[0])
+
+
+def test_a_list_of_planes_and_another_axis(strips):
+    planes, _ = strips
+    fused = fuse_stack(planes)
+    np.testing.assert_array_equal(fuse_stack(list(planes)), fused)
+    np.testing.assert_array_equal(fuse_stack(np.moveaxis(planes, 0, -1), axis=-1), fused)
+
+
+def test_planes_are_read_one_at_a_time(strips):
+    planes, _ = strips
+
+    class Lazy:
+        shape, dtype, ndim = planes.shape, planes.dtype, planes.ndim
+
+        def __getitem__(self, key):
+            part = planes[key]
+            assert part.shape == planes.shape[1:]
+            return part
+
+    np.testing.assert_array_equal(fuse_stack(Lazy()), fuse_stack(planes))
+
+
+def test_times_and_channels_are_fused_one_by_one(strips):
+    planes, _ = strips
+    tczyx = np.stack([np.stack([planes, planes // 2]), np.stack([planes // 3, planes // 4])])
+    fused, index = fuse_stack(tczyx, axis=2, channel_axis=1, return_index=True)
+    assert fused.shape == index.shape == (2, 2, 96, 128)
+    np.testing.assert_array_equal(fused[1, 0], fuse_stack(planes // 3))
+
+
+def test_one_channel_decides_for_all(strips):
+    planes, _ = strips
+    flat = np.full_like(planes, 7) + np.arange(4, dtype=np.uint16)[:, None, None]
+    fused, index = fuse_stack(np.stack([planes, flat], 1), channel_axis=1, guide_channel=0, return_index=True)
+    alone, alone_index = fuse_stack(planes, return_index=True)
+    np.testing.assert_array_equal(index, alone_index)
+    assert np.mean(fused[0] == alone) > 0.95
+    assert np.mean(fused[1] == 7 + index) > 0.6
+
+
+def test_colour_and_alpha(strips):
+    planes = (strips[0] // 16).astype(np.uint8)
+    rgba = np.stack([planes, planes // 2, planes // 3, np.full_like(planes, 200)], -1)
+    fused, index = fuse_stack(rgba, channel_axis=-1, return_index=True)
+    assert fused.shape == (96, 128, 4)
+    assert index.shape == (96, 128)
+    assert (fused[..., 3] == 200).all()
+    np.testing.assert_array_equal(fused[..., :3], fuse_stack(rgba[..., :3], channel_axis=-1))
+
+
+def test_regression_of_a_stack(strips):
+    planes, truth = strips
+    fused = fuse_stack(planes, method="regression")
+    assert psnr(truth, fused) > psnr(truth, planes.mean(0)) + 3
+    with pytest.raises(ValueError, match="return_index: expected method='decision', got 'regression'"):
+        fuse_stack(planes, method="regression", return_index=True)
+
+
+def test_aligned_planes_leave_no_borders():
+    pytest.importorskip("SimpleITK")
+    picture = data.camera()[100:260, 150:330]
+    truth = picture[10:-10, 10:-10]
+    planes = np.stack([picture[10 + k : 150 + k, 10 - k : 170 - k] for k in (-3, 0, 3)])
+    planes[0, :, 80:] = gaussian_filter(planes[0], 2)[:, 80:]
+    planes[2, :, :80] = gaussian_filter(planes[2], 2)[:, :80]
+    planes[1] = gaussian_filter(planes[1], 1)
+    aligned, plain = (fuse_stack(planes, register=kind) for kind in ("translation", None))
+    assert aligned.shape == truth.shape
+    assert peak_signal_noise_ratio(truth, aligned) > peak_signal_noise_ratio(truth, plain) + 3
+
+
+@pytest.mark.parametrize("shape", ["tilted", "dome", "stairs"])
+def test_height_is_right_to_half_a_plane(shape):
+    texture = data.gravel()[:128, :128].astype(float)
+    y, x = np.mgrid[:128, :128] / 127
+    height = {
+        "tilted": 0.5 + 4 * (0.3 * y + 0.7 * x),
+        "dome": 0.5 + 4 * np.sqrt(np.clip(1 - ((x - 0.5) ** 2 + (y - 0.5) ** 2) / 0.55, 0, None)),
+        "stairs": 1.0 + 2 * np.floor(2.99 * x),
+    }[shape]
+    sigmas = np.linspace(0.01, 8, 33)
+    blurred = np.stack([gaussian_filter(texture, sigma) for sigma in sigmas])
+    planes = []
+    for k in range(7):
+        level = np.abs(np.abs(height - k) * 1.6 - sigmas[:, None, None]).argmin(0)
+        planes.append(np.rint(np.take_along_axis(blurred, level[None], 0)[0]).astype(np.uint8))
+    _, found = fuse_stack(planes, return_height=True, plane_spacing=0.5)
+    assert found.dtype == np.float32
+    assert np.abs(found - 0.5 * height).mean() < 0.25
+
+
+def test_progress_never_falls_and_ends_at_the_total(strips):
+    reports = list(iter_fuse_stack(strips[0], height=True, tile=40))
+    done = [r.done for r in reports]
+    assert done == sorted(done)
+    assert (done[0], done[-1], len({r.total for r in reports})) == (0, reports[0].total, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"axis": 3}, r"axis: expected an axis of a stack of shape \(4, 96, 128\), got 3"),
+        ({"channel_axis": 0}, "channel_axis: expected another axis than that of the planes, 0"),
+        ({"order": "spiral"}, "order: expected 'cascade' or 'tree', got 'spiral'"),
+        ({"plane_spacing": 0.0}, "plane_spacing: expected a positive number, got 0.0"),
+        ({"guide_channel": 1}, "guide_channel: expected None without channel_axis, got 1"),
+        ({"method": "magic"}, "method: expected 'decision' or 'regression', got 'magic'"),
+    ],
+)
+def test_wrong_options_are_refused_by_name(strips, options, message):
+    with pytest.raises(ValueError, match=message):
+        fuse_stack(strips[0], **options)
+
+
+def test_planes_that_do_not_fit_are_refused_by_number():
+    with pytest.raises(ValueError, match=r"images: expected at least 2 planes on axis 0"):
+        fuse_stack(np.zeros((1, 4, 4)))
+    with pytest.raises(ValueError, match=r"images\[0\] and images\[2\]: expected the same shape"):
+        fuse_stack([np.zeros((4, 4)), np.ones((4, 4)), np.zeros((4, 5))])
+    with pytest.raises(TypeError, match="images: expected an integer or floating-point dtype, got bool"):
+        fuse_stack(np.zeros((2, 4, 4), bool))
+    planes = np.random.default_rng(0).random((3, 8, 8))
+    planes[1, 2, 3] = np.nan
+    with pytest.raises(ValueError, match="images, plane 1: expected finite values, got 1"):
+        fuse_stack(planes)
