@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from skimage import data, io
+from skimage.metrics import peak_signal_noise_ratio
 
 pytest.importorskip("lightning_fabric", reason="Lightning Fabric is not in this environment")
 
@@ -59,6 +60,23 @@ def tensors(path):
 def assert_same(path0, path1):
     second = tensors(path1)
     assert all(torch.equal(t, second[n]) for n, t in tensors(path0).items())
+
+
+def test_ten_pictures_and_100_steps_train_a_model_that_fuses(tmp_path, grey_pair):
+    pictures = tmp_path / "ten"
+    pictures.mkdir()
+    for i in range(5):
+        for name, image in (("ihc", data.immunohistochemistry()), ("coffee", data.coffee())):
+            crop = image[70 * i : 70 * i + 112, 60 * i : 60 * i + 160]
+            io.imsave(pictures / f"{name}{i}.png", crop, check_contrast=False)
+    rates = {"steps": 100, "warmup": 30, "learning_rate": 4e-4, "ema": 0.97}
+    kinds = {"geometric": 3, "fluorescence": 0, "brightfield": 0}
+    path = train(TrainConfig(str(pictures), str(tmp_path / "run"), width=16, crop=48, device="cpu", **rates, **kinds))
+    near, far, truth = grey_pair
+    average = ((near.astype(int) + far) // 2).astype(np.uint8)
+    for method in ("regression", "decision"):
+        fused = fuse(near, far, model=path, method=method)
+        assert peak_signal_noise_ratio(truth, fused) > peak_signal_noise_ratio(truth, average) + 3
 
 
 def test_a_run_makes_a_model_that_fuse_takes(config, tmp_path):
