@@ -86,15 +86,16 @@ class PictureStack:
     def survey(self) -> Iterator[None]:
         """Check every plane; find the range, what planes contribute, and how they lie. Yields after each plane."""
         worth: dict[bytes, tuple[float, bytes, int]] = {}
-        ends, constant = [], set()
+        ends: dict[bytes, tuple[NDArray[Any], NDArray[Any]]] = {}
+        constant = set()
         previous = None
         steps: list[NDArray[np.float64]] = []
         for k in range(self.planes.count):
             picture = self._read(k)
             seen = self.planes.layout.seen(picture)
-            ends += [seen.min(keepdims=True), seen.max(keepdims=True)]
             grey = self.planes.layout.grey(picture)
             digest = hashlib.blake2b(picture.tobytes(), digest_size=16).digest()
+            ends[digest] = seen.min(keepdims=True), seen.max(keepdims=True)
             if picture.min() == picture.max():
                 constant.add(digest)
             if digest not in worth:
@@ -107,9 +108,9 @@ class PictureStack:
                 steps.append(np.eye(3) if previous is None else estimate(previous, grey, self.register))
                 previous = grey
             yield
-        self.values = IntensityRange.of(ends)
-        useful = [w for digest, w in worth.items() if digest not in constant]
-        self.order = [k for *_, k in sorted(useful or worth.values())]
+        useful = worth.keys() - constant or worth.keys()
+        self.values = IntensityRange.of(end for digest in useful for end in ends[digest])
+        self.order = [k for *_, k in sorted(worth[digest] for digest in useful)]
         self._matrices = _chain(steps)
 
     def rank(self, engine: Engine) -> Iterator[None]:

@@ -31,9 +31,10 @@ class HeightMap:
     def measure(self, picture: PictureStack) -> Iterator[None]:
         """Read all planes of a fused picture once more. Yields after each plane."""
         index = picture.index
-        # Energies below, at and above the plane in focus; where there is no plane, that of the plane itself.
+        # Energies below, at and above the plane in focus.
         self._energies = np.zeros((3, *index.shape), np.float32)
         below = None
+        self._last = picture.planes.count - 1
         for k in range(picture.planes.count):
             grey = picture.grey(k)
             energy = gaussian_filter(laplace(grey) ** 2, DETAIL_SIGMA_PX)
@@ -51,6 +52,8 @@ class HeightMap:
         below, here, above = np.log(self._energies + lowest)
         bend = below - 2 * here + above
         top = np.where(bend < 0, (below - above) / (2 * np.where(bend < 0, bend, 1)), 0).clip(-0.5, 0.5)
+        # Beyond the ends of the stack nothing is known.
+        top[(index == 0) | (index == self._last)] = 0
         # How far the plane in focus stands out: detail that is the same in all three says nothing of the height.
         certainty = (self._energies[1] * (1 - np.exp(np.minimum(bend, 0) / 2))).astype(np.float32)
         certainty /= max(float(certainty.max()), np.finfo(np.float32).tiny)

@@ -81,4 +81,7 @@ class _Sequence:
         return cls(planes, (len(planes), *planes[0].shape), np.dtype(planes[0].dtype))
 
     def __getitem__(self, key: tuple[Any, ...]) -> Any:
-        return self.planes[key[0]][key[1:]]
+        first, rest = key[0], key[1:]
+        if isinstance(first, slice):  # the planes are on another axis
+            return np.stack([plane[rest] for plane in self.planes[first]])
+        return self.planes[first][rest]

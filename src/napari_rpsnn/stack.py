@@ -116,8 +116,9 @@ def fuse_stack(
     >>> [int(np.median(index[:, 43 * k : 43 * (k + 1)])) for k in range(3)]
     [0, 1, 2]
     """
-    if return_index and method == "regression":
-        raise ValueError("return_index: expected method='decision', got 'regression', whose values are of no plane")
+    for name, wanted in (("return_index", return_index), ("return_height", return_height)):
+        if wanted and method == "regression":
+            raise ValueError(f"{name}: expected method='decision', got 'regression', whose values are of no plane")
     result = drain(
         iter_fuse_stack(
             images,
