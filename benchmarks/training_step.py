@@ -13,14 +13,13 @@ import time
 from statistics import median
 
 import torch
-from lightning_fabric import Fabric
 
 from napari_rpsnn.cli import WIDTHS
 from napari_rpsnn.config import TrainConfig
 from napari_rpsnn.data import Batch, PairMaker
 from napari_rpsnn.network import RPSNN
 from napari_rpsnn.pictures import read_pictures
-from napari_rpsnn.training import batch_loss
+from napari_rpsnn.training import batch_loss, launch
 
 
 def main() -> None:
@@ -32,8 +31,8 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=20)
     args = parser.parse_args()
 
-    config = TrainConfig(data=args.folder, out="", width=WIDTHS[args.model])
-    fabric = Fabric(accelerator=args.device, devices=1, precision=config.precision)
+    config = TrainConfig(data=args.folder, out="", width=WIDTHS[args.model], device=args.device)
+    fabric = launch(config)
     network = RPSNN(config.width).to(memory_format=torch.channels_last)
     model, optimizer = fabric.setup(network, torch.optim.Adam(network.parameters(), lr=1e-4))
     pairs = PairMaker(read_pictures(args.folder), crop=config.crop, kinds=config.kinds, device=fabric.device)

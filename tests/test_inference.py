@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -90,4 +92,16 @@ def test_models():
 @pytest.mark.parametrize("tile", [0, -1, 1.5, "big", True])
 def test_bad_tiles_are_refused(tile):
     with pytest.raises(ValueError, match="tile: expected 'auto' or a number"):
-        choose_tile(tile, torch.device("cpu"))
+        choose_tile(tile, torch.device("cpu"), 16, torch.float32)
+
+
+def test_the_tile_fits_the_memory_that_is_free(monkeypatch):
+    def side(free, width=16, dtype=torch.float32):
+        monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=free))
+        return choose_tile("auto", torch.device("cpu"), width, dtype)
+
+    assert side(16e9) == side(8e9) == 896  # plenty of memory does not change a result
+    assert side(8e9, width=64) == 384
+    assert side(8e9, width=64, dtype=torch.bfloat16) == 640
+    assert side(1e9) < 512
+    assert side(0) == 128

@@ -162,7 +162,7 @@ def test_the_card_says_at_which_step_it_was_validated(config):
         ({"warmup": 0}, "warmup: expected at least 1, got 0"),
         ({"geometric": -1}, "geometric: expected at least 0, got -1"),
         ({"ema": 1.0}, "ema: expected a number from 0 to below 1, got 1.0"),
-        ({"precision": "16-mixed"}, "precision: expected 'bf16-mixed' or '32-true', got '16-mixed'"),
+        ({"precision": "16-mixed"}, "precision: expected 'auto', 'bf16-mixed' or '32-true', got '16-mixed'"),
     ],
 )
 def test_options_out_of_range_are_refused(config, change, message):

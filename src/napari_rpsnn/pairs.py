@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_rpsnn import inference
+from napari_rpsnn import allocator, inference
 from napari_rpsnn.decision import DECISION_HALO, VOTE_HALO, compose, decide, vote
 from napari_rpsnn.intensity import IntensityRange
 from napari_rpsnn.network import HALO, RPSNN
@@ -44,8 +44,10 @@ class Engine:
             raise ValueError(f"method: expected {' or '.join(map(repr, METHODS))}, got {method!r}")
         chosen = inference.choose_device(device)
         dtype = inference.choose_precision(precision, chosen)
-        side = inference.choose_tile(tile, chosen)
         network = prepared_model(inference.choose_model(model, chosen), chosen)
+        side = inference.choose_tile(tile, chosen, network.width, dtype)
+        if chosen.type == "cpu":
+            allocator.keep_freed()
         return cls(network, dtype, side, method)
 
     def steps(self, rows: int, columns: int) -> int:
@@ -112,7 +114,7 @@ class Engine:
         self, image0: NDArray[Any], image1: NDArray[Any], values: IntensityRange, seen: Seen, tiles: list[Tile]
     ) -> Iterator[tuple[Tile, NDArray[np.float32], inference.Windows]]:
         def read(window: tuple[slice, slice]) -> inference.Windows:
-            unit0, unit1 = (_as_rgb(values.to_unit(seen(image[window]))) for image in (image0, image1))
+            unit0, unit1 = (_as_colour(values.to_unit(seen(image[window]))) for image in (image0, image1))
             return unit0, unit1
 
         return inference.iter_tiles(self.network, read, tiles, dtype=self.dtype)
@@ -124,6 +126,6 @@ class Engine:
         return split_image(rows, columns, self.tile, DECISION_HALO) if self.method == "decision" else []
 
 
-def _as_rgb(unit: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Three channels as they are; the mean of any other number, three times."""
-    return unit if unit.shape[-1] == 3 else np.repeat(unit.mean(-1, keepdims=True), 3, axis=-1)
+def _as_colour(unit: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Three channels as they are; the mean of any other number."""
+    return unit if unit.shape[-1] == 3 else unit.mean(-1, keepdims=True)

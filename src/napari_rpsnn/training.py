@@ -28,8 +28,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
 
+from napari_rpsnn import allocator
 from napari_rpsnn.config import TrainConfig
 from napari_rpsnn.data import Batch, PairMaker
+from napari_rpsnn.inference import choose_device, has_bfloat16
 from napari_rpsnn.network import RPSNN, widen
 from napari_rpsnn.pictures import read_pictures, split_pictures
 from napari_rpsnn.validation import Validation
@@ -91,7 +93,7 @@ def iter_train(config: TrainConfig, *, resume: bool = False) -> Generator[TrainR
     training, held_out = split_pictures(pictures)
     out.mkdir(parents=True, exist_ok=True)
 
-    fabric = _launch(config)
+    fabric = launch(config)
     torch.manual_seed(config.seed)
     network = RPSNN(config.width) if resume else _start(config)
     network = network.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -194,12 +196,12 @@ def batch_loss(model: nn.Module, fabric: Fabric, batch: Batch) -> Tensor:
     near, far = batch.sources
     with fabric.autocast():
         fused, swapped = model(torch.cat([near, far]), torch.cat([far, near])).chunk(2)
-    orders = (_loss(fused, batch.sharp) + _loss(swapped, batch.sharp)) / 2
+    orders = (image_loss(fused, batch.sharp) + image_loss(swapped, batch.sharp)) / 2
     loss: Tensor = orders + (fused - swapped).abs().mean() / 2
     return loss
 
 
-def _loss(fused: Tensor, sharp: Tensor) -> Tensor:
+def image_loss(fused: Tensor, sharp: Tensor) -> Tensor:
     """Charbonnier (a smooth L1), half the L1 of the error's gradients, and the L1 of its means over 16x16 pixels.
 
     The last term is small beside the others where errors are of both signs, and keeps brightness and colour of a region
@@ -211,17 +213,23 @@ def _loss(fused: Tensor, sharp: Tensor) -> Tensor:
     return torch.sqrt(error**2 + 1e-6).mean() + 0.5 * gradients + drift
 
 
-def _launch(config: TrainConfig) -> Fabric:
+def launch(config: TrainConfig) -> Fabric:
+    """Processes, device and precision of a run."""
+    precision = config.precision
     try:
+        if precision == "auto":
+            precision = "bf16-mixed" if has_bfloat16(choose_device(config.device)) else "32-true"
         fabric = Fabric(
             accelerator=config.device,
             devices=config.devices,
             num_nodes=config.nodes,
-            precision=config.precision,  # type: ignore[arg-type]
+            precision=precision,  # type: ignore[arg-type]
         )
     except (RuntimeError, ValueError) as error:
         raise ValueError(f"device: {config.device!r} with devices={config.devices} cannot be used: {error}") from error
     fabric.launch()
+    if fabric.device.type == "cpu":
+        allocator.keep_freed()
     return fabric
 
 
