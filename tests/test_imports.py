@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "napari", "qtpy", "PyQt6", "magicgui", "lightning_fabric", "skimage", "scipy")
+HEAVY = ("torch", "napari", "qtpy", "PyQt6", "magicgui", "lightning_fabric", "skimage", "scipy", "dask", "distributed")
 
 
 def loaded_after(code):
@@ -26,7 +26,7 @@ def test_fuse_loads_torch_only_when_called():
 def test_the_core_loads_neither_napari_nor_qt():
     loaded = loaded_after("import numpy as np; from napari_rpsnn import fuse; fuse(np.zeros((2, 2)), np.zeros((2, 2)))")
     assert "torch" in loaded
-    assert not {"napari", "qtpy", "PyQt6", "magicgui", "lightning_fabric"} & set(loaded)
+    assert not {"napari", "qtpy", "PyQt6", "magicgui", "lightning_fabric", "dask"} & set(loaded)
 
 
 def test_layers_need_no_napari():

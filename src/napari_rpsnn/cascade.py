@@ -1,17 +1,15 @@
 """Fuse the planes of one picture: the paper's cascade, or a balanced tree.
 
-1. Survey: each plane is read once, for the common range of intensities and for what it is worth. Equal planes and
-   constant ones contribute nothing and are left out.
-2. Rank: the plane that most of the picture is in focus in comes first, then those that are most like it. This order
-   follows from the planes' contents alone, so that forward, reversed and shuffled stacks give the same result.
+1. Survey: each plane is read once, for the common range of intensities and for what it is worth.
+2. Rank: what contributes is put in an order that follows from the planes' contents alone, so that forward, reversed and
+   shuffled stacks give the same result.
 3. Cascade: two planes are fused, then the result with the next plane. Tree: pairs of planes, then pairs of results. The
    plane that each pixel comes from goes along.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,15 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_rpsnn.checks import check_alpha, check_finite
-from napari_rpsnn.intensity import IntensityRange
 from napari_rpsnn.pairs import Engine
 from napari_rpsnn.planes import Planes
+from napari_rpsnn.survey import Survey, sample_windows, strip_rows, survey_strip
 
 #: Mean vote that a further plane needs to win a region. Where two planes are about equally sharp the better one of the
 #: whole picture stays, so that thin specimens come from one plane and not from a patchwork of several.
 STAY = 0.3
-#: Side in pixels of the windows that planes are ranked by, at most four.
-SAMPLE_PX = 144
 
 
 @dataclass
@@ -55,9 +51,7 @@ class PictureStack:
         self.planes = planes
         self.where = where
         self.register = register
-        self.order: list[int] = []
-        self.values = IntensityRange(0, 0)
-        self._samples: dict[int, NDArray[Any]] = {}
+        self._survey = Survey()
         self._matrices: list[NDArray[np.float64]] = []
         self._alpha: NDArray[Any] | None = None
         self._result: _Layer | None = None
@@ -85,69 +79,38 @@ class PictureStack:
 
     def survey(self) -> Iterator[None]:
         """Check every plane; find the range, what planes contribute, and how they lie. Yields after each plane."""
-        worth: dict[bytes, tuple[float, bytes, int]] = {}
-        ends: dict[bytes, tuple[NDArray[Any], NDArray[Any]]] = {}
-        constant = set()
         previous = None
         steps: list[NDArray[np.float64]] = []
         for k in range(self.planes.count):
             picture = self._read(k)
-            seen = self.planes.layout.seen(picture)
-            grey = self.planes.layout.grey(picture)
-            digest = hashlib.blake2b(picture.tobytes(), digest_size=16).digest()
-            ends[digest] = seen.min(keepdims=True), seen.max(keepdims=True)
-            if picture.min() == picture.max():
-                constant.add(digest)
-            if digest not in worth:
-                gradients = sum(float(np.abs(np.diff(grey, axis=i)).sum(dtype=np.float64)) for i in (0, 1))
-                worth[digest] = (-gradients, digest, k)
-                self._samples[k] = np.stack([seen[window] for window in _sample_windows(*grey.shape)])
+            layout = self.planes.layout
+            rows, columns, _ = picture.shape
+            strips = [survey_strip(picture[r.start : r.stop + 1], r.stop - r.start, layout) for r in strip_rows(rows)]
+            self._survey.add(k, strips, [layout.seen(picture[window]) for window in sample_windows(rows, columns)])
             if self.register is not None:
                 from napari_rpsnn.registration import estimate
 
+                grey = layout.grey(picture)
                 steps.append(np.eye(3) if previous is None else estimate(previous, grey, self.register))
                 previous = grey
             yield
-        useful = worth.keys() - constant or worth.keys()
-        self.values = IntensityRange.of(end for digest in useful for end in ends[digest])
-        self.order = [k for *_, k in sorted(worth[digest] for digest in useful)]
+        self._survey.choose()
         self._matrices = _chain(steps)
 
     def rank(self, engine: Engine) -> Iterator[None]:
-        """Begin with the plane that most of the picture is in focus in; then those that are most like it.
-
-        Planes are compared in a few small windows, the winner with the next. Yields after each plane.
-        """
-        best, *others = self.order
-        for k in others:
-            pairs = zip(self._samples[best], self._samples[k], strict=True)
-            if sum(engine.mean_vote(*pair, self.values) for pair in pairs) < 0:
-                best = k
-            yield
-        sample = {k: self.values.to_unit(self._samples[k]) for k in self.order}
-        place = {k: i for i, k in enumerate(self.order)}
-        self.order.sort(key=lambda k: (float(np.abs(sample[k] - sample[best]).mean(dtype=np.float64)), place[k]))
-        self._samples.clear()
+        """Find the order of the planes. Yields after each plane."""
+        yield from self._survey.rank(engine)
 
     def fuse(self, engine: Engine, order: str) -> Iterator[None]:
         """Fuse the planes that contribute. Yields after every tile."""
-        if order == "cascade":
-            layer = self._layer(self.order[0])
-            for k in self.order[1:]:
-                layer = yield from self._merge(layer, self._layer(k), engine)
-        else:
-            # Like carrying in binary addition: results of equally many planes are merged as soon as there are two.
-            waiting: list[tuple[int, _Layer]] = []
-            for k in self.order:
-                count, layer = 1, self._layer(k)
-                while waiting and waiting[-1][0] == count:
-                    layer = yield from self._merge(waiting.pop()[1], layer, engine)
-                    count *= 2
-                waiting.append((count, layer))
-            layer = waiting.pop()[1]
-            while waiting:
-                layer = yield from self._merge(waiting.pop()[1], layer, engine)
-        self._result = layer
+        pile: list[_Layer] = []
+        for k in merges(self._survey.order, order):
+            if k is not None:
+                pile.append(self._layer(k))
+            else:
+                layer = pile.pop()
+                pile.append((yield from self._merge(pile.pop(), layer, engine)))
+        self._result = pile.pop()
 
     def _read(self, k: int) -> NDArray[Any]:
         """Colours of plane `k`, checked, not aligned."""
@@ -179,7 +142,7 @@ class PictureStack:
             image1 = np.where(valid1[..., None], layer1.image, layer0.image)
         image = np.empty(image0.shape, image0.dtype)
         share = np.ones(image.shape[:2], np.float32)
-        yield from engine.fuse(image0, image1, self.values, image, share, self.planes.layout.seen, STAY)
+        yield from engine.fuse(image0, image1, self._survey.values, image, share, self.planes.layout.seen, STAY)
         first = share >= 0.5
         if valid0 is not None:
             first &= valid0
@@ -189,13 +152,17 @@ class PictureStack:
         return _Layer(image, np.where(first, layer0.index, layer1.index), valid)
 
 
-def _sample_windows(rows: int, columns: int) -> list[tuple[slice, slice]]:
-    """The whole of a small picture, else windows at the quarters of both axes."""
-    axes = []
-    for length in (rows, columns):
-        starts = [length // 4 - SAMPLE_PX // 2, 3 * length // 4 - SAMPLE_PX // 2]
-        axes.append([slice(max(i, 0), i + SAMPLE_PX) for i in starts] if length > 2 * SAMPLE_PX else [slice(0, length)])
-    return [(i, j) for i in axes[0] for j in axes[1]]
+def merges(planes: Sequence[int], order: str) -> Iterator[int | None]:
+    """What to do, in reverse Polish notation: put a plane on a pile, or, None, merge the two results on top of it."""
+    waiting: list[int] = []
+    for k in planes:
+        yield k
+        waiting.append(1)
+        # A tree is like binary addition with its carry: two results of equally many planes are merged at once.
+        while len(waiting) > 1 and (order == "cascade" or waiting[-1] == waiting[-2]):
+            waiting.append(waiting.pop() + waiting.pop())
+            yield None
+    yield from [None] * (len(waiting) - 1)
 
 
 def _chain(steps: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:

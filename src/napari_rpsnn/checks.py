@@ -22,18 +22,31 @@ def check_pair(image0: NDArray[Any], image1: NDArray[Any], names: tuple[str, str
 
 def check_finite(image: NDArray[Any], name: str) -> None:
     """Refuse NaN and infinity."""
-    if image.dtype.kind == "f" and not np.isfinite(image).all():
-        count = int(image.size - np.isfinite(image).sum())
+    refuse_infinite(count_infinite(image), name)
+
+
+def count_infinite(image: NDArray[Any]) -> int:
+    """How many values are NaN or infinite."""
+    return 0 if image.dtype.kind != "f" else int(image.size - np.isfinite(image).sum())
+
+
+def refuse_infinite(count: int, name: str) -> None:
+    """Refuse NaN and infinity that were counted."""
+    if count:
         raise ValueError(f"{name}: expected finite values, got {count} that are NaN or infinite")
 
 
 def check_alpha(alpha0: NDArray[Any], alpha1: NDArray[Any], names: tuple[str, str]) -> None:
     """Refuse to choose between two alpha channels."""
-    if not np.array_equal(alpha0, alpha1):
+    refuse_alpha(int(np.count_nonzero(alpha0 != alpha1)), names)
+
+
+def refuse_alpha(count: int, names: tuple[str, str]) -> None:
+    """Refuse to choose between two alpha channels, of which the pixels that differ were counted."""
+    if count:
         raise ValueError(
             f"{' and '.join(names)}: of four channels on channel_axis the last is alpha and must be the same in both, "
-            f"got {np.count_nonzero(alpha0 != alpha1)} pixels that differ; to fuse four independent channels one by "
-            "one, leave channel_axis=None"
+            f"got {count} pixels that differ; to fuse four independent channels one by one, leave channel_axis=None"
         )
 
 

@@ -157,21 +157,28 @@ def fuse(
     """
     if return_map and method == "regression":
         raise ValueError("return_map: expected method='decision', got 'regression', which decides for no source")
-    result = drain(
-        iter_fuse(
-            image0,
-            image1,
-            channel_axis=channel_axis,
-            guide_channel=guide_channel,
-            method=method,
-            register=register,
-            model=model,
-            device=device,
-            precision=precision,
-            tile=tile,
-        )
-    )
+    options: dict[str, Any] = {
+        "channel_axis": channel_axis,
+        "guide_channel": guide_channel,
+        "method": method,
+        "register": register,
+        "model": model,
+        "device": device,
+        "precision": precision,
+        "tile": tile,
+    }
+    if is_dask(image0) or is_dask(image1):
+        from napari_rpsnn.chunked import lazy_fuse
+
+        result = lazy_fuse(image0, image1, **options)
+    else:
+        result = drain(iter_fuse(image0, image1, **options))
     return (result.image, result.map) if return_map else result.image
+
+
+def is_dask(image: Any) -> bool:
+    """Whether it is a dask array; dask is not loaded to find out."""
+    return type(image).__module__.partition(".")[0] == "dask"
 
 
 def drain(steps: Generator[Any, None, Value]) -> Value:

@@ -50,6 +50,12 @@ class PlaneArray:
         self._numbers = np.arange(prod(shape[:leading])).reshape(shape[:leading])
         self._read = read
 
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """What is read at a time: a plane."""
+        leading = self._numbers.ndim
+        return (1,) * leading + self.shape[leading:]
+
     def __getitem__(self, key: Any) -> NDArray[Any]:
         key = key if isinstance(key, tuple) else (key,)
         if Ellipsis in key:

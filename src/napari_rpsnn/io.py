@@ -141,11 +141,7 @@ def write_image(
         If the disk is full or the place cannot be written to. What was there before stays.
     """
     check_writable(path, data.shape, data.dtype, axes)
-    like = like or ImageFile(data, axes)
-    scale = {axis: size for axis, size in like.scale.items() if axis in axes}
-    units = {axis: unit for axis, unit in like.units.items() if axis in scale}
-    channels = data.shape[axes.index("C")] if "C" in axes else 1
-    image = ImageFile(data, axes, scale, units, like.channel_names if len(like.channel_names) == channels else ())
+    image = described(data, axes, like or ImageFile(data, axes))
     suffix, text = suffix_of(path), json.dumps(dict(provenance))
     try:
         with whole(path) as part:
@@ -157,6 +153,14 @@ def write_image(
                 _write_flat(part, suffix, image, text)
     except OSError as error:  # of a full disk some writers say no more than how many bytes they wrote
         raise OSError(f"{path}: cannot be written: {error}") from error
+
+
+def described(data: Any, axes: str, like: ImageFile) -> ImageFile:
+    """`data` with the scale, units and channel names of another image, as far as they belong to `axes`."""
+    scale = {axis: size for axis, size in like.scale.items() if axis in axes}
+    units = {axis: unit for axis, unit in like.units.items() if axis in scale}
+    channels = data.shape[axes.index("C")] if "C" in axes else 1
+    return ImageFile(data, axes, scale, units, like.channel_names if len(like.channel_names) == channels else ())
 
 
 def _write_flat(path: Path, suffix: str, image: ImageFile, provenance: str) -> None:

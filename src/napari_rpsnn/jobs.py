@@ -6,7 +6,7 @@ import glob
 import re
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ from napari_rpsnn import ngff, tiff
 from napari_rpsnn.imagefile import ImageFile, PlaneArray
 from napari_rpsnn.io import read_image, suffix_of
 from napari_rpsnn.layout import Layout
+
+
+Opened = Callable[[Path], ImageFile]
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,9 @@ class Stack:
         return tuple(n for axis, n in zip(self.image.axes, self.image.data.shape, strict=True) if axis in axes)
 
 
-def open_stack(sources: Sequence[Path], axes: str | None, guide: tuple[int, ...] | None) -> Stack:
+def open_stack(
+    sources: Sequence[Path], axes: str | None, guide: tuple[int, ...] | None, opened: Opened = read_image
+) -> Stack:
     """Open the stack that one file has, that several files are, or two images.
 
     Parameters
@@ -156,15 +161,17 @@ def open_stack(sources: Sequence[Path], axes: str | None, guide: tuple[int, ...]
         Of each file, in place of what it says itself.
     guide : tuple of int or None
         The ``guide_channel`` of `fuse`.
+    opened : callable, optional
+        Opens a file, as `read_image` does.
 
     Raises
     ------
     ValueError
         If the files differ, or it cannot be told from their axes what is to be fused.
     """
-    image, other = _named(sources[0], axes), None
+    image, other = _named(opened(sources[0]), sources[0], axes), None
     for path in sources[1:]:
-        other = _named(path, axes)
+        other = _named(opened(path), path, axes)
         _check_same(sources[0], image, path, other)
     if len(sources) != 2:
         other = None
@@ -188,9 +195,8 @@ def _check_same(path: Path, image: ImageFile, other_path: Path, other: ImageFile
             raise ValueError(f"{path} and {other_path}: expected the same {what}, got {first} and {got}")
 
 
-def _named(path: Path, axes: str | None) -> ImageFile:
-    """The image of a file, with `axes` if they are given."""
-    image = read_image(path)
+def _named(image: ImageFile, path: Path, axes: str | None) -> ImageFile:
+    """`image`, with `axes` if they are given."""
     if axes is None:
         return image
     letters = axes.replace("Q", "")

@@ -61,6 +61,16 @@ class Layout:
             return np.moveaxis(images, self.channel_axis, -1)
         return np.moveaxis(images, self.channel_axis, 0)[..., None]
 
+    def images(self, pictures: NDArray[Any]) -> NDArray[Any]:
+        """View of pictures as images: the inverse of `pictures`."""
+        if self.channel_axis is None:
+            return pictures[..., 0]
+        return np.moveaxis(pictures, -1, self.channel_axis) if self.joined else self.maps(pictures[..., 0])
+
+    def maps(self, maps: NDArray[Any]) -> NDArray[Any]:
+        """View of `(..., rows, columns)`, one map for each picture, as what `new_map` returns first."""
+        return maps if self.joined or self.channel_axis is None else np.moveaxis(maps, 0, self.channel_axis)
+
     def new_map(self, shape: tuple[int, ...], dtype: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return a map for images of `shape`, and a view of it as `(..., rows, columns)`, one for each picture.
 

@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_rpsnn.imagefile import UNITS, ImageFile, plain_unit
 
 SUFFIXES = (".ome.zarr", ".zarr")
+
+#: Order of the axes that are written, and the side of a chunk in pixels.
+ORDER, CHUNK_PX = "TCSZYX", 1024
 
 COLOURS = {"R": "FF0000", "G": "00FF00", "B": "0000FF", "A": "FFFFFF"}
 
@@ -64,7 +68,24 @@ def refusal(axes: str) -> str:
 
 def write(path: Path, image: ImageFile, provenance: str) -> None:
     """Write an OME-Zarr 0.4 of one resolution. Samples of a colour, which it has not, become channels."""
-    data, letters = image.ordered("TCSZYX")
+    data, _ = image.ordered(ORDER)
+    create(path, image)[...] = data
+    describe(path, image, provenance, float(data.min()), float(data.max()))
+
+
+def create(path: Path, image: ImageFile) -> Any:
+    """Start such a file: its array, whose values and whose description are still to be written."""
+    data, letters = image.ordered(ORDER)
+    group = _zarr().create_group(str(path), zarr_format=2)
+    chunks = tuple(min(n, CHUNK_PX) if axis in "YX" else 1 for axis, n in zip(letters, data.shape, strict=True))
+    return group.create_array(
+        "0", shape=data.shape, dtype=data.dtype, chunks=chunks, chunk_key_encoding={"name": "v2", "separator": "/"}
+    )
+
+
+def describe(path: Path, image: ImageFile, provenance: str, low: float, high: float) -> None:
+    """Write what such a file says of its values, which lie between `low` and `high`."""
+    data, letters = image.ordered(ORDER)
     names = list(COLOURS)[: data.shape[letters.index("S")]] if "S" in letters else list(image.channel_names)
     axes = letters.replace("S", "C").lower()
     described = [{"name": axis, "type": {"t": "time", "c": "channel"}.get(axis, "space")} for axis in axes]
@@ -78,13 +99,12 @@ def write(path: Path, image: ImageFile, provenance: str) -> None:
         "napari-rpsnn": json.loads(provenance),
     }
     if names and "c" in axes:
-        low, high = float(data.min()), float(data.max())
         shown = {"window": {"min": low, "max": high, "start": low, "end": high}, "active": True}
         channels = [{"label": name, "color": COLOURS.get(name, "FFFFFF"), **shown} for name in names]
         attributes["omero"] = {"channels": channels}
-    group = _zarr().create_group(str(path), zarr_format=2, attributes=attributes)
-    chunks = tuple(min(n, 1024) if axis in "yx" else 1 for axis, n in zip(axes, data.shape, strict=True))
-    level = group.create_array(
-        "0", shape=data.shape, dtype=data.dtype, chunks=chunks, chunk_key_encoding={"name": "v2", "separator": "/"}
-    )
-    level[...] = data
+    _zarr().open_group(str(path), mode="r+").attrs.update(attributes)
+
+
+def write_part(path: Path, part: tuple[slice, ...], values: NDArray[Any]) -> None:
+    """Write some whole chunks of a file that was started."""
+    _zarr().open_array(str(path / "0"), mode="r+")[part] = values

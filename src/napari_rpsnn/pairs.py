@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +53,7 @@ class Engine:
 
     def steps(self, rows: int, columns: int) -> int:
         """How often `fuse` yields."""
-        return len(self._tiles(rows, columns)) + len(self._windows(rows, columns))
+        return len(self.tiles(rows, columns)) + len(self.windows(rows, columns))
 
     def fuse(
         self,
@@ -82,26 +83,38 @@ class Engine:
         """
         rows, columns, _ = image0.shape
         votes = np.empty((rows, columns), np.int8)
-        for place, fused, units in self._run(image0, image1, values, seen, self._tiles(rows, columns)):
-            if self.method == "decision":
-                votes[place.write] = vote(fused, *units)[place.inner]
-            else:
-                unit = fused[place.inner]
-                if result.shape[-1] == 1:
-                    unit = unit.mean(-1, keepdims=True)
-                # A value that neither source recorded is the network's error: held-out pairs gain by this, all kinds.
-                ends = image0[place.write], image1[place.write]
-                mixed = values.from_unit(unit, result.dtype)
-                result[place.write] = np.clip(mixed, np.minimum(*ends), np.maximum(*ends))
+        looked = votes if self.method == "decision" else result
+        for place, part in self.look(image0, image1, values, seen, self.tiles(rows, columns)):
+            looked[place.write] = part
             yield
-        for place in self._windows(rows, columns):
-            part0, part1 = image0[place.read], image1[place.read]
-            guide = (values.to_unit(seen(part0)).mean(-1) + values.to_unit(seen(part1)).mean(-1)) / 2
-            share = decide(votes[place.read], guide, stay)
-            result[place.write] = compose(part0, part1, share)[place.inner]
+
+        def compose_at(place: Tile) -> None:
+            part0, part1, voted = (picture[place.read] for picture in (image0, image1, votes))
+            part, share = compose_window(part0, part1, voted, values, seen, stay)
+            result[place.write] = part[place.inner]
             if decision is not None:
                 decision[place.write] = share[place.inner]
-            yield
+
+        # SciPy's filters take one thread each, and as many as the network may have are free now.
+        with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+            for _ in threads.map(compose_at, self.windows(rows, columns)):
+                yield
+
+    def look(
+        self, image0: NDArray[Any], image1: NDArray[Any], values: IntensityRange, seen: Seen, tiles: list[Tile]
+    ) -> Iterator[tuple[Tile, NDArray[Any]]]:
+        """Yield, of every tile, what is to be written: votes by decision, values of the result by regression."""
+        for place, fused, units in self._run(image0, image1, values, seen, tiles):
+            if self.method == "decision":
+                yield place, vote(fused, *units)[place.inner]
+                continue
+            unit = fused[place.inner]
+            if image0.shape[-1] == 1:
+                unit = unit.mean(-1, keepdims=True)
+            # A value that neither source recorded is the network's error: held-out pairs gain by this, all kinds.
+            ends = image0[place.write], image1[place.write]
+            mixed = values.from_unit(unit, image0.dtype)
+            yield place, np.clip(mixed, np.minimum(*ends), np.maximum(*ends))
 
     def mean_vote(self, image0: NDArray[Any], image1: NDArray[Any], values: IntensityRange) -> float:
         """Which of two small pictures is in focus in more places: from 1, the first, to -1, the second."""
@@ -114,16 +127,37 @@ class Engine:
         self, image0: NDArray[Any], image1: NDArray[Any], values: IntensityRange, seen: Seen, tiles: list[Tile]
     ) -> Iterator[tuple[Tile, NDArray[np.float32], inference.Windows]]:
         def read(window: tuple[slice, slice]) -> inference.Windows:
-            unit0, unit1 = (_as_colour(values.to_unit(seen(image[window]))) for image in (image0, image1))
+            unit0, unit1 = (_as_colour(_unit(image[window], values, seen)) for image in (image0, image1))
             return unit0, unit1
 
         return inference.iter_tiles(self.network, read, tiles, dtype=self.dtype)
 
-    def _tiles(self, rows: int, columns: int) -> list[Tile]:
+    def tiles(self, rows: int, columns: int) -> list[Tile]:
+        """What `look` is to go through, of a picture of this size."""
         return split_image(rows, columns, self.tile, HALO + (VOTE_HALO if self.method == "decision" else 0))
 
-    def _windows(self, rows: int, columns: int) -> list[Tile]:
+    def windows(self, rows: int, columns: int) -> list[Tile]:
+        """What `compose_window` is to go through when all tiles have voted; none by regression."""
         return split_image(rows, columns, self.tile, DECISION_HALO) if self.method == "decision" else []
+
+
+def compose_window(
+    part0: NDArray[Any],
+    part1: NDArray[Any],
+    votes: NDArray[np.int8],
+    values: IntensityRange,
+    seen: Seen,
+    stay: float,
+) -> tuple[NDArray[Any], NDArray[np.float32]]:
+    """Result and decision map of a window of both pictures and of their votes; exact `DECISION_HALO` inside."""
+    guide = (_unit(part0, values, seen).mean(-1) + _unit(part1, values, seen).mean(-1)) / 2
+    share = decide(votes, guide, stay)
+    return compose(part0, part1, share), share
+
+
+def _unit(picture: NDArray[Any], values: IntensityRange, seen: Seen) -> NDArray[np.float32]:
+    """What the network sees, in [0, 1]; in one memory layout, because the rounding of means and sums depends on it."""
+    return values.to_unit(np.ascontiguousarray(seen(picture)))
 
 
 def _as_colour(unit: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,11 @@ class Planes:
 
     def read(self, index: tuple[int, ...], k: int) -> NDArray[Any]:
         """Picture `(rows, columns, channels)` of plane `k`; `index` is of the leading axes of `Layout.pictures`."""
+        picture: NDArray[Any] = self.picture(index, k, np.asarray)
+        return picture
+
+    def picture(self, index: tuple[int, ...], k: int, as_array: Callable[[Any], Any] = lambda plane: plane) -> Any:
+        """What `read` reads, as the kind of array that holds the stack."""
         channel_axis = self.layout.channel_axis
         leading = [i for i in range(len(self.shape)) if i != channel_axis][:-2]
         if channel_axis is not None and not self.layout.joined:
@@ -57,7 +62,7 @@ class Planes:
         for where, i in zip(leading, index, strict=True):
             key[where] = i
         key.insert(self.axis, k)
-        picture = np.asarray(self.images[tuple(key)])
+        picture = as_array(self.images[tuple(key)])
         if channel_axis is None or not self.layout.joined:
             return picture[..., None]
         return np.moveaxis(picture, channel_axis - sum(i < channel_axis for i in leading), -1)

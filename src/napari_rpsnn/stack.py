@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_rpsnn.checks import check_guide
-from napari_rpsnn.fusion import Method, Progress, Registration, Result, drain
+from napari_rpsnn.fusion import Method, Progress, Registration, Result, drain, is_dask
 from napari_rpsnn.planes import Planes
 
 if TYPE_CHECKING:
@@ -119,23 +119,27 @@ def fuse_stack(
     for name, wanted in (("return_index", return_index), ("return_height", return_height)):
         if wanted and method == "regression":
             raise ValueError(f"{name}: expected method='decision', got 'regression', whose values are of no plane")
-    result = drain(
-        iter_fuse_stack(
-            images,
-            axis=axis,
-            channel_axis=channel_axis,
-            guide_channel=guide_channel,
-            method=method,
-            order=order,
-            register=register,
-            height=return_height,
-            plane_spacing=plane_spacing,
-            model=model,
-            device=device,
-            precision=precision,
-            tile=tile,
-        )
-    )
+    options: dict[str, Any] = {
+        "axis": axis,
+        "channel_axis": channel_axis,
+        "guide_channel": guide_channel,
+        "method": method,
+        "order": order,
+        "register": register,
+        "model": model,
+        "device": device,
+        "precision": precision,
+        "tile": tile,
+    }
+    if is_dask(images) or (isinstance(images, Sequence) and any(map(is_dask, images))):
+        if return_height:
+            raise ValueError("return_height: expected False for dask arrays, whose planes are not gone through again")
+        _check_order(order, guide_channel, method)
+        from napari_rpsnn.chunked import lazy_fuse_stack
+
+        result = lazy_fuse_stack(images, **options)
+    else:
+        result = drain(iter_fuse_stack(images, height=return_height, plane_spacing=plane_spacing, **options))
     maps = [m for wanted, m in ((return_index, result.index), (return_height, result.height)) if wanted]
     return (result.image, *maps) if maps else result.image
 
@@ -157,9 +161,7 @@ def iter_fuse_stack(
     tile: int | str = "auto",
 ) -> Generator[Progress, None, Result]:
     """`fuse_stack`, as a generator: yields a `Progress` before the first and after every step, returns a `Result`."""
-    if order not in ORDERS:
-        raise ValueError(f"order: expected {' or '.join(map(repr, ORDERS))}, got {order!r}")
-    check_guide(guide_channel, method)
+    _check_order(order, guide_channel, method)
     if height and method == "regression":
         raise ValueError("height: expected method='decision', got 'regression', which decides for no plane")
     if not plane_spacing > 0 or not np.isfinite(plane_spacing):
@@ -199,3 +201,9 @@ def iter_fuse_stack(
             height_of[where] = plane_spacing * surface.height(picture.index)
     yield Progress(total, total)
     return Result(result, index=indices if method == "decision" else None, height=heights)
+
+
+def _check_order(order: str, guide_channel: Any, method: str) -> None:
+    if order not in ORDERS:
+        raise ValueError(f"order: expected {' or '.join(map(repr, ORDERS))}, got {order!r}")
+    check_guide(guide_channel, method)

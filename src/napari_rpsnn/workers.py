@@ -1,0 +1,82 @@
+"""How the tasks of `chunked` come to their network: one for each process, on a GPU of its own where there are several.
+
+Networks do not travel with tasks: a task has their name, or depends on the one task that unpacks a network, and each
+process prepares it once.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import torch
+
+from napari_rpsnn.pairs import Engine
+from napari_rpsnn.weights import ModelLike
+
+Value = TypeVar("Value")
+
+#: The one thread of a process that runs networks. A tile uses all cores by itself; several at a time would need as many
+#: times the memory, and keep each other waiting.
+_NETWORKS = ThreadPoolExecutor(1, thread_name_prefix="napari-rpsnn")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What an `Engine` is made from, in the process that is to use it."""
+
+    model: ModelLike
+    device: str
+    precision: str
+    tile: int
+    method: str
+
+    @classmethod
+    def of(cls, engine: Engine, model: ModelLike, device: str) -> Recipe:
+        """Recipe of an engine that was chosen here for `device`, so that all processes compute the same."""
+        if isinstance(model, os.PathLike):
+            model = os.fspath(model)
+        return cls(model, device, str(engine.dtype).removeprefix("torch."), engine.tile, engine.method)
+
+    def run(self, work: Callable[[Engine], Value]) -> Value:
+        """What `work` returns, given the engine of this process."""
+        worker, device, threads = _worker(), self.device, None
+        if worker is not None:
+            if device in ("auto", "cuda"):
+                device = gpu_of(worker.name, torch.cuda.device_count()) or device
+            if worker.nanny:
+                # A nanny allows every library one thread, because as many tasks run at a time as the worker has
+                # threads. Of those with a network only one does.
+                threads = worker.state.nthreads
+        return _NETWORKS.submit(lambda: work(_prepared(self, device, threads))).result()
+
+
+@lru_cache(maxsize=4)
+def _prepared(recipe: Recipe, device: str, threads: int | None) -> Engine:
+    if threads is not None:
+        torch.set_num_threads(max(threads, torch.get_num_threads()))
+    return Engine.choose(recipe.model, device, recipe.precision, recipe.tile, recipe.method)
+
+
+def _worker() -> Any:
+    """The worker of dask.distributed that runs the task at hand, if one does."""
+    distributed = sys.modules.get("distributed")
+    try:
+        return None if distributed is None else distributed.get_worker()
+    except ValueError:
+        return None
+
+
+def gpu_of(worker: Any, count: int) -> str | None:
+    """The GPU, of `count`, for the worker of this name: each has its own as long as there are enough."""
+    if count < 2:
+        return None
+    number = re.search(r"\d+$", str(worker))
+    return f"cuda:{(int(number[0]) if number else zlib.crc32(str(worker).encode())) % count}"

@@ -1,0 +1,227 @@
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+from skimage import data
+
+from napari_rpsnn import fuse, fuse_stack, load_model
+
+dask = pytest.importorskip("dask", reason="dask is not in this environment")
+da = pytest.importorskip("dask.array")
+
+#: Small tiles, so that small images have several; float32, in which chunked equals whole bit for bit.
+SMALL = {"tile": 32, "precision": "float32"}
+
+
+def halves(truth, sigma=2):
+    """Near and far of `(rows, columns, ...)`, each sharp in a half."""
+    blurred = gaussian_filter(truth, (sigma, sigma) + (0,) * (truth.ndim - 2))
+    middle = truth.shape[1] // 2
+    near, far = truth.copy(), truth.copy()
+    near[:, middle:], far[:, :middle] = blurred[:, middle:], blurred[:, :middle]
+    return near, far
+
+
+@pytest.fixture(scope="module")
+def large_pair():
+    """A pair of odd size with four windows of decision: uint16."""
+    return halves(data.camera()[:251, 100:347].astype(np.uint16) * 16)
+
+
+@pytest.fixture(scope="module")
+def small_pair():
+    return halves(data.camera()[128:191, 192:265].astype(np.float32))
+
+
+@pytest.fixture(scope="module")
+def strips():
+    """Three planes, each sharp in a strip of its own: uint16."""
+    truth = data.camera()[128:201, 192:281].astype(np.uint16) * 16
+    planes = np.stack([gaussian_filter(truth, 2)] * 3)
+    for k in range(3):
+        planes[k, :, 30 * k : 30 * (k + 1)] = truth[:, 30 * k : 30 * (k + 1)]
+    return planes
+
+
+def untouchable(shape, dtype=np.uint8, chunks=16):
+    """A dask array that cannot be computed."""
+
+    def fail(block_info=None):
+        raise AssertionError("computed")
+
+    return da.map_blocks(fail, chunks=da.core.normalize_chunks(chunks, shape), dtype=dtype, meta=np.empty(0, dtype))
+
+
+def assert_equal(lazy, whole):
+    for got, expected in zip(dask.compute(*lazy), whole, strict=True):
+        assert got.dtype == expected.dtype
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_chunked_equals_whole(large_pair):
+    """Several windows of each kind; chunks that have nothing to do with them, and differ between the images."""
+    near, far = large_pair
+    whole = fuse(near, far, return_map=True, **SMALL)
+    lazy = fuse(da.from_array(near, chunks=(60, 101)), da.from_array(far, chunks=83), return_map=True, **SMALL)
+    assert all(len(lengths) > 1 for lengths in lazy[1].chunks)
+    assert_equal(lazy, whole)
+    window = np.s_[100:130, 20:50]
+    np.testing.assert_array_equal(lazy[0][window].compute(scheduler="sync"), whole[0][window])
+
+
+@pytest.mark.parametrize("method", ["decision", "regression"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_methods_and_precisions(small_pair, method, precision):
+    options = {"tile": 32, "method": method, "precision": precision}
+    lazy = fuse(*(da.from_array(image, chunks=25) for image in small_pair), **options)
+    assert_equal([lazy], [fuse(*small_pair, **options)])
+
+
+@pytest.mark.parametrize(
+    ("shape", "chunks", "options"),
+    [
+        ((40, 50, 3), (17, 50, 2), {"channel_axis": -1}),
+        ((40, 50, 4), (17, 20, 3), {"channel_axis": -1}),
+        ((2, 40, 50), (2, 13, 50), {}),
+        ((2, 2, 40, 50), (2, 1, 40, 23), {"channel_axis": 1}),
+        ((10, 2, 40, 50), (4, 2, 40, 23), {"channel_axis": 0, "guide_channel": range(9)}),
+    ],
+    ids=["rgb", "rgba", "time", "channels", "guide"],
+)
+def test_axes(shape, chunks, options):
+    """As for NumPy arrays; images in one memory layout and in another have one result."""
+    first, second = np.random.default_rng(0).random((2, *shape), np.float32)
+    if shape[-1] == 4:
+        second[..., 3] = first[..., 3]
+    whole = fuse(first, second, return_map=True, **SMALL, **options)
+    lazy = fuse(da.from_array(first, chunks=chunks), np.asfortranarray(second), return_map=True, **SMALL, **options)
+    assert [part.shape for part in lazy] == [part.shape for part in whole]
+    assert_equal(lazy, whole)
+
+
+@pytest.mark.parametrize("order", ["cascade", "tree"])
+def test_stacks(strips, order):
+    options = {"order": order, "return_index": True, **SMALL}
+    lazy = fuse_stack(da.from_array(strips, chunks=(2, 40, 41)), **options)
+    assert_equal(lazy, fuse_stack(strips, **options))
+
+
+def test_a_list_of_coloured_planes_with_alpha():
+    planes = [np.random.default_rng(k).random((300, 20, 4), np.float32) for k in range(3)]
+    for plane in planes:
+        plane[..., 3] = planes[0][..., 3]
+    options = {"channel_axis": -1, "return_index": True, "tile": 256, "precision": "float32"}
+    lazy = fuse_stack([da.from_array(plane, chunks=70) for plane in planes], **options)
+    assert_equal(lazy, fuse_stack(planes, **options))
+
+
+def test_a_stack_of_time_points_and_equal_planes(strips):
+    same = np.broadcast_to(strips[:1], strips.shape)
+    series = np.stack([strips, same], 1)[:, :, :40, :40]  # (plane, time, row, column)
+    lazy = fuse_stack(da.from_array(series, chunks=(3, 2, 40, 20)), return_index=True, **SMALL)
+    assert_equal(lazy, fuse_stack(series, return_index=True, **SMALL))
+
+
+def test_nothing_of_a_pair_is_computed_before_it_is_asked_for():
+    fused = fuse(untouchable((64, 48)), untouchable((64, 48)))
+    assert (fused.shape, fused.dtype) == ((64, 48), np.uint8)
+    with pytest.raises(AssertionError, match="computed"):
+        fused.compute()
+
+
+def test_sources_are_not_kept_for_the_second_look(small_pair):
+    """The first look at a picture has tasks of its own: with shared ones all chunks would stay in memory."""
+    loaded = []
+
+    def load(block, block_info=None):
+        loaded.append(block_info[0]["chunk-location"])
+        return block
+
+    near = da.from_array(small_pair[0], chunks=30).map_blocks(load, dtype=np.float32)
+    fuse(near, da.from_array(small_pair[1]), **SMALL).compute()
+    assert sorted(loaded) == sorted(2 * list(np.ndindex(near.numblocks)))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda a: np.where(a > 200, np.nan, a), r"image0: expected finite values, got \d+ that are NaN"),
+        (lambda a: a[:-1], r"image0 and image1: expected the same shape, got \(62, 73\) and \(63, 73\)"),
+        (lambda a: a.astype(np.float64), "expected the same dtype, got float64 and float32"),
+    ],
+    ids=["nan", "shape", "dtype"],
+)
+def test_what_cannot_be_fused_is_refused_as_in_memory(small_pair, change, message):
+    wrong, right = change(small_pair[0]), small_pair[1]
+    with pytest.raises(ValueError, match=message) as whole:
+        fuse(wrong, right)
+    with pytest.raises(ValueError, match=message) as chunked:
+        fuse(da.from_array(wrong, chunks=30), da.from_array(right, chunks=30)).compute()
+    assert str(chunked.value) == str(whole.value)
+
+
+def test_alpha_that_differs_and_bad_planes_are_refused():
+    images = da.random.default_rng(0).random((3, 20, 20, 4), chunks=10)
+    with pytest.raises(ValueError, match=r"the last is alpha and must be the same in both, got 400 pixels"):
+        fuse(images[0], images[1], channel_axis=-1).compute()
+    with pytest.raises(ValueError, match=r"images: plane 0 and plane 1: .* got 400 pixels"):
+        fuse_stack(images, channel_axis=-1)
+    with pytest.raises(ValueError, match="images, plane 1: expected finite values, got 400"):
+        fuse_stack(da.stack([images[0, ..., 0], images[1, ..., 0] * np.inf]))
+
+
+def test_options_that_need_the_whole_are_refused():
+    images = untouchable((3, 20, 20))
+    with pytest.raises(ValueError, match="register: expected None for dask arrays, got 'affine'"):
+        fuse(images[0], images[1], register="affine")
+    with pytest.raises(ValueError, match="register: expected None for dask arrays, got 'affine'"):
+        fuse_stack(images, register="affine")
+    with pytest.raises(ValueError, match="image0: expected chunks of known size"):
+        fuse(images[0][images[0] > 3], images[1])
+    with pytest.raises(ValueError, match="method: expected 'decision' or 'regression', got 'average'"):
+        fuse(images[0], images[1], method="average")
+    with pytest.raises(FileNotFoundError, match="model: expected one of"):
+        fuse(images[0], images[1], model="none")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+def test_two_processes_give_the_same(cluster, small_pair):
+    """The network is one that is in no file: it is sent to the workers."""
+    options = {"model": load_model("rpsnn-lite"), **SMALL}
+    near, far = (da.from_array(image, chunks=25) for image in small_pair)
+    fused = fuse(near, far, return_map=True, **options)
+    assert_equal(fused, fuse(*small_pair, return_map=True, **options))
+    assert len(set(cluster.run(os.getpid).values())) == 2
+
+
+def test_persisted_arrays_and_stacks_on_a_cluster(cluster, strips):
+    stack = cluster.persist(da.from_array(strips, chunks=(1, 40, 50)))
+    assert_equal(fuse_stack(stack, return_index=True, **SMALL), fuse_stack(strips, return_index=True, **SMALL))
+    assert_equal([fuse(stack[0], stack[1], **SMALL)], [fuse(strips[0], strips[1], **SMALL)])
+
+
+def test_a_worker_that_is_killed_changes_nothing(cluster, large_pair):
+    near, far = (da.from_array(image, chunks=100) for image in large_pair)
+    fused = fuse(near, far, **SMALL)
+    future = cluster.compute(fused)
+    victim, pid = next(iter(cluster.run(os.getpid).items()))
+    deadline = time.monotonic() + 30
+    while not any("rpsnn-votes" in str(key) for key in cluster.has_what().get(victim, ())):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(pid, signal.SIGKILL)
+    assert not future.done()
+    np.testing.assert_array_equal(future.result(timeout=60), fuse(*large_pair, **SMALL))
+    assert pid not in cluster.run(os.getpid).values()
