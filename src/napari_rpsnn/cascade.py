@@ -61,12 +61,13 @@ class PictureStack:
         self._matrices: list[NDArray[np.float64]] = []
         self._alpha: NDArray[Any] | None = None
         self._result: _Layer | None = None
+        #: As far as it is fused: replaced after every merged plane, never written to.
+        self.running: NDArray[Any] | None = None
 
     @property
     def image(self) -> NDArray[Any]:
         """The all-in-focus picture, `(rows, columns, channels)`."""
-        image = self._fused.image
-        return image if self._alpha is None else np.concatenate([image, self._alpha[..., None]], -1)
+        return self.with_alpha(self._fused.image)
 
     @property
     def index(self) -> NDArray[np.uint16]:
@@ -78,6 +79,10 @@ class PictureStack:
         if self._result is None:
             raise RuntimeError("the picture has not been fused yet")
         return self._result
+
+    def with_alpha(self, image: NDArray[Any]) -> NDArray[Any]:
+        """A picture of the colours, with the alpha of the planes where they have one."""
+        return image if self._alpha is None else np.concatenate([image, self._alpha[..., None]], -1)
 
     def grey(self, k: int) -> NDArray[np.float32]:
         """What decides, of plane `k`, aligned, as one channel."""
@@ -134,12 +139,14 @@ class PictureStack:
         if order == "cascade":
             layer = self._layer(self.order[0])
             for k in self.order[1:]:
+                self.running = layer.image
                 layer = yield from self._merge(layer, self._layer(k), engine)
         else:
             # Like carrying in binary addition: results of equally many planes are merged as soon as there are two.
             waiting: list[tuple[int, _Layer]] = []
             for k in self.order:
                 count, layer = 1, self._layer(k)
+                self.running = waiting[0][1].image if waiting else layer.image
                 while waiting and waiting[-1][0] == count:
                     layer = yield from self._merge(waiting.pop()[1], layer, engine)
                     count *= 2

@@ -61,6 +61,31 @@ class Layout:
             return np.moveaxis(images, self.channel_axis, -1)
         return np.moveaxis(images, self.channel_axis, 0)[..., None]
 
+    def key(self, where: tuple[int, ...], ndim: int) -> list[Any]:
+        """Index of picture `where` in images of `ndim` axes."""
+        apart = None if self.channel_axis is None else self.channel_axis % ndim
+        leading = [axis for axis in range(ndim) if axis != apart][:-2]
+        if apart is not None and not self.joined:
+            leading.insert(0, apart)
+        key: list[Any] = [slice(None)] * ndim
+        for axis, i in zip(leading, where, strict=True):
+            key[axis] = i
+        return key
+
+    def picture(self, part: Any, ndim: int) -> NDArray[Any]:
+        """What `key` gives of images of `ndim` axes, as an array `(rows, columns, channels)`."""
+        picture = np.asarray(part)
+        if self.channel_axis is None or not self.joined:
+            return picture[..., None]
+        # Of the axes before the channels only the last rows and columns are left.
+        behind = ndim - 1 - self.channel_axis % ndim
+        return np.moveaxis(picture, -1 - min(behind, 2), -1)
+
+    def read(self, images: Any, where: tuple[int, ...]) -> NDArray[Any]:
+        """Picture `where` of whatever holds the images; nothing else is read."""
+        ndim = len(images.shape)
+        return self.picture(images[tuple(self.key(where, ndim))], ndim)
+
     def new_map(self, shape: tuple[int, ...], dtype: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return a map for images of `shape`, and a view of it as `(..., rows, columns)`, one for each picture.
 
