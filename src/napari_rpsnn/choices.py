@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +44,13 @@ class Choices:
             "precision": PRECISIONS,
             "tile": TILES,
         }
-        kept = {}
-        for field in fields(cls):
-            value = values.get(field.name, field.default)
-            if isinstance(value, type(field.default)) and value in allowed.get(field.name, (value,)):
-                kept[field.name] = value
-        return cls(**kept)
+        defaults = asdict(cls())
+        known = {
+            name: values[name]
+            for name, default in defaults.items()
+            if isinstance(values.get(name), type(default)) and values[name] in allowed.get(name, (values[name],))
+        }
+        return cls(**defaults | known)
 
     @property
     def weights(self) -> str:

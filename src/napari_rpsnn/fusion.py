@@ -230,7 +230,7 @@ def iter_fuse(
     tile: int | str = "auto",
 ) -> Generator[Progress, None, Result]:
     """`fuse`, as a generator: yields a `Progress` before the first and after every tile, returns a `Result`."""
-    a, b = (x if hasattr(x, "shape") and hasattr(x, "dtype") else np.asarray(x) for x in (image0, image1))
+    a, b = (_as_array(x) for x in (image0, image1))
     names = ("image0", "image1")
     check_pair(a, b, names)
     check_guide(guide_channel, method)
@@ -267,6 +267,11 @@ def iter_fuse(
             done += 1
             yield Progress(done, total)
     return Result(result, map=decisions)
+
+
+def _as_array(image: Any) -> Any:
+    """`image`, if it has the attributes of an array: it may be larger than the memory."""
+    return image if hasattr(image, "shape") and hasattr(image, "dtype") else np.asarray(image)
 
 
 def _registered(fixed: NDArray[Any], moving: NDArray[Any], kind: str, layout: Layout) -> NDArray[Any]:

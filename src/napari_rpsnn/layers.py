@@ -181,6 +181,18 @@ def find_channel_axis(layer: Any) -> int | None:
     return next((i for i, label in enumerate(layer.axis_labels) if label.lower() in CHANNEL_LABELS), None)
 
 
+def possible_channel_axes(layer: Any, planes: int | None = None) -> list[int]:
+    """Axes that may be channels: not the planes, not rows and columns. RGB layers have theirs."""
+    return [] if layer.rgb else [i for i in range(layer.ndim) if i != planes][:-2]
+
+
+def channel_names(layer: Any, channel_axis: int | None) -> list[str]:
+    """What to call the channels of a layer: its colours, or those of an axis."""
+    if layer.rgb:
+        return ["red", "green", "blue"]
+    return [] if channel_axis is None else [f"channel {i}" for i in range(data_of(layer).shape[channel_axis])]
+
+
 def unit_of(layer: Any, axis: int) -> str:
     """Unit of an axis, short: µm for micrometre."""
     unit = value_of(layer, "units")[axis]

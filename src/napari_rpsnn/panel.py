@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from collections.abc import Generator
+from dataclasses import asdict, replace
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import napari
 import numpy as np
 from magicgui.widgets import Container, FileEdit, Label, ProgressBar, PushButton
-from napari.qt.threading import FunctionWorker, create_worker
+from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QWidget
 
 from napari_rpsnn.background import LOG, Run
 from napari_rpsnn.choices import ALIGNMENTS, FILE, METHODS, PRECISIONS, TILES, Choices, Remaining, duration
 from napari_rpsnn.devices import available_devices
 from napari_rpsnn.fusion import Preview, Progress
+from napari_rpsnn.layers import axis_names, channel_names, find_channel_axis, possible_channel_axes
 from napari_rpsnn.models import bundled_models
-from napari_rpsnn.rows import MIN_WIDTH_PX, choice, described, folded, set_choices
+from napari_rpsnn.rows import MIN_WIDTH_PX, choice, describe, folded, labelled, set_choices, stacked
 from napari_rpsnn.settings import remember, remembered
 from napari_rpsnn.task import NewLayer, Task
+
+#: After this time the panel finds out what was chosen before and which devices there are.
+LOOKOUT_MS = 200
 
 
 class Panel(Container[Any]):
@@ -45,17 +53,32 @@ class Panel(Container[Any]):
         self._live_data: Any = None
         self._remaining = Remaining()
         self._began_s = 0.0
-        self._make_rows()
-        common = [self.method, self.align, self.model, self.model_file, self.device]
+        self._remembered = Choices()
+        self._make_widgets()
+        shown = [
+            *rows,
+            self.channels,
+            self.guide,
+            *returns,
+            self.method,
+            self.align,
+            self.model,
+            self.model_file,
+            self.device,
+        ]
         hidden = [*more, self.tile, self.precision]
-        super().__init__(widgets=[*rows, *returns, *common, self._buttons, self.progress, self.status], label="R-PSNN")
+        self._rows = {widget.name: labelled(widget) for widget in (*shown, *hidden)}
+        self._fields = {w.name: w for w in (*shown, *hidden) if w.name in Choices.__dataclass_fields__}
+        upper, lower = (stacked([self._rows[w.name] for w in widgets]) for widgets in (shown, hidden))
+        buttons = stacked([self.fuse_button, self.cancel_button], layout="horizontal")
+        super().__init__(widgets=[upper, buttons, self.progress, self.status], labels=False)
         self.min_width = MIN_WIDTH_PX
-        self.advanced = folded("Advanced", hidden, "Tile size, precision and more")
-        layout = self.native.layout()
-        layout.insertWidget(layout.indexOf(self._buttons.native), self.advanced)
-        self._order_tabs([*rows, *returns, *common], hidden)
-        self._fields = {w.name: w for w in (*returns, *common, *hidden) if w.name in Choices.__dataclass_fields__}
-        self._show_choices(remembered())
+        self._folded = lower  # magicgui's wrapper must live as long as its widget
+        self.advanced = folded("Advanced", lower, "Tile size, precision and more")
+        self.native.layout().insertWidget(1, self.advanced)
+        self._order_tabs(shown, hidden)
+        self._show_file_row()
+        self._offer_maps()
         self._set_busy(False)
         self.model.changed.connect(self._show_file_row)
         self.method.changed.connect(self._offer_maps)
@@ -63,7 +86,12 @@ class Panel(Container[Any]):
         self.cancel_button.changed.connect(self.cancel)
         self.native.destroyed.connect(self._abandon)
         self.native_parent_changed.connect(self._enter_or_leave)
-        self._look_for_devices()
+        # Once the panel is on the screen: a thread at work slows its opening down.
+        self._lookout: Any = None
+        timer = QTimer(self.native)
+        timer.setSingleShot(True)
+        timer.timeout.connect(self._look_around)
+        timer.start(LOOKOUT_MS)
 
     def read(self) -> Task:
         """What is to be done, of the layers and choices as they are now; raises ValueError to refuse it."""
@@ -73,71 +101,98 @@ class Panel(Container[Any]):
         """Choose anew what depends on the layer list."""
         raise NotImplementedError
 
-    def _make_rows(self) -> None:
+    def show_row(self, widget: Any, visible: bool) -> None:
+        """Show a widget with its label, or hide both."""
+        self._rows[widget.name].visible = visible
+
+    def offer_channels(self, layer: Any, planes: int | None) -> None:
+        """Offer the axes of `layer` that may be channels, if there are any."""
+        axes = [] if layer is None else possible_channel_axes(layer, planes)
+        names = axis_names(layer) if axes else []
+        found = find_channel_axis(layer) if axes else None
+        set_choices(self.channels, [("none", None), *((names[i], i) for i in axes)], found if found in axes else None)
+        self.show_row(self.channels, bool(axes))
+
+    def offer_guides(self, layer: Any) -> None:
+        """Offer the channels of `layer`, if there are any, each as a guide for all."""
+        names = [] if layer is None else channel_names(layer, self.channels.value)
+        set_choices(self.guide, [("none", None), *((name, i) for i, name in enumerate(names))], None)
+        self.show_row(self.guide, bool(names))
+
+    def _make_widgets(self) -> None:
+        self.channels = choice("channels", "Channels", [("none", None)], "Axis of the channels")
+        together = "The channel that decides for all; none: each is fused by itself, colours together"
+        self.guide = choice("guide", "Guide", [("none", None)], together)
         self.method = choice("method", "Method", METHODS, "decision: the sources' values; regression: the network's")
         self.align = choice("align", "Align", ALIGNMENTS, "Align the pictures first; this interpolates values")
         models = ("auto", *bundled_models(), FILE)
         self.model = choice("model", "Model", models, "auto: rpsnn on a GPU, rpsnn-lite on a CPU; or a file of yours")
-        self.model_file = described(
-            FileEdit(
-                name="model_file", label="File", filter="*.safetensors *.pth", tooltip="Weights, .safetensors or .pth"
-            )
-        )
+        weights = "*.safetensors *.pth"
+        self.model_file = FileEdit(name="model_file", label="File", filter=weights, tooltip=f"Weights: {weights}")
         self.device = choice("device", "Device", ("auto",), "Where to compute; auto takes a GPU if there is one")
         self.tile = choice("tile", "Tile", TILES, "Side of a tile in pixels; smaller ones take less memory, more time")
         self.precision = choice("precision", "Precision", PRECISIONS, "Of the arithmetic; auto takes the fastest")
-        self.fuse_button = described(PushButton(name="fuse", text="Fuse", tooltip="Begin; the window stays usable"))
-        self.cancel_button = described(
-            PushButton(name="cancel", text="Cancel", tooltip="Stop after the tile in work; nothing is added")
+        self.fuse_button = PushButton(name="fuse", text="Fuse", tooltip="Begin; the window stays usable")
+        self.cancel_button = PushButton(
+            name="cancel", text="Cancel", tooltip="Stop after the tile in work, add nothing"
         )
-        self._buttons: Container[Any] = Container(
-            widgets=[self.fuse_button, self.cancel_button], layout="horizontal", labels=False
-        )
-        self._buttons.margins = (0, 0, 0, 0)
-        self.progress = described(ProgressBar(name="progress", label="Done", tooltip="How much is done"))
-        self.status = described(Label(name="status", value="", label="", tooltip="What is going on"))
+        self.progress = ProgressBar(name="progress", tooltip="How much is done")
+        self.status = Label(name="status", value="", tooltip="What is going on")
         self.status.native.setWordWrap(True)
+        self.status.min_height = 2 * self.status.native.sizeHint().height()
+        for widget, title in (
+            (self.model_file, "Weights file"),
+            (self.fuse_button, "Fuse"),
+            (self.cancel_button, "Cancel"),
+            (self.progress, "Progress"),
+            (self.status, "Status"),
+        ):
+            describe(widget, title)
 
     def _order_tabs(self, rows: list[Any], hidden: list[Any]) -> None:
         widgets = [*(row.native for row in rows), self.advanced.toggleButton(), *(row.native for row in hidden)]
         widgets += [self.fuse_button.native, self.cancel_button.native]
-        for before, after in zip(widgets, widgets[1:], strict=False):
+        for before, after in pairwise(widgets):
             QWidget.setTabOrder(before, after)
 
     # Choices.
 
     @property
     def choices(self) -> Choices:
-        """What is chosen now, apart from layers and axes; what this panel has no row for is as it was."""
+        """What is chosen now, apart from layers and axes; what this panel has no row for is as it was remembered."""
         values = {name: widget.value for name, widget in self._fields.items()}
-        return replace(remembered(), **values | {"model_file": str(values["model_file"])})
-
-    def _show_choices(self, choices: Choices) -> None:
-        if choices.device != "auto":  # whether it is there is found out later
-            set_choices(self.device, [("auto", "auto"), (choices.device, choices.device)], choices.device)
-        for name, widget in self._fields.items():
-            widget.value = getattr(choices, name)
-        self._show_file_row()
-        self._offer_maps()
+        return replace(self._remembered, **values | {"model_file": str(values["model_file"])})
 
     def _show_file_row(self) -> None:
-        self.model_file.visible = self.model.value == FILE
+        self.show_row(self.model_file, self.model.value == FILE)
 
     def _offer_maps(self) -> None:
         """By regression there is no decision, so no maps of it."""
         for name in ("decision_map", "index_map", "height_map", "guide"):
-            if (row := getattr(self, name, None)) is not None:
-                row.enabled = self.method.value == "decision"
+            if (widget := getattr(self, name, None)) is not None:
+                widget.enabled = self.method.value == "decision"
 
-    def _look_for_devices(self) -> None:
-        """Fill in the devices from a thread: to know them, torch must be imported."""
-        worker: FunctionWorker[Any] = create_worker(available_devices, _start_thread=False, _ignore_errors=True)
+    def _look_around(self) -> None:
+        """Find out in a thread, while the panel is open already, what was chosen before and which devices there are."""
+        worker = create_worker(_look_around, _start_thread=False, _ignore_errors=True)
+        worker.yielded.connect(self._recall)
         worker.returned.connect(self._offer_devices)
-        self._probe: FunctionWorker[Any] | None = worker
+        self._lookout = worker
         worker.start()
 
+    def _recall(self, choices: Choices) -> None:
+        """Show what was chosen before, but leave alone what has been chosen by now."""
+        self._remembered = choices
+        if choices.device != "auto":  # whether it is there is found out later
+            set_choices(self.device, [("auto", "auto"), (choices.device, choices.device)], self.device.value)
+        for name, default in asdict(Choices()).items():
+            if name in self._fields and self._fields[name].value == default:
+                self._fields[name].value = getattr(choices, name)
+        if choices.model_file:
+            self.model_file.value = Path(choices.model_file)
+
     def _offer_devices(self, devices: dict[str, str]) -> None:
-        self._probe = None
+        self._lookout = None
         wanted = self.device.value
         options = [("auto", "auto"), *((text, device) for device, text in devices.items())]
         set_choices(self.device, options, wanted if wanted in devices else "auto")
@@ -191,6 +246,8 @@ class Panel(Container[Any]):
 
     def _show_live(self, preview: Preview) -> None:
         if self._live is None:
+            if self._task is None:
+                return
             sources = self._task.sources
             self._live_data = np.zeros(sources.shape, sources.images[0].dtype)
             preview.paint(self._live_data)
@@ -215,8 +272,8 @@ class Panel(Container[Any]):
             names.append(map_layer.name)
         self._viewer.layers.selection.active = layer
         spent = duration(time.perf_counter() - self._began_s)
-        hidden = f" Hidden beside it: {', '.join(names)}." if names else ""
-        self._finish(f"Done in {spent}: {layer.name}.{hidden}")
+        hidden = f" Beside it, hidden: {', '.join(names)}." if names else ""
+        self._finish(f"Done in {spent}.{hidden}")
 
     def _tell_failure(self, error: Exception) -> None:
         self._remove_live()
@@ -254,8 +311,14 @@ class Panel(Container[Any]):
 
     def _abandon(self) -> None:
         """Stop the work of a panel that is being closed; nothing of the panel may be touched any more."""
-        if self._probe is not None:
-            self._probe.returned.disconnect()
+        if self._lookout is not None:
+            for signal in (self._lookout.yielded, self._lookout.returned):
+                signal.disconnect()
         if self._run is not None:
             LOG.info("The panel was closed; its fusion stops.")
             self._run.abandon()
+
+
+def _look_around() -> Generator[Choices, None, dict[str, str]]:
+    yield remembered()
+    return available_devices()

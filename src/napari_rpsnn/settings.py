@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from threading import Lock
 from typing import Any
 
 from napari_rpsnn.choices import Choices
 
 PLUGIN = "napari-rpsnn"
+_LOCK = Lock()
 
 
 def remembered() -> Choices:
-    """Choices of the last run, or the defaults."""
+    """Choices of the last run, or the defaults. The first call looks through all plugins: call it in a thread."""
     stored = _stored()
     return Choices() if stored is None else Choices.of(stored.model_dump())
 
@@ -29,6 +31,7 @@ def _stored() -> Any:
     except ImportError:
         return None
     try:
-        return get_plugin_settings(PLUGIN).choices
+        with _LOCK:
+            return get_plugin_settings(PLUGIN).choices
     except (KeyError, AttributeError):  # the plugin is disabled, or napari knows another manifest of it
         return None

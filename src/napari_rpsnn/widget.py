@@ -10,18 +10,14 @@ from magicgui.widgets import FloatSpinBox
 from napari_rpsnn.choices import ORDERS
 from napari_rpsnn.layers import (
     axis_names,
-    data_of,
-    find_channel_axis,
     find_plane_axis,
     read_pair,
     read_stack,
     unit_of,
 )
 from napari_rpsnn.panel import Panel
-from napari_rpsnn.rows import choice, described, layer_choice, set_choices, tick
+from napari_rpsnn.rows import choice, describe, layer_choice, set_choices, tick
 from napari_rpsnn.task import Task
-
-GUIDE_TOOLTIP = "The channel that decides for all others; none: each is fused by itself, colours together"
 
 
 class FuseTwoLayers(Panel):
@@ -36,10 +32,8 @@ class FuseTwoLayers(Panel):
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self.image0 = layer_choice("image0", "First", "One image of the pair, focused on something else")
         self.image1 = layer_choice("image1", "Second", "The other image; it must lie where the first one lies")
-        self.channels = choice("channels", "Channels", [("none", None)], "Axis of the channels")
-        self.guide = choice("guide", "Guide", [("none", None)], GUIDE_TOOLTIP)
         self.decision_map = tick("decision_map", "Decision map", "Add how much of the first image is in each pixel")
-        super().__init__(napari_viewer, [self.image0, self.image1, self.channels, self.guide], [self.decision_map], [])
+        super().__init__(napari_viewer, [self.image0, self.image1], [self.decision_map], [])
         self.image0.changed.connect(self._follow_axes)
         self.channels.changed.connect(self._follow_channels)
         napari_viewer.layers.events.inserted.connect(self.follow_layers)
@@ -58,11 +52,11 @@ class FuseTwoLayers(Panel):
             self.image1.value = choices[-1]
 
     def _follow_axes(self) -> None:
-        offer_channels(self.channels, self.image0.value, None)
+        self.offer_channels(self.image0.value, None)
         self._follow_channels()
 
     def _follow_channels(self) -> None:
-        offer_guides(self.guide, self.image0.value, self.channels.value)
+        self.offer_guides(self.image0.value)
 
 
 class FuseStack(Panel):
@@ -77,25 +71,14 @@ class FuseStack(Panel):
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self.image = layer_choice("image", "Stack", "An image layer whose planes are focused on different depths")
         self.planes = choice("planes", "Planes", [("none", None)], "Axis of the planes")
-        self.spacing = described(
-            FloatSpinBox(
-                name="spacing",
-                label="Spacing",
-                min=1e-9,
-                max=1e9,
-                step=0.1,
-                value=1.0,
-                tooltip="Distance of two planes",
-            )
-        )
+        self.spacing = FloatSpinBox(name="spacing", label="Spacing", min=1e-9, max=1e9, step=0.1, value=1.0)
+        describe(self.spacing, "Distance of two planes")
         self.spacing.native.setDecimals(4)
-        self.channels = choice("channels", "Channels", [("none", None)], "Axis of the channels")
-        self.guide = choice("guide", "Guide", [("none", None)], GUIDE_TOOLTIP)
         self.index_map = tick("index_map", "Plane index", "Add which plane each pixel comes from")
         self.height_map = tick("height_map", "Height map", "Add the height of the surface")
         self.order = choice("order", "Order", ORDERS, "cascade: plane by plane; tree: pairs, then pairs of results")
         self._followed: Any = None
-        rows = [self.image, self.planes, self.channels, self.guide]
+        rows = [self.image, self.planes]
         super().__init__(napari_viewer, rows, [self.index_map, self.height_map, self.spacing], [self.order])
         self.image.changed.connect(self._follow_image)
         self.planes.changed.connect(self._follow_planes)
@@ -141,34 +124,11 @@ class FuseStack(Panel):
             self.spacing.value = float(layer.scale[axis])
             self.spacing.tooltip = f"Distance of two planes in {unit_of(layer, axis)}, the unit of the height map"
         self._offer_spacing()
-        offer_channels(self.channels, layer, axis)
+        self.offer_channels(layer, axis)
         self._follow_channels()
 
     def _follow_channels(self) -> None:
-        offer_guides(self.guide, self.image.value, self.channels.value)
+        self.offer_guides(self.image.value)
 
     def _offer_spacing(self) -> None:
-        self.spacing.visible = self.height_map.value
-
-
-def offer_channels(combo: Any, layer: Any, planes: int | None) -> None:
-    """Offer axes that may be channels: not the planes, not rows and columns. RGB layers have theirs."""
-    axes = [] if layer is None or layer.rgb else [i for i in range(layer.ndim - 2) if i != planes]
-    if layer is not None and planes is not None and planes >= layer.ndim - 2:
-        axes = [i for i in range(layer.ndim) if i != planes][:-2]
-    names = axis_names(layer) if axes else []
-    found = find_channel_axis(layer) if axes else None
-    set_choices(combo, [("none", None), *((names[i], i) for i in axes)], found if found in axes else None)
-    combo.visible = bool(axes)
-
-
-def offer_guides(combo: Any, layer: Any, channels: int | None) -> None:
-    """Offer the channels, each as a guide for all."""
-    if layer is not None and layer.rgb:
-        names = ["red", "green", "blue"]
-    elif layer is not None and channels is not None:
-        names = [f"channel {i}" for i in range(data_of(layer).shape[channels])]
-    else:
-        names = []
-    set_choices(combo, [("none", None), *((name, i) for i, name in enumerate(names))], None)
-    combo.visible = bool(names)
+        self.show_row(self.spacing, self.height_map.value)
