@@ -3,8 +3,9 @@ import torch
 from safetensors.torch import save_file
 from test_network import as_in_the_paper, authors_checkpoint, image, randomized
 
+from napari_rpsnn.models import FOLDER, bundled_models
 from napari_rpsnn.network import RPSNN
-from napari_rpsnn.weights import FOLDER, bundled_models, load_model, prepared_model, read_card, save_model
+from napari_rpsnn.weights import load_model, prepared_model, read_card, save_model
 
 
 def test_bundled_models_load():

@@ -55,12 +55,13 @@ class PictureStack:
         self._matrices: list[NDArray[np.float64]] = []
         self._alpha: NDArray[Any] | None = None
         self._result: _Layer | None = None
+        #: As far as it is fused: replaced after every merged plane, never written to.
+        self.running: NDArray[Any] | None = None
 
     @property
     def image(self) -> NDArray[Any]:
         """The all-in-focus picture, `(rows, columns, channels)`."""
-        image = self._fused.image
-        return image if self._alpha is None else np.concatenate([image, self._alpha[..., None]], -1)
+        return self.with_alpha(self._fused.image)
 
     @property
     def index(self) -> NDArray[np.uint16]:
@@ -72,6 +73,10 @@ class PictureStack:
         if self._result is None:
             raise RuntimeError("the picture has not been fused yet")
         return self._result
+
+    def with_alpha(self, image: NDArray[Any]) -> NDArray[Any]:
+        """A picture of the colours, with the alpha of the planes where they have one."""
+        return image if self._alpha is None else np.concatenate([image, self._alpha[..., None]], -1)
 
     def grey(self, k: int) -> NDArray[np.float32]:
         """What decides, of plane `k`, aligned, as one channel."""
@@ -108,6 +113,7 @@ class PictureStack:
             if k is not None:
                 pile.append(self._layer(k))
             else:
+                self.running = pile[0].image
                 layer = pile.pop()
                 pile.append((yield from self._merge(pile.pop(), layer, engine)))
         self._result = pile.pop()

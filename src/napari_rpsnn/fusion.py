@@ -22,11 +22,43 @@ Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
+class Preview:
+    """One picture as far as it is fused, in an array that is not written to any more.
+
+    Attributes
+    ----------
+    picture : ndarray of shape `(rows, columns, channels)`
+    where : tuple of int
+        Which picture of the result: time, position, channel.
+    layout : Layout
+    """
+
+    picture: NDArray[Any]
+    where: tuple[int, ...]
+    layout: Layout
+
+    def paint(self, result: NDArray[Any]) -> None:
+        """Copy the picture to its place in an array of the result's shape."""
+        self.layout.pictures(result)[self.where] = self.picture
+
+
+@dataclass(frozen=True)
 class Progress:
-    """A report after every tile: how many of how many are done."""
+    """A report after every tile: how many of how many are done.
+
+    Attributes
+    ----------
+    done, total : int
+    note : str or None
+        A sentence for the user about how the work goes on.
+    preview : Preview or None
+        Of a stack, now and then: the picture as far as it is fused.
+    """
 
     done: int
     total: int
+    note: str | None = None
+    preview: Preview | None = None
 
 
 @dataclass(frozen=True)
@@ -205,37 +237,48 @@ def iter_fuse(
     tile: int | str = "auto",
 ) -> Generator[Progress, None, Result]:
     """`fuse`, as a generator: yields a `Progress` before the first and after every tile, returns a `Result`."""
-    a, b = np.asarray(image0), np.asarray(image1)
-    check_pair(a, b, ("image0", "image1"))
+    a, b = (_as_array(x) for x in (image0, image1))
+    names = ("image0", "image1")
+    check_pair(a, b, names)
     check_guide(guide_channel, method)
     layout = Layout.of(a.shape, channel_axis, guide_channel)
-    for name, image in (("image0", a), ("image1", b)):
-        check_finite(image, name)
+    for name, image in zip(names, (a, b), strict=True):
+        if isinstance(image, np.ndarray):
+            check_finite(image, name)
     from napari_rpsnn.pairs import Engine
 
     engine = Engine.choose(model, device, precision, tile, method)
     result = np.empty(a.shape, a.dtype)
     decisions, decision_of = layout.new_map(a.shape, np.float32) if method == "decision" else (None, None)
-    sources0, sources1, target = (layout.pictures(x) for x in (a, b, result))
-    if layout.alpha:
-        check_alpha(sources0[..., 3], sources1[..., 3], ("image0", "image1"))
-        target[..., 3] = sources0[..., 3]
-        sources0, sources1, target = (x[..., :3] for x in (sources0, sources1, target))
-
+    target = layout.pictures(result)
     *pictures, rows, columns, _ = target.shape
     total = engine.steps(rows, columns) * int(np.prod(pictures))
     done = 0
     yield Progress(done, total)
     for index in np.ndindex(*pictures):
-        first, second = sources0[index], sources1[index]
+        # Whatever holds the images (memory map, zarr, dask) is read one picture at a time.
+        first, second = (layout.read(x, index) for x in (a, b))
+        for name, image, picture in zip(names, (a, b), (first, second), strict=True):
+            if not isinstance(image, np.ndarray):
+                check_finite(picture, name)
+        fused = target[index]
+        if layout.alpha:
+            check_alpha(first[..., 3], second[..., 3], names)
+            fused[..., 3] = first[..., 3]
+            first, second, fused = (x[..., :3] for x in (first, second, fused))
         if register is not None:
             second = _registered(first, second, register, layout)
         values = IntensityRange.of((layout.seen(first), layout.seen(second)))
         decision = None if decision_of is None else decision_of[index]
-        for _ in engine.fuse(first, second, values, target[index], decision, layout.seen):
+        for _ in engine.fuse(first, second, values, fused, decision, layout.seen):
             done += 1
             yield Progress(done, total)
     return Result(result, map=decisions)
+
+
+def _as_array(image: Any) -> Any:
+    """`image`, if it has the attributes of an array: it may be larger than the memory."""
+    return image if hasattr(image, "shape") and hasattr(image, "dtype") else np.asarray(image)
 
 
 def _registered(fixed: NDArray[Any], moving: NDArray[Any], kind: str, layout: Layout) -> NDArray[Any]:

@@ -71,6 +71,31 @@ class Layout:
         """View of `(..., rows, columns)`, one map for each picture, as what `new_map` returns first."""
         return maps if self.joined or self.channel_axis is None else np.moveaxis(maps, 0, self.channel_axis)
 
+    def key(self, where: tuple[int, ...], ndim: int) -> list[Any]:
+        """Index of picture `where` in images of `ndim` axes."""
+        apart = None if self.channel_axis is None else self.channel_axis % ndim
+        leading = [axis for axis in range(ndim) if axis != apart][:-2]
+        if apart is not None and not self.joined:
+            leading.insert(0, apart)
+        key: list[Any] = [slice(None)] * ndim
+        for axis, i in zip(leading, where, strict=True):
+            key[axis] = i
+        return key
+
+    def picture(self, part: Any, ndim: int) -> Any:
+        """View `(rows, columns, channels)` of what `key` gives of images of `ndim` axes."""
+        if self.channel_axis is None or not self.joined:
+            return part[..., None]
+        # Of the axes before the channels only the last rows and columns are left.
+        behind = ndim - 1 - self.channel_axis % ndim
+        return np.moveaxis(part, -1 - min(behind, 2), -1)
+
+    def read(self, images: Any, where: tuple[int, ...]) -> NDArray[Any]:
+        """Picture `where` of whatever holds the images; nothing else is read."""
+        ndim = len(images.shape)
+        picture: NDArray[Any] = self.picture(np.asarray(images[tuple(self.key(where, ndim))]), ndim)
+        return picture
+
     def new_map(self, shape: tuple[int, ...], dtype: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return a map for images of `shape`, and a view of it as `(..., rows, columns)`, one for each picture.
 

@@ -54,18 +54,10 @@ class Planes:
 
     def picture(self, index: tuple[int, ...], k: int, as_array: Callable[[Any], Any] = lambda plane: plane) -> Any:
         """What `read` reads, as the kind of array that holds the stack."""
-        channel_axis = self.layout.channel_axis
-        leading = [i for i in range(len(self.shape)) if i != channel_axis][:-2]
-        if channel_axis is not None and not self.layout.joined:
-            leading.insert(0, channel_axis)
-        key: list[Any] = [slice(None)] * len(self.shape)
-        for where, i in zip(leading, index, strict=True):
-            key[where] = i
+        ndim = len(self.shape)
+        key = self.layout.key(index, ndim)
         key.insert(self.axis, k)
-        picture = as_array(self.images[tuple(key)])
-        if channel_axis is None or not self.layout.joined:
-            return picture[..., None]
-        return np.moveaxis(picture, channel_axis - sum(i < channel_axis for i in leading), -1)
+        return self.layout.picture(as_array(self.images[tuple(key)]), ndim)
 
 
 @dataclass(frozen=True)

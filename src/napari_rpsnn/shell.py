@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from napari_rpsnn.io import check_writable, read_image, whole, write_image
 from napari_rpsnn.jobs import Job, Stack, batch_jobs, open_stack, single_jobs
+from napari_rpsnn.provenance import record
 
 #: What is said without a traceback. The last is torch's, of a device that is out of memory.
 ERRORS = (ValueError, TypeError, OSError, ImportError, MemoryError, RuntimeError)
@@ -138,13 +139,7 @@ def _run(job: Job, args: argparse.Namespace) -> None:
     _check_outputs(job, stack, map_dtype)
     start = time.perf_counter()
     result, how = _fuse(job, stack, args)
-    said = {
-        "program": "napari-rpsnn",
-        "version": version("napari-rpsnn"),
-        **how,
-        "sources": [path.name for path in job.sources],
-        "seconds": round(time.perf_counter() - start, 3),
-    }
+    said = record([path.name for path in job.sources], seconds=time.perf_counter() - start, **how)
     report = {**said, "axes": stack.axes, "shares": _shares(result, stack.planes)}
     if job.map:
         decided = result.map if pair else result.index.astype(map_dtype)

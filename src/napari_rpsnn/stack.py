@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_rpsnn.checks import check_guide
-from napari_rpsnn.fusion import Method, Progress, Registration, Result, drain, is_dask
+from napari_rpsnn.fusion import Method, Preview, Progress, Registration, Result, drain, is_dask
 from napari_rpsnn.planes import Planes
 
 if TYPE_CHECKING:
@@ -190,11 +190,16 @@ def iter_fuse_stack(
         if height_of is not None:
             surface = HeightMap()
             work.append(surface.measure(picture))
+        shown = None
         for part, iterator in enumerate(work):
             start = number * sum(steps) + sum(steps[:part])
             # Planes that are left out leave steps out.
             for done, _ in enumerate(iterator, start + 1):
-                yield Progress(done, total)
+                preview = None
+                if picture.running is not shown and picture.running is not None:
+                    shown = picture.running
+                    preview = Preview(picture.with_alpha(shown), where, layout)
+                yield Progress(done, total, preview=preview)
         target[where] = picture.image
         index_of[where] = picture.index
         if height_of is not None:

@@ -1,4 +1,4 @@
-"""Network weights: list the bundled ones, load files safely, save.
+"""Network weights: load files safely, save.
 
 Our files are safetensors: loading one runs no code. Files of the paper's authors are PyTorch checkpoints
 (``.pth``), read with ``weights_only=True``, which runs none either.
@@ -19,32 +19,14 @@ from safetensors import safe_open
 from safetensors.torch import save as serialize
 from torch import Tensor
 
+from napari_rpsnn.models import model_path
 from napari_rpsnn.network import RPSNN
 
 #: What names a model: a bundled name, a file, or a network.
 ModelLike = str | os.PathLike[str] | RPSNN
 
-FOLDER = Path(__file__).parent / "weights"
-
 #: The authors' names of the two branches and the generation module, and ours. The rest of each name is the same.
 AUTHORS_PREFIXES = {"Siamese_1.": "branches.0.", "Siamese_2.": "branches.1.", "Gen_Module.": "generator."}
-
-
-def bundled_models() -> list[str]:
-    """Names of the models that come with the package."""
-    return sorted(path.stem for path in FOLDER.glob("*.safetensors"))
-
-
-def model_path(model: str | os.PathLike[str]) -> Path:
-    """File of a bundled model's name or of a path."""
-    if str(model) in bundled_models():
-        return FOLDER / f"{model}.safetensors"
-    path = Path(model)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"model: expected one of {', '.join(bundled_models())} or the path of a weights file, got {str(model)!r}"
-        )
-    return path
 
 
 def load_model(model: str | os.PathLike[str]) -> RPSNN:

@@ -1,24 +1,26 @@
-"""The dock widget: two image layers in, the fused layer out. The only file that knows napari and Qt."""
+"""The two dock widgets that the manifest names: two image layers in, or a stack; the fused layer out."""
 
-from collections.abc import Generator
+from __future__ import annotations
+
 from typing import Any
 
 import napari
-from magicgui.widgets import ComboBox, Container, ProgressBar, PushButton, create_widget
-from napari.qt.threading import GeneratorWorker, create_worker
-from napari.utils.notifications import show_error, show_info
+from magicgui.widgets import FloatSpinBox
 
-from napari_rpsnn.fusion import Progress, Result, iter_fuse
-from napari_rpsnn.layers import LayerPair, read_pair
+from napari_rpsnn.choices import ORDERS
+from napari_rpsnn.layers import (
+    axis_names,
+    find_plane_axis,
+    read_pair,
+    read_stack,
+    unit_of,
+)
+from napari_rpsnn.panel import Panel
+from napari_rpsnn.rows import choice, describe, layer_choice, set_choices, tick
+from napari_rpsnn.task import Task
 
-Steps = Generator[Progress, None, Result]
 
-
-class FusionError(Exception):
-    """The work failed for a reason of its own, such as too little memory."""
-
-
-class FuseTwoLayers(Container[Any]):
+class FuseTwoLayers(Panel):
     """Choose two image layers, fuse them in the background, add the all-in-focus layer.
 
     Parameters
@@ -28,101 +30,105 @@ class FuseTwoLayers(Container[Any]):
     """
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
-        self._viewer = napari_viewer
-        self._worker: GeneratorWorker[Any, Any, Any] | None = None
-        self._steps: Steps | None = None
-        self._attributes: dict[str, Any] = {}
-        self.image0 = _layer_choice("image0", "First")
-        self.image1 = _layer_choice("image1", "Second")
-        self.fuse_button = PushButton(name="fuse", text="Fuse", tooltip="Make one sharp image of the two layers")
-        self.cancel_button = PushButton(name="cancel", text="Cancel", tooltip="Stop after the tile in work")
-        self.progress = ProgressBar(name="progress", label="Tiles")
-        super().__init__(widgets=[self.image0, self.image1, self.fuse_button, self.cancel_button, self.progress])
-        self.min_width = 260  # docks open at 170 pixels, too narrow for layer names
-        self._set_busy(False)
-        self.fuse_button.changed.connect(self._start)
-        self.cancel_button.changed.connect(self._cancel)
-        self.native.destroyed.connect(self._abandon)
-        self.native_parent_changed.connect(self._enter_or_leave)
-        napari_viewer.layers.events.inserted.connect(self._preset_second)
+        self.image0 = layer_choice("image0", "First", "One image of the pair, focused on something else")
+        self.image1 = layer_choice("image1", "Second", "The other image; it must lie where the first one lies")
+        self.decision_map = tick("decision_map", "Decision map", "Add how much of the first image is in each pixel")
+        super().__init__(napari_viewer, [self.image0, self.image1], [self.decision_map], [])
+        self.image0.changed.connect(self._follow_axes)
+        self.channels.changed.connect(self._follow_channels)
+        napari_viewer.layers.events.inserted.connect(self.follow_layers)
+        self._follow_axes()
 
-    def _enter_or_leave(self, dock: Any) -> None:
-        if dock is None:  # the dock was closed
-            self._cancel()
-        else:
-            self._preset_second()
+    def read(self) -> Task:
+        """See `Panel`."""
+        sources = read_pair(self.image0.value, self.image1.value, self.channels.value, self.guide.value)
+        return Task(sources, self.choices)
 
-    def _preset_second(self) -> None:
+    def follow_layers(self) -> None:
         """Choose another second layer: both combo boxes start at the first one. Else they follow the list alone."""
         self.reset_choices()  # this may be called before the combo boxes have followed the layer list
         choices = [layer for layer in self.image1.choices if layer is not self.image0.value]
         if self.image1.value is self.image0.value and choices:
             self.image1.value = choices[-1]
 
-    def _start(self) -> None:
-        try:
-            pair = read_pair(self.image0.value, self.image1.value)
-        except ValueError as error:
-            show_error(str(error))
-            return
-        self._set_busy(True)
-        self._attributes = pair.attributes
-        self._steps = _fuse_steps(pair)
-        worker = create_worker(_run, self._steps, _start_thread=False)
-        worker.yielded.connect(self._show_progress)
-        worker.returned.connect(self._add_layer)
-        worker.aborted.connect(_tell_cancelled)
-        worker.finished.connect(self._finish)
-        self._worker = worker
-        worker.start()
+    def _follow_axes(self) -> None:
+        self.offer_channels(self.image0.value, None)
+        self._follow_channels()
 
-    def _cancel(self) -> None:
-        if self._worker is not None:
-            self._worker.quit()
-
-    def _abandon(self) -> None:
-        """Stop the work of a widget that is being closed; nothing of the widget may be touched any more."""
-        if self._worker is not None:
-            for signal in (self._worker.yielded, self._worker.returned, self._worker.finished):
-                signal.disconnect()
-            self._worker.quit()
-
-    def _add_layer(self, fused: Result) -> None:
-        self._viewer.add_image(fused.image, **self._attributes)
-
-    def _finish(self) -> None:
-        if self._steps is not None:
-            self._steps.close()  # a cancelled run would keep its images
-        self._worker = self._steps = None
-        self._set_busy(False)
-
-    def _show_progress(self, progress: Progress) -> None:
-        self.progress.max = progress.total
-        self.progress.value = progress.done
-
-    def _set_busy(self, busy: bool) -> None:
-        self.fuse_button.enabled = not busy
-        self.cancel_button.enabled = busy
-        self.progress.visible = busy
-        self.progress.value = 0
+    def _follow_channels(self) -> None:
+        self.offer_guides(self.image0.value)
 
 
-def _fuse_steps(pair: LayerPair) -> Steps:
-    return iter_fuse(pair.image0, pair.image1, channel_axis=pair.channel_axis)
+class FuseStack(Panel):
+    """Choose an image layer and the axis of its planes, fuse them in the background, add the all-in-focus layer.
 
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        Given by napari. The fused layer is added to it.
+    """
 
-def _run(steps: Steps) -> Steps:
-    try:
-        return (yield from steps)
-    except RuntimeError as error:
-        # superqt takes a RuntimeError for a deleted worker and reports nothing; torch's errors are RuntimeErrors.
-        raise FusionError(f"The fusion failed: {error}") from error
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        self.image = layer_choice("image", "Stack", "An image layer whose planes are focused on different depths")
+        self.planes = choice("planes", "Planes", [("none", None)], "Axis of the planes")
+        self.spacing = FloatSpinBox(name="spacing", label="Spacing", min=1e-9, max=1e9, step=0.1, value=1.0)
+        describe(self.spacing, "Distance of two planes")
+        self.spacing.native.setDecimals(4)
+        self.index_map = tick("index_map", "Plane index", "Add which plane each pixel comes from")
+        self.height_map = tick("height_map", "Height map", "Add the height of the surface")
+        self.order = choice("order", "Order", ORDERS, "cascade: plane by plane; tree: pairs, then pairs of results")
+        self._followed: Any = None
+        rows = [self.image, self.planes]
+        super().__init__(napari_viewer, rows, [self.index_map, self.height_map, self.spacing], [self.order])
+        self.image.changed.connect(self._follow_image)
+        self.planes.changed.connect(self._follow_planes)
+        self.channels.changed.connect(self._follow_channels)
+        self.height_map.changed.connect(self._offer_spacing)
+        napari_viewer.layers.events.inserted.connect(self.follow_layers)
+        self._follow_image()
 
+    def read(self) -> Task:
+        """See `Panel`."""
+        sources = read_stack(self.image.value, self.planes.value, self.channels.value, self.guide.value)
+        return Task(sources, self.choices, self.spacing.value)
 
-def _tell_cancelled() -> None:
-    show_info("Fusion cancelled.")
+    def follow_layers(self) -> None:
+        """Offer the layers that there are."""
+        self.reset_choices()
 
+    def _follow_image(self) -> None:
+        """Offer the axes of the chosen layer, again whenever they change."""
+        layer = self.image.value
+        if layer is not self._followed:
+            for kind in ("data", "scale", "units", "axis_labels"):
+                if self._followed is not None:
+                    getattr(self._followed.events, kind).disconnect(self._follow_image)
+                if layer is not None:
+                    getattr(layer.events, kind).connect(self._follow_image)
+            self._followed = layer
+        if layer is None or layer.ndim < 3:
+            set_choices(self.planes, [("none", None)], None)
+        else:
+            options = [(name, axis) for axis, name in enumerate(axis_names(layer))]
+            set_choices(self.planes, options, find_plane_axis(layer, self._not_displayed(layer)))
+        self._follow_planes()
 
-def _layer_choice(name: str, label: str) -> ComboBox:
-    choice: ComboBox = create_widget(name=name, label=label, annotation="napari.layers.Image")  # type: ignore[assignment]
-    return choice
+    def _not_displayed(self, layer: Any) -> list[int]:
+        """Axes of the layer along which the viewer has sliders; layers of fewer axes have the last ones."""
+        dims = self._viewer.dims
+        return [axis - (dims.ndim - layer.ndim) for axis in dims.not_displayed]
+
+    def _follow_planes(self) -> None:
+        layer, axis = self.image.value, self.planes.value
+        if layer is not None and axis is not None:
+            self.spacing.value = float(layer.scale[axis])
+            self.spacing.tooltip = f"Distance of two planes in {unit_of(layer, axis)}, the unit of the height map"
+        self._offer_spacing()
+        self.offer_channels(layer, axis)
+        self._follow_channels()
+
+    def _follow_channels(self) -> None:
+        self.offer_guides(self.image.value)
+
+    def _offer_spacing(self) -> None:
+        self.show_row(self.spacing, self.height_map.value)

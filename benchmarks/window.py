@@ -1,0 +1,125 @@
+"""How long napari's window stands still while two layers are fused in it, and what the window costs the fusion.
+
+    xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX" python benchmarks/window.py [--side 2048] [--repeat 2]
+
+A timer that is due every 5 ms runs in the real window, from before *Fuse* is pressed until the new layer is drawn; the
+gaps between its calls, less those 5 ms, are the stalls of the event loop. The same pair is fused by `fuse` in the same
+process before and after, so that both times are of the same machine. Prints the opening time of the panel, median and
+worst stall, and the time in the window as a share of that of `fuse`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from typing import Any
+
+import napari
+import numpy as np
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QApplication
+from scipy.ndimage import gaussian_filter
+
+TICK_S = 0.005
+
+
+def make_pair(side: int) -> tuple[Any, Any]:
+    """Two noisy textures, each blurred in one half."""
+    sharp = gaussian_filter(np.random.default_rng(0).random((side, side), np.float32), 1)
+    sharp = np.clip((sharp - 0.35) / 0.3 * 255, 0, 255).astype(np.uint8)
+    blurred = gaussian_filter(sharp, 3)
+    near, far = sharp.copy(), sharp.copy()
+    near[:, side // 2 :] = blurred[:, side // 2 :]
+    far[:, : side // 2] = blurred[:, : side // 2]
+    return near, far
+
+
+class Stalls:
+    """Gaps between the calls of a timer in the event loop."""
+
+    def __init__(self) -> None:
+        self.gaps: list[float] = []
+        self._last = time.perf_counter()
+        self._timer = QTimer()
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.timeout.connect(self._tick)
+        self._timer.start(int(1000 * TICK_S))
+
+    def _tick(self) -> None:
+        now = time.perf_counter()
+        self.gaps.append(max(now - self._last - TICK_S, 0))
+        self._last = now
+
+    def stop(self) -> list[float]:
+        """The gaps in ascending order."""
+        self._timer.stop()
+        return sorted(self.gaps)
+
+
+def wait(condition: Any, limit_s: float = 600) -> None:
+    """Run the event loop until the condition holds."""
+    end = time.perf_counter() + limit_s
+    while not condition():
+        QApplication.processEvents()
+        time.sleep(0.001)
+        if time.perf_counter() > end:
+            sys.exit("It did not come to an end.")
+
+
+def run_in_window(viewer: napari.Viewer, widget: Any) -> tuple[float, list[float]]:
+    """Seconds of the worker and stalls, from before the button is pressed until the layer is drawn."""
+    count = len(viewer.layers)
+    stalls = Stalls()
+    widget.fuse_button.native.click()
+    wait(lambda: len(viewer.layers) > count and widget.fuse_button.enabled)
+    rest = time.perf_counter() + 0.5
+    wait(lambda: time.perf_counter() > rest)
+    gaps = stalls.stop()
+    seconds = viewer.layers[-1].metadata["napari-rpsnn"]["seconds"]
+    viewer.layers.pop()
+    return seconds, gaps
+
+
+def run_in_script(near: Any, far: Any) -> float:
+    """Seconds of `fuse`."""
+    from napari_rpsnn import fuse
+
+    start = time.perf_counter()
+    fuse(near, far)
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--side", type=int, default=2048, help="of the square pair, in pixels")
+    parser.add_argument("--repeat", type=int, default=2, help="runs in the window, between runs of `fuse`")
+    args = parser.parse_args()
+    near, far = make_pair(args.side)
+    viewer = napari.Viewer(show=True)
+    for name, image in (("near", near), ("far", far)):
+        viewer.add_image(image, name=name)
+    QApplication.processEvents()
+    start = time.perf_counter()
+    _, widget = viewer.window.add_plugin_dock_widget("napari-rpsnn", "Fuse two layers")
+    print(f"The panel opens in {time.perf_counter() - start:.3f} s.")
+    rest = time.perf_counter() + 1
+    wait(lambda: time.perf_counter() > rest)
+    # The first run comes before any other: it imports torch and loads the network.
+    _, gaps = run_in_window(viewer, widget)
+    print(f"First run: stalls of {1000 * np.median(gaps):.1f} ms (median), {1000 * gaps[-1]:.0f} ms (worst).")
+    scripts, windows = [run_in_script(near, far)], []
+    for number in range(args.repeat):
+        seconds, gaps = run_in_window(viewer, widget)
+        windows.append(seconds)
+        scripts.append(run_in_script(near, far))
+        worst = ", ".join(f"{1000 * gap:.0f}" for gap in gaps[-5:])
+        print(f"Run {number + 2}: stalls of {1000 * np.median(gaps):.1f} ms (median), {worst} ms (worst five).")
+    ratio = np.median(windows) / np.median(scripts)
+    print(f"Worker {np.median(windows):.2f} s, `fuse` {np.median(scripts):.2f} s: {100 * (ratio - 1):+.1f} %.")
+    viewer.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Run a task in napari's worker: reports, one end, and no trouble when the panel goes before it does."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+from napari.qt.threading import GeneratorWorker, create_worker
+
+from napari_rpsnn.devices import preload_torch
+from napari_rpsnn.fusion import Progress
+from napari_rpsnn.task import NewLayer, Task
+
+LOG = logging.getLogger("napari_rpsnn")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a task failed. It is returned: what superqt makes of exceptions depends on their kind."""
+
+    error: Exception
+
+
+class Run:
+    """A task at work. One of `done`, `failed` and `cancelled` is called at the end, on the main thread.
+
+    Parameters
+    ----------
+    task : Task
+    reported : callable
+        Called with each `Progress`.
+    done : callable
+        Called with the new layers.
+    failed : callable
+        Called with the exception.
+    cancelled : callable
+        Called without arguments.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        *,
+        reported: Callable[[Progress], None],
+        done: Callable[[list[NewLayer]], None],
+        failed: Callable[[Exception], None],
+        cancelled: Callable[[], None],
+    ) -> None:
+        self._reported, self._done, self._failed, self._cancelled = reported, done, failed, cancelled
+        self._outcome: list[NewLayer] | Failure | None = None
+        self._steps = _guarded(task)
+        self.worker: GeneratorWorker[Any, Any, Any] = create_worker(_drive, self._steps, _start_thread=False)
+        self.worker.yielded.connect(self._report)
+        self.worker.returned.connect(self._keep)
+        self.worker.finished.connect(self._end)
+
+    def start(self) -> None:
+        """Begin in a thread of its own."""
+        self.worker.start()
+
+    def cancel(self) -> None:
+        """Stop after the tile in work."""
+        self.worker.quit()
+
+    def abandon(self) -> None:
+        """Stop, and call nobody any more: the panel is gone."""
+        for signal in (self.worker.yielded, self.worker.returned, self.worker.finished):
+            signal.disconnect()
+        self.worker.quit()
+
+    def _report(self, progress: Progress) -> None:
+        if not self.worker.abort_requested:
+            self._reported(progress)
+
+    def _keep(self, outcome: list[NewLayer] | Failure) -> None:
+        self._outcome = outcome
+
+    def _end(self) -> None:
+        self._steps.close()  # a cancelled run would keep its images
+        outcome, self._outcome = self._outcome, None
+        if outcome is None:
+            self._cancelled()
+        elif isinstance(outcome, Failure):
+            self._failed(outcome.error)
+        else:
+            self._done(outcome)
+
+
+def _guarded(task: Task) -> Generator[Progress, None, list[NewLayer] | Failure]:
+    try:
+        preload_torch()
+        return (yield from task.run())
+    except Exception as error:
+        LOG.exception("The fusion of %s failed", " and ".join(task.sources.names))
+        return Failure(error)
+
+
+def _drive(steps: Generator[Progress, None, Any]) -> Generator[Progress, None, Any]:
+    return (yield from steps)

@@ -1,0 +1,39 @@
+"""Which devices this machine has, with their names. Importing torch is left to the first call."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+from importlib.util import find_spec
+from pathlib import Path
+
+
+def available_devices() -> dict[str, str]:
+    """Return what `fuse` takes as `device` on this machine, and what to call each: the CPU last."""
+    preload_torch()
+    import torch
+
+    names = {f"cuda:{i}": f"CUDA: {torch.cuda.get_device_name(i)}" for i in range(torch.cuda.device_count())}
+    if torch.backends.mps.is_available():
+        names["mps"] = "MPS: Apple GPU"
+    processor = platform.processor() or platform.machine()
+    return names | {"cpu": f"CPU: {processor}, {torch.get_num_threads()} threads"}
+
+
+def preload_torch() -> None:
+    """Load torch's libraries in this thread while others run.
+
+    ``import torch`` does the same with the interpreter locked: a window stands still for a quarter of a second then,
+    of which this leaves a twentieth. Where it does not work, the import does it all as ever.
+    """
+    spec = find_spec("torch")
+    if os.name != "posix" or spec is None or spec.origin is None:
+        return
+    load = ctypes.CDLL(None).dlopen  # a function of ctypes unlocks the interpreter, ctypes.CDLL itself does not
+    load.argtypes, load.restype = (ctypes.c_char_p, ctypes.c_int), ctypes.c_void_p
+    folder = Path(spec.origin).parent / "lib"
+    # The first as torch does it: for all others to see.
+    for name, mode in (("global_deps", ctypes.RTLD_GLOBAL), ("cpu", 0), ("cuda", 0)):
+        for path in folder.glob(f"libtorch_{name}.*"):
+            load(os.fsencode(path), os.RTLD_LAZY | mode)
