@@ -106,8 +106,8 @@ class PictureStack:
         """Find the order of the planes. Yields after each plane."""
         yield from self._survey.rank(engine)
 
-    def fuse(self, engine: Engine, order: str) -> Iterator[None]:
-        """Fuse the planes that contribute. Yields after every tile."""
+    def fuse(self, engine: Engine, order: str) -> Iterator[str | None]:
+        """Fuse the planes that contribute. Yields as `Engine.fuse` does."""
         pile: list[_Layer] = []
         for k in merges(self._survey.order, order):
             if k is not None:
@@ -139,7 +139,7 @@ class PictureStack:
         picture, valid = warp(picture, self._matrices[k])
         return _Layer(picture, index, None if valid.all() else valid)
 
-    def _merge(self, layer0: _Layer, layer1: _Layer, engine: Engine) -> Generator[None, None, _Layer]:
+    def _merge(self, layer0: _Layer, layer1: _Layer, engine: Engine) -> Generator[str | None, None, _Layer]:
         image0, image1, valid0, valid1 = layer0.image, layer1.image, layer0.valid, layer1.valid
         # Without data in one, both are the same there, and neither the network nor a neighbour sees an edge.
         if valid0 is not None:

@@ -270,9 +270,9 @@ def iter_fuse(
             second = _registered(first, second, register, layout)
         values = IntensityRange.of((layout.seen(first), layout.seen(second)))
         decision = None if decision_of is None else decision_of[index]
-        for _ in engine.fuse(first, second, values, fused, decision, layout.seen):
-            done += 1
-            yield Progress(done, total)
+        for note in engine.fuse(first, second, values, fused, decision, layout.seen):
+            done = min(done + (note is None), total)
+            yield Progress(done, total, note)
     return Result(result, map=decisions)
 
 

@@ -29,9 +29,12 @@ Seen = Callable[[NDArray[Any]], NDArray[Any]]
 METHODS = ("decision", "regression")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Engine:
-    """A network, where and how it runs, and what is made of its image."""
+    """A network, where and how it runs, and what is made of its image.
+
+    Where a GPU has too little memory, the tile becomes smaller, and in the end the network moves to the CPU.
+    """
 
     network: RPSNN
     dtype: torch.dtype
@@ -64,8 +67,10 @@ class Engine:
         decision: NDArray[np.float32] | None = None,
         seen: Seen = lambda picture: picture,
         stay: float = 0.0,
-    ) -> Iterator[None]:
-        """Fuse a pair of pictures into `result`, another array of their shape, yielding after every tile.
+    ) -> Iterator[str | None]:
+        """Fuse a pair of pictures into `result`, another array of their shape.
+
+        Yields None after every tile, and a sentence for the user where it has to begin anew with less memory.
 
         Parameters
         ----------
@@ -84,9 +89,15 @@ class Engine:
         rows, columns, _ = image0.shape
         votes = np.empty((rows, columns), np.int8)
         looked = votes if self.method == "decision" else result
-        for place, part in self.look(image0, image1, values, seen, self.tiles(rows, columns)):
-            looked[place.write] = part
-            yield
+        while True:
+            try:
+                for place, part in self.look(image0, image1, values, seen, self.tiles(rows, columns)):
+                    looked[place.write] = part
+                    yield None
+                break
+            except torch.OutOfMemoryError:
+                note = self._take_less()
+            yield note
 
         def compose_at(place: Tile) -> None:
             part0, part1, voted = (picture[place.read] for picture in (image0, image1, votes))
@@ -97,8 +108,21 @@ class Engine:
 
         # SciPy's filters take one thread each, and as many as the network may have are free now.
         with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-            for _ in threads.map(compose_at, self.windows(rows, columns)):
-                yield
+            yield from threads.map(compose_at, self.windows(rows, columns))
+
+    def _take_less(self) -> str:
+        """Make do with less memory of a GPU; raises again what cannot be helped."""
+        device = next(self.network.parameters()).device
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        if self.tile > inference.LEAST_TILE:
+            self.tile //= 2
+            return f"The memory of the GPU was too small: going on with tiles of {self.tile} pixels."
+        if device.type == "cpu":
+            raise
+        cpu = torch.device("cpu")
+        self.network, self.dtype = prepared_model(self.network, cpu), inference.choose_precision("auto", cpu)
+        return "The memory of the GPU was too small: going on on the CPU."
 
     def look(
         self, image0: NDArray[Any], image1: NDArray[Any], values: IntensityRange, seen: Seen, tiles: list[Tile]

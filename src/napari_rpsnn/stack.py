@@ -186,20 +186,21 @@ def iter_fuse_stack(
     yield Progress(0, total)
     for number, where in enumerate(np.ndindex(*pictures)):
         picture = PictureStack(stack, where, register)
-        work: list[Iterator[None]] = [picture.survey(), picture.rank(engine), picture.fuse(engine, order)]
+        work: list[Iterator[str | None]] = [picture.survey(), picture.rank(engine), picture.fuse(engine, order)]
         if height_of is not None:
             surface = HeightMap()
             work.append(surface.measure(picture))
         shown = None
         for part, iterator in enumerate(work):
             start = number * sum(steps) + sum(steps[:part])
-            # Planes that are left out leave steps out.
-            for done, _ in enumerate(iterator, start + 1):
+            # Planes that are left out leave steps out; a shortage of memory adds some.
+            for step, note in enumerate(iterator, 1):
+                done = start + min(step, steps[part])
                 preview = None
                 if picture.running is not shown and picture.running is not None:
                     shown = picture.running
                     preview = Preview(picture.with_alpha(shown), where, layout)
-                yield Progress(done, total, preview=preview)
+                yield Progress(done, total, note, preview)
         target[where] = picture.image
         index_of[where] = picture.index
         if height_of is not None:
