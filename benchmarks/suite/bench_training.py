@@ -24,7 +24,7 @@ class TrainingStep:
     def setup(self, width: int) -> None:
         """Make a network, an optimiser and the pictures."""
         image = torch.from_numpy(data.immunohistochemistry()).permute(2, 0, 1).contiguous()
-        self.pairs = PairMaker([Picture("section", (image,), sha256="", licence="")], crop=64, kinds=KINDS)
+        self.pairs = PairMaker([Picture("section", (image,))], crop=64, kinds=KINDS)
         self.fabric = Fabric(accelerator="cpu", devices=1)
         network = RPSNN(width).to(memory_format=torch.channels_last)
         self.model, self.optimizer = self.fabric.setup(network, torch.optim.Adam(network.parameters(), lr=1e-4))
