@@ -98,3 +98,9 @@ def test_a_wide_condenser_washes_the_rings_out(sharp, phase):
 def test_grey_images_work_too(sharp, phase):
     grey = sharp[:, :1]
     assert defocus.brightfield(grey, phase, 50.0).shape == grey.shape
+
+
+def test_levels_are_blended_pixel_by_pixel():
+    levels = [torch.full((1, 1, 1, 5), float(value)) for value in (0, 10, 40)]
+    where = torch.tensor([0, 0.25, 0.5, 0.75, 1])
+    torch.testing.assert_close(defocus.between(levels, where), torch.tensor([[[[0, 5, 10, 25, 40.0]]]]))

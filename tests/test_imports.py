@@ -36,3 +36,7 @@ def test_layers_need_no_napari():
 def test_the_widget_opens_without_torch():
     pytest.importorskip("napari", reason="napari is not in this environment")
     assert "torch" not in loaded_after("import napari_rpsnn.widget")
+
+
+def test_the_samples_load_torch_only_when_one_is_opened():
+    assert not {"torch", "napari"} & set(loaded_after("import napari_rpsnn.sample_data"))

@@ -33,6 +33,7 @@ def test_the_manifest_is_valid():
     assert manifest.display_name == "R-PSNN focus fusion"
     assert [w.display_name for w in manifest.contributions.widgets] == ["Fuse two layers"]
     assert "napari/layers/project" in manifest.contributions.menus
+    assert [s.key for s in manifest.contributions.sample_data] == ["brightfield_pair", "fluorescence_stack"]
 
 
 def test_entry_points():

@@ -123,7 +123,7 @@ class PairMaker:
         size = draw.uniform(0.7, 6, n)
         levels = [sharp, *(_lens_blur(sharp, size * k / 3, draw) for k in (1, 2, 3))]
         near_blur, far_blur, share = _focus_maps(draw, sharp)
-        scene = Scene(_between(levels, near_blur), _between(levels, far_blur), sharp, share)
+        scene = Scene(defocus.between(levels, near_blur), defocus.between(levels, far_blur), sharp, share)
         occlusion = self._occlusion(draw, sharp, size)
         return Scene.choose(draw.chance(0.4, n), occlusion, scene)
 
@@ -246,12 +246,3 @@ def _focus_maps(
     for case, threshold in zip(cases[1:], thresholds, strict=True):
         maps = tuple(torch.where(pick > threshold, new, old) for new, old in zip(case, maps, strict=True))  # type: ignore[assignment]
     return maps
-
-
-def _between(levels: Sequence[Tensor], where: Tensor) -> Tensor:
-    """Interpolate between equally spaced levels; `where` runs from 0, the first, to 1, the last."""
-    position = where * (len(levels) - 1)
-    out = torch.zeros_like(levels[0])
-    for i, level in enumerate(levels):
-        out = out + level * (1 - (position - i).abs()).clamp_min(0)
-    return out

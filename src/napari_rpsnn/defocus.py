@@ -8,6 +8,7 @@ the picture at its borders: hand in a margin as wide as the blur and cut it off 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -153,3 +154,22 @@ def brightfield(
     propagated = torch.fft.ifft2(torch.fft.fft2(field) * torch.polar(torch.ones_like(fresnel), fresnel))
     recorded = disk_blur(propagated.abs() ** 2, (kappa * _per_image(condenser, image)).flatten())
     return torch.where(kappa == 0, image, recorded)
+
+
+def between(levels: Sequence[Tensor], where: Tensor) -> Tensor:
+    """Blend of equally spaced levels of defocus: `where`, pixel by pixel, runs from 0, the first, to 1, the last.
+
+    Parameters
+    ----------
+    levels : sequence of Tensor of shape `(N, C, rows, columns)`
+    where : Tensor that broadcasts to their shape
+
+    Returns
+    -------
+    Tensor of the shape of a level
+    """
+    position = where * (len(levels) - 1)
+    out = torch.zeros_like(levels[0])
+    for i, level in enumerate(levels):
+        out = out + level * (1 - (position - i).abs()).clamp_min(0)
+    return out

@@ -1,0 +1,1 @@
+"""Suite for airspeed velocity: see docs/performance.md."""

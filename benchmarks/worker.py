@@ -1,0 +1,79 @@
+"""One contender of `versus.py` or `scaling.py` in a process of its own, so that its peak memory is its own.
+
+    python benchmarks/worker.py '{"kind": "fuse", "model": "rpsnn-lite", ...}'
+
+Prepares, tells facts, then does its work once for every line it reads and answers with a line of JSON. An empty
+line asks for the peak memory and ends the process. `Worker` is the other end; it loads no torch, because a process that
+starts another hands its own peak on.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from typing import Any
+
+
+class Worker:
+    """A contender in a process of its own."""
+
+    def __init__(self, **task: Any) -> None:
+        command = [sys.executable, __file__, json.dumps(task)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.facts = self._answer()
+
+    def run(self, what: str = "run") -> dict[str, Any]:
+        """Do the work once: its answer, with the seconds that it took."""
+        self._say(what)
+        return self._answer()
+
+    def finish(self) -> float:
+        """End the process: its peak memory in MB, of the GPU where it worked there."""
+        self._say("")
+        megabytes: float = self._answer()["MB"]
+        self._process.wait()
+        return megabytes
+
+    def _say(self, line: str) -> None:
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+
+    def _answer(self) -> dict[str, Any]:
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self._process.args}: expected an answer, the process ended")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+def main() -> None:
+    """Prepare, then work line by line."""
+    task = json.loads(sys.argv[1])
+    import torch
+    from tasks import TASKS
+
+    on_gpu = task["device"].startswith("cuda")
+    work, facts = TASKS[task.pop("kind")](**task)
+    print(json.dumps(facts), flush=True)
+    for line in sys.stdin:
+        if not line.strip():
+            break
+        started = time.perf_counter()
+        answer = work(line.strip())
+        if on_gpu:
+            torch.cuda.synchronize()
+        print(json.dumps({"seconds": time.perf_counter() - started} | answer), flush=True)
+    peak = torch.cuda.max_memory_reserved() / 1e6 if on_gpu else peak_mb(resource.getrusage(resource.RUSAGE_SELF))
+    print(json.dumps({"MB": peak}), flush=True)
+
+
+def peak_mb(usage: resource.struct_rusage) -> float:
+    """Peak memory of a process in MB."""
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+
+
+if __name__ == "__main__":
+    main()
