@@ -19,7 +19,6 @@ from napari_rpsnn.imagefile import ImageFile, PlaneArray
 from napari_rpsnn.io import read_image, suffix_of
 from napari_rpsnn.layout import Layout
 
-
 Opened = Callable[[Path], ImageFile]
 
 
