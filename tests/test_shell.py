@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import ome_types
@@ -294,3 +295,85 @@ def test_help_and_import_load_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert "--guide-channel" in done.stdout
     assert done.stdout.endswith("[]\n")
+
+
+@pytest.fixture
+def large_pair(tmp_path):
+    """Two OME-Zarr of 2 channels, 20x24 pixels, in chunks, and what their fusion in memory is."""
+    pytest.importorskip("dask", reason="dask is not in this environment")
+    near, far = np.random.default_rng(0).integers(0, 4000, (2, 2, 20, 24)).astype(np.uint16)
+    said = ImageFile(near, "CYX", {"Y": 0.1, "X": 0.1}, {"Y": "µm", "X": "µm"}, ("DAPI", "GFP"))
+    paths = [tmp_path / "near.ome.zarr", tmp_path / "far.ome.zarr"]
+    for path, image in zip(paths, (near, far), strict=True):
+        write_image(path, image, "CYX", like=said, provenance={})
+    assert fuse(*paths, "-o", tmp_path / "whole.ome.zarr", "--map", tmp_path / "whole.tif", "--tile", 8) == 0
+    return paths
+
+
+def assert_same_files(first, second):
+    first, second = read_image(first), read_image(second)
+    np.testing.assert_array_equal(first.data[...], second.data[...])
+    assert first.data.dtype == second.data.dtype
+    assert (first.axes, first.scale, first.units, first.channel_names) == (
+        (second.axes, second.scale, second.units, second.channel_names)
+    )
+
+
+def test_two_processes_fuse_a_pair_as_one_does(large_pair, tmp_path, capsys):
+    out = tmp_path / "out.ome.zarr"
+    more = ("--map", tmp_path / "map.tif", "--report", tmp_path / "report.json", "--tile", 8, "--json")
+    capsys.readouterr()
+    assert fuse(*large_pair, "-o", out, "--scheduler", "local[2]", *more) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert_same_files(out, tmp_path / "whole.ome.zarr")
+    assert_same_files(tmp_path / "map.tif", tmp_path / "whole.tif")
+    shared = tifffile.imread(tmp_path / "map.tif").mean(dtype=float)
+    assert said["shares"] == pytest.approx([shared, 1 - shared])
+    assert json.loads((tmp_path / "report.json").read_text())["shares"] == said["shares"]
+    assert sorted(path.name for path in tmp_path.iterdir() if "part" in path.name) == []
+
+
+def test_planes_in_files_are_fused_on_a_cluster(folder, tmp_path):
+    assert fuse(folder, "-o", tmp_path / "whole.tif", "--map", tmp_path / "whole_map.tif", "--tile", 32) == 0
+    options = ("--map", tmp_path / "map.ome.zarr", "--tile", 32, "--scheduler", "local[1]")
+    assert fuse(folder, "-o", tmp_path / "out.tif", *options) == 0
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "out.tif"), tifffile.imread(tmp_path / "whole.tif"))
+    index = read_image(tmp_path / "map.ome.zarr").data[...]
+    np.testing.assert_array_equal(index, tifffile.imread(tmp_path / "whole_map.tif"))
+
+
+def test_what_is_larger_than_memory_is_written_chunk_by_chunk(large_pair, tmp_path, monkeypatch):
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=5000))
+    monkeypatch.setattr("napari_rpsnn.shell.write_image", None)
+    monkeypatch.setattr("napari_rpsnn.fusion.iter_fuse", None)
+    assert fuse(*large_pair, "-o", tmp_path / "out.ome.zarr", "--tile", 8) == 0
+    assert_same_files(tmp_path / "out.ome.zarr", tmp_path / "whole.ome.zarr")
+
+
+def test_a_cluster_that_fails_leaves_nothing(large_pair, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "out.ome.zarr"
+    assert fuse(*large_pair, "-o", out, "--scheduler", "local[1]", "--model", tmp_path / "none.pth") == 1
+    assert "model: expected one of" in capsys.readouterr().err
+
+    def full(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=5000))
+    monkeypatch.setattr("napari_rpsnn.ngff.write_part", full)
+    assert fuse(*large_pair, "-o", out, "--tile", 8) == 1
+    assert "disk full" in capsys.readouterr().err
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_schedulers_that_cannot_be_used_are_refused(folder, tmp_path, capsys):
+    pytest.importorskip("dask", reason="dask is not in this environment")
+    out = ("-o", tmp_path / "out.tif")
+    assert "--scheduler: expected no --register" in refused(
+        capsys, folder, *out, "--scheduler", "local", "--register", "affine"
+    )
+    assert "argument --scheduler: expected ADDRESS, local or local[N], got 'local[0]'" in refused(
+        capsys, folder, *out, "--scheduler", "local[0]"
+    )
+    assert "argument --scheduler: expected ADDRESS, local or local[N], got 'there'" in refused(
+        capsys, folder, *out, "--scheduler", "there"
+    )

@@ -103,7 +103,8 @@ def fuse(
     ----------
     image0, image1 : array_like of shape `(..., rows, columns)`
         Images of one shape and one dtype, any integer or floating-point one. The last two axes, leaving out
-        `channel_axis`, are the picture; axes before them (time, position) are fused picture by picture.
+        `channel_axis`, are the picture; axes before them (time, position) are fused picture by picture. If one is a
+        dask array, so are the results: nothing is computed before they are asked for.
     channel_axis : int or None, optional
         Axis of the colours. Three channels are RGB and are fused together; of four the last is alpha, which must be
         the same in both images and is kept. Any other number of channels is fused channel by channel, as all axes
@@ -159,6 +160,11 @@ def fuse(
     By decision, a pixel is one of the sources' own, in its full bit depth, but for a strip of up to ten pixels on each
     side of an outline of the decision map, where both are blended. By regression, values are the network's, held
     between the two sources. Two equal images give back the image.
+
+    Of dask arrays, results are those of arrays in memory, in float32 bit for bit, whatever their chunks. Sources are
+    computed twice, first for the range of their values. What cannot be fused because of its values is refused when it
+    is computed. With a client of `dask.distributed` its workers do the work; model, precision and tile are chosen here
+    and now, the device, if it is "auto" or "cuda", by each worker.
 
     A result depends on the images, the options, the weights and the device, and on nothing else.
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+import re
 import sys
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import psutil
 from tqdm import tqdm
 
-from napari_rpsnn.io import check_writable, read_image, whole, write_image
+from napari_rpsnn import ngff
+from napari_rpsnn.imagefile import ImageFile
+from napari_rpsnn.io import check_writable, read_image, suffix_of, whole, write_image
 from napari_rpsnn.jobs import Job, Stack, batch_jobs, open_stack, single_jobs
 from napari_rpsnn.provenance import record
 
@@ -36,10 +42,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             _refuse_to_replace(jobs[0].outputs)
     except (ValueError, OSError) as error:
         parser.error(str(error))
+    if args.scheduler and (args.register or args.height):
+        parser.error("--scheduler: expected no --register and no --height, for which all planes must be in one place")
     try:
-        if args.batch:
-            return 0 if _run_batch(jobs, args) else 1
-        _run(jobs[0], args)
+        with _connected(args.scheduler) as args.client:
+            if args.batch:
+                return 0 if _run_batch(jobs, args) else 1
+            _run(jobs[0], args)
     except KeyboardInterrupt:
         print("napari-rpsnn: stopped; nothing is half-written.", file=sys.stderr)
         return 130
@@ -73,6 +82,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto", help="cuda, cuda:1, mps or cpu (default: auto)")
     parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bfloat16"))
     parser.add_argument("--tile", default="auto", type=_tile, help="side of a tile in pixels (default: auto)")
+    parser.add_argument(
+        "--scheduler",
+        type=_scheduler,
+        metavar="ADDRESS|local[N]",
+        help="run on a dask cluster: the address of its scheduler, or local[N] for N processes of this machine",
+    )
     parser.add_argument("--map", type=Path, metavar="FILE", help="write whose pixels are in the image")
     parser.add_argument("--height", type=Path, metavar="FILE", help="write the height of the surface of a stack")
     parser.add_argument("--plane-spacing", type=float, metavar="D", help="of heights (default: from the file, else 1)")
@@ -88,6 +103,12 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 def _tile(text: str) -> int | str:
     return text if text == "auto" else int(text)
+
+
+def _scheduler(text: str) -> str:
+    if not re.fullmatch(r"local(\[[1-9]\d*\])?|.+:\d+|.+://.+", text):
+        raise argparse.ArgumentTypeError(f"expected ADDRESS, local or local[N], got {text!r}")
+    return text
 
 
 def _refuse_to_replace(outputs: Sequence[Path]) -> None:
@@ -131,26 +152,77 @@ def _is_whole(path: Path) -> bool:
 
 def _run(job: Job, args: argparse.Namespace) -> None:
     """Read, fuse and write one image."""
-    stack = open_stack(job.sources, args.axes, args.guide_channel)
+    stack, lazy = _open(job, args)
     pair = stack.other is not None
     if pair and (args.height or args.plane_spacing is not None):
         raise ValueError("--height and --plane-spacing: expected a stack, got two images")
     map_dtype = np.dtype("float32") if pair else np.min_scalar_type(stack.planes - 1)
     _check_outputs(job, stack, map_dtype)
     start = time.perf_counter()
-    result, how = _fuse(job, stack, args)
-    said = record([path.name for path in job.sources], seconds=time.perf_counter() - start, **how)
-    report = {**said, "axes": stack.axes, "shares": _shares(result, stack.planes)}
+    result, how = _fuse(job, stack, args, lazy)
+    files: dict[Path, tuple[Any, str]] = {}
     if job.map:
-        decided = result.map if pair else result.index.astype(map_dtype)
-        write_image(job.map, decided, stack.map_axes, like=stack.image, provenance=said)
+        files[job.map] = result.map if pair else result.index.astype(map_dtype), stack.map_axes
     if job.height:
-        write_image(job.height, result.height, stack.map_axes, like=stack.image, provenance=said)
-    if job.report:
-        with whole(job.report) as part:
-            part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    write_image(job.out, result.image, stack.axes, like=stack.image, provenance=said)
+        files[job.height] = result.height, stack.map_axes
+    files[job.out] = result.image, stack.axes
+    store = _cluster().stored if lazy else _stored
+    with store(files, stack.image, _tally(result, stack.planes), args.client, job.out.name) as (tally, finish):
+        said = record([path.name for path in job.sources], seconds=time.perf_counter() - start, **how)
+        report = {**said, "axes": stack.axes, "shares": _shares(tally)}
+        if job.report:
+            with whole(job.report) as part:
+                part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        finish(said)
     print(json.dumps({"output": str(job.out), **report}) if args.json else f"Wrote {job.out}.", flush=True)
+
+
+def _connected(scheduler: str | None) -> AbstractContextManager[Any]:
+    if scheduler is None:
+        return nullcontext()
+    return _cluster().connected(scheduler)  # type: ignore[no-any-return]
+
+
+def _cluster() -> Any:
+    try:
+        from napari_rpsnn import cluster
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"{error}. --scheduler needs more packages: pip install 'napari-rpsnn[dask]'"
+        ) from error
+    return cluster
+
+
+def _open(job: Job, args: argparse.Namespace) -> tuple[Stack, bool]:
+    """What is to be fused, and whether it is to be through dask: on a cluster, or because it is larger than memory."""
+    lazily = args.client is not None
+    stack = open_stack(job.sources, args.axes, args.guide_channel, _cluster().open_lazily if lazily else read_image)
+    if (
+        lazily
+        or suffix_of(job.out) not in ngff.SUFFIXES
+        or args.register
+        or args.height
+        or not find_spec("distributed")
+    ):
+        return stack, lazily
+    size = math.prod(stack.shape(stack.axes)) * stack.image.data.dtype.itemsize
+    # Two images or planes and the result, and about as much again while they are fused.
+    if 4 * size < psutil.virtual_memory().available:
+        return stack, False
+    return open_stack(job.sources, args.axes, args.guide_channel, _cluster().open_lazily), True
+
+
+@contextmanager
+def _stored(
+    files: dict[Path, tuple[Any, str]], like: ImageFile, tally: Any, client: None, name: str
+) -> Iterator[tuple[Any, Callable[[dict[str, Any]], None]]]:
+    """As `cluster.stored`, of NumPy arrays."""
+
+    def finish(said: dict[str, Any]) -> None:
+        for path, (data, axes) in files.items():
+            write_image(path, data, axes, like=like, provenance=said)
+
+    yield tally, finish
 
 
 def _check_outputs(job: Job, stack: Stack, map_dtype: np.dtype[Any]) -> None:
@@ -164,37 +236,49 @@ def _check_outputs(job: Job, stack: Stack, map_dtype: np.dtype[Any]) -> None:
             raise FileNotFoundError(f"{path}: expected a folder that exists, found none at {path.parent}")
 
 
-def _fuse(job: Job, stack: Stack, args: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
+def _fuse(job: Job, stack: Stack, args: argparse.Namespace, lazy: bool) -> tuple[Any, dict[str, Any]]:
     """The `Result`, and how it was made."""
-    from napari_rpsnn.fusion import iter_fuse
     from napari_rpsnn.inference import choose_device, choose_model
-    from napari_rpsnn.stack import iter_fuse_stack
 
     device = choose_device(args.device)
     model = str(choose_model(args.model, device))
     options = {key: getattr(args, key) for key in ("method", "register", "guide_channel", "precision", "tile")}
     where = {"channel_axis": stack.channel_axis, "model": model, "device": args.device}
+    how = {"options": options, "model": Path(model).name, "device": str(device)}
+    if stack.other is None:
+        options["order"] = args.order
+        where["axis"] = stack.image.axes.index("Z")
+    if lazy:
+        from napari_rpsnn.chunked import lazy_fuse, lazy_fuse_stack
+
+        if stack.other is not None:
+            return lazy_fuse(stack.image.data, stack.other.data, **options, **where), how
+        return lazy_fuse_stack(stack.image.data, **options, **where), how
+    from napari_rpsnn.fusion import iter_fuse
+    from napari_rpsnn.stack import iter_fuse_stack
+
     if stack.other is not None:
         steps = iter_fuse(stack.image.data[...], stack.other.data[...], **options, **where)
     else:
-        options["order"] = args.order
         if job.height:
             given = args.plane_spacing
             options["plane_spacing"] = stack.image.scale.get("Z", 1.0) if given is None else given
-        axis = stack.image.axes.index("Z")
-        steps = iter_fuse_stack(stack.image.data, axis=axis, height=bool(job.height), **options, **where)
-    return _watch(steps, job.out.name), {"options": options, "model": Path(model).name, "device": str(device)}
+        steps = iter_fuse_stack(stack.image.data, height=bool(job.height), **options, **where)
+    return _watch(steps, job.out.name), how
 
 
-def _shares(result: Any, planes: int) -> list[float] | None:
-    """How much of the image comes from each plane; None by regression."""
+def _tally(result: Any, planes: int) -> Any:
+    """Of two images, the share of the first; of a stack, how many pixels are of each plane; None by regression."""
     if result.map is not None:
-        first = float(result.map.mean(dtype=np.float64))
-        return [first, 1 - first]
-    if result.index is not None:
-        counts: NDArray[Any] = np.bincount(result.index.ravel(), minlength=planes)
-        return [float(share) for share in counts / counts.sum()]
-    return None
+        return result.map.mean(dtype=np.float64)
+    return None if result.index is None else np.histogram(result.index, np.arange(planes + 1))[0]
+
+
+def _shares(tally: Any) -> list[float] | None:
+    """How much of the image comes from each image or plane."""
+    if tally is None:
+        return None
+    return [float(share) for share in (tally / tally.sum() if np.ndim(tally) else (tally, 1 - tally))]
 
 
 def _watch(steps: Generator[Any, None, Any], name: str) -> Any:

@@ -41,7 +41,8 @@ def fuse_stack(
     ----------
     images : array_like, or sequence of array_like
         The stack, of any integer or floating-point dtype, or its planes one by one. Anything with `shape`, `dtype` and
-        NumPy's basic indexing will do (memory map, zarr, dask): planes are read one at a time and not kept.
+        NumPy's basic indexing will do (memory map, zarr): planes are read one at a time and not kept. Of dask arrays,
+        or a sequence of planes of which one is, the results are dask arrays.
     axis : int, optional
         Axis of the planes. Of the other axes, leaving out `channel_axis`, the last two are the picture; those before
         (time, position) are fused picture by picture.
@@ -94,6 +95,9 @@ def fuse_stack(
     The result does not depend on the order of the planes: they are taken in an order that follows from their contents.
     Equal planes and planes of one constant value contribute nothing and cost nothing. Where a specimen has no detail,
     its height is that of the nearest detail.
+
+    Of a dask array each plane is computed once at the call, in strips of rows, because that order must be known; what
+    is left to do is lazy. `return_height` is refused. For the rest see the notes of `fuse`.
 
     References
     ----------
