@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
@@ -88,10 +89,7 @@ class Panel(Container[Any]):
         self.native_parent_changed.connect(self._enter_or_leave)
         # Once the panel is on the screen: a thread at work slows its opening down.
         self._lookout: Any = None
-        timer = QTimer(self.native)
-        timer.setSingleShot(True)
-        timer.timeout.connect(self._look_around)
-        timer.start(LOOKOUT_MS)
+        self._later(LOOKOUT_MS, self._look_around)
 
     def read(self) -> Task:
         """What is to be done, of the layers and choices as they are now; raises ValueError to refuse it."""
@@ -162,6 +160,14 @@ class Panel(Container[Any]):
         """What is chosen now, apart from layers and axes; what this panel has no row for is as it was remembered."""
         values = {name: widget.value for name, widget in self._fields.items()}
         return replace(self._remembered, **values | {"model_file": str(values["model_file"])})
+
+    def _later(self, ms: int, call: Callable[[], None]) -> None:
+        """Call when this event and those that wait are done, if the panel is still there then."""
+        timer = QTimer(self.native)
+        timer.setSingleShot(True)
+        timer.timeout.connect(call)
+        timer.timeout.connect(timer.deleteLater)
+        timer.start(ms)
 
     def _show_file_row(self) -> None:
         self.show_row(self.model_file, self.model.value == FILE)
@@ -235,10 +241,11 @@ class Panel(Container[Any]):
             self._run.cancel()
 
     def _show_report(self, report: Progress) -> None:
-        self.progress.max = report.total
-        self.progress.value = report.done
-        if report.done:
-            self.status.value = self._remaining.after(report.done, report.total, time.perf_counter())
+        with self._one_repaint():
+            self.progress.max = report.total
+            self.progress.value = report.done
+            if report.done:
+                self.status.value = self._remaining.after(report.done, report.total, time.perf_counter())
         if report.note is not None:
             show_info(report.note)
         if report.preview is not None:
@@ -292,14 +299,28 @@ class Panel(Container[Any]):
 
     def _finish(self, said: str) -> None:
         self._run = self._task = self._live = self._live_data = None
-        self._set_busy(False)
-        self.status.value = said
+        # Not in one go with adding a layer, which is a long step already.
+        self._later(0, lambda: self._show_end(said))
+
+    def _show_end(self, said: str) -> None:
+        if self._run is None:
+            with self._one_repaint():
+                self._set_busy(False)
+                self.status.value = said
 
     def _set_busy(self, busy: bool) -> None:
         self.fuse_button.enabled = not busy
         self.cancel_button.enabled = busy
-        self.progress.visible = busy
         self.progress.value = 0
+
+    @contextmanager
+    def _one_repaint(self) -> Iterator[None]:
+        """A progress bar repaints the window at once, canvas and all: once for all changes is enough."""
+        self.native.setUpdatesEnabled(False)
+        try:
+            yield
+        finally:
+            self.native.setUpdatesEnabled(True)
 
     # The dock.
 
