@@ -3,8 +3,8 @@ import torch
 from safetensors.torch import save_file
 from test_network import as_in_the_paper, authors_checkpoint, image, randomized
 
-from napari_rpsnn.network import RPSNN
 from napari_rpsnn.models import FOLDER, bundled_models
+from napari_rpsnn.network import RPSNN
 from napari_rpsnn.weights import load_model, prepared_model, read_card, save_model
 
 

@@ -144,7 +144,7 @@ def test_dask_multiscale_and_float_layers(viewer, open_panel, qtbot, grey_pair):
 
 def test_a_layer_may_go_while_it_is_fused(viewer, open_panel, qtbot, grey_pair):
     near, far, _ = grey_pair
-    first, second = add_long_pair(viewer, near, far, pictures=6)
+    _, second = add_long_pair(viewer, near, far, pictures=6)
     widget = open_panel()
     widget.fuse_button.native.click()
     viewer.layers.remove("near")
@@ -193,7 +193,8 @@ def test_layers_that_do_not_fit_are_refused_and_the_panel_stays_usable(viewer, o
     assert "Expected two image layers" in messages[0]
     assert "Expected layers of the same shape, got (96, 128) ('near') and (95, 128) ('far')" in messages[1]
     assert "Expected two different layers, got 'near' twice" in messages[2]
-    assert "expected a weights file, got 'nowhere.pth'" in messages[3]
+    assert "expected a weights file, got" in messages[3]
+    assert "nowhere.pth'" in messages[3]
     assert len(messages) == 4
     assert widget.fuse_button.enabled
 
@@ -237,7 +238,7 @@ def test_a_weights_file_of_the_users_own(viewer, open_panel, qtbot, tmp_path, gr
     widget = open_panel()
     assert not widget.model_file.native.isVisible()
     widget.model.value = "file…"
-    assert widget.model_file.native.isVisible()
+    qtbot.waitUntil(widget.model_file.native.isVisible, timeout=5_000)
     widget.model_file.value = path
     run_to_end(widget, qtbot)
     assert viewer.layers[-1].metadata["napari-rpsnn"]["model"] == "mine.safetensors"

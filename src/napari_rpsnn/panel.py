@@ -159,7 +159,10 @@ class Panel(Container[Any]):
     def choices(self) -> Choices:
         """What is chosen now, apart from layers and axes; what this panel has no row for is as it was remembered."""
         values = {name: widget.value for name, widget in self._fields.items()}
-        return replace(self._remembered, **values | {"model_file": str(values["model_file"])})
+        file = values.pop("model_file")  # what stands there while there is no file to choose means nothing
+        if self.model.value == FILE:
+            values["model_file"] = str(file)
+        return replace(self._remembered, **values)
 
     def _later(self, ms: int, call: Callable[[], None]) -> None:
         """Call when this event and those that wait are done, if the panel is still there then."""
@@ -244,8 +247,7 @@ class Panel(Container[Any]):
         with self._one_repaint():
             self.progress.max = report.total
             self.progress.value = report.done
-            if report.done:
-                self.status.value = self._remaining.after(report.done, report.total, time.perf_counter())
+            self.status.value = self._remaining.after(report.done, report.total, time.perf_counter())
         if report.note is not None:
             show_info(report.note)
         if report.preview is not None:

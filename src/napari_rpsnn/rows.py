@@ -12,7 +12,7 @@ from superqt import QCollapsible
 #: Docks open at 170 pixels, too narrow for the names of layers.
 MIN_WIDTH_PX = 260
 #: Labels begin and end at the same place in all rows.
-LABEL_WIDTH_PX = 66
+LABEL_WIDTH_PX = 74
 
 
 def choice(name: str, label: str, options: Sequence[Any], tooltip: str) -> ComboBox:
