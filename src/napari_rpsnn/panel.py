@@ -16,7 +16,7 @@ from magicgui.widgets import Container, FileEdit, Label, ProgressBar, PushButton
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_rpsnn.background import LOG, Run
 from napari_rpsnn.choices import ALIGNMENTS, FILE, METHODS, PRECISIONS, TILES, Choices, Remaining, duration
@@ -137,6 +137,7 @@ class Panel(Container[Any]):
         self.progress = ProgressBar(name="progress", tooltip="How much is done")
         self.status = Label(name="status", value="", tooltip="What is going on")
         self.status.native.setWordWrap(True)
+        self.status.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         self.status.min_height = 2 * self.status.native.sizeHint().height()
         for widget, title in (
             (self.model_file, "Weights file"),
@@ -282,7 +283,7 @@ class Panel(Container[Any]):
         self._viewer.layers.selection.active = layer
         spent = duration(time.perf_counter() - self._began_s)
         hidden = f" Beside it, hidden: {', '.join(names)}." if names else ""
-        self._finish(f"Done in {spent}.{hidden}")
+        self._finish(f"Done in {spent}.{hidden}", done=True)
 
     def _tell_failure(self, error: Exception) -> None:
         self._remove_live()
@@ -299,15 +300,16 @@ class Panel(Container[Any]):
         if self._live is not None and self._live in self._viewer.layers:
             self._viewer.layers.remove(self._live)
 
-    def _finish(self, said: str) -> None:
+    def _finish(self, said: str, done: bool = False) -> None:
         self._run = self._task = self._live = self._live_data = None
         # Not in one go with adding a layer, which is a long step already.
-        self._later(0, lambda: self._show_end(said))
+        self._later(0, lambda: self._show_end(said, done))
 
-    def _show_end(self, said: str) -> None:
+    def _show_end(self, said: str, done: bool) -> None:
         if self._run is None:
             with self._one_repaint():
                 self._set_busy(False)
+                self.progress.value = self.progress.max if done else 0
                 self.status.value = said
 
     def _set_busy(self, busy: bool) -> None:

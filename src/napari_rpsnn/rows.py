@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from magicgui.widgets import CheckBox, ComboBox, Container, Label, create_widget
+from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QComboBox
 from superqt import QCollapsible
 
@@ -76,7 +77,9 @@ def stacked(widgets: Sequence[Any], layout: str = "vertical") -> Container[Any]:
 
 def folded(title: str, content: Container[Any], tooltip: str) -> QCollapsible:
     """Rows under a heading that unfolds them."""
-    fold = QCollapsible(title, expandedIcon="▾", collapsedIcon="▸")
+    # The arrow is text: an icon would keep the colour of one theme.
+    fold = QCollapsible(f"▸ {title}", expandedIcon=QIcon(), collapsedIcon=QIcon())
+    fold.toggled.connect(lambda open_: fold.setText(f"{'▾' if open_ else '▸'} {title}"))
     fold.setDuration(0)
     button = fold.toggleButton()
     button.setToolTip(tooltip)
