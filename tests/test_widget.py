@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import threading
 import weakref
 
 import numpy as np
@@ -216,19 +217,38 @@ def test_nan_is_refused_once_naming_the_layer_with_the_details_in_the_log(
 
 
 def test_an_error_of_torch_is_told_and_ends_the_busy_state(viewer, open_panel, qtbot, monkeypatch, notices, grey_pair):
+    told = threading.Event()
+
     def out_of_memory(*_, **__):
         yield Progress(0, 1)
         yield Progress(0, 1, note="Tile halved: GPU memory was short.")
+        told.wait(10)
         raise RuntimeError("CUDA out of memory")
 
     monkeypatch.setattr("napari_rpsnn.task.iter_fuse", out_of_memory)
     add_pair(viewer, *grey_pair[:2])
     widget = open_panel()
-    run_to_end(widget, qtbot)
+    widget.fuse_button.native.click()
+    qtbot.waitUntil(lambda: "Tile halved" in widget.status.value, timeout=60_000)
+    told.set()
+    qtbot.waitUntil(lambda: widget.fuse_button.enabled, timeout=60_000)
     assert notices == [
         ("info", "Tile halved: GPU memory was short."),
         ("error", "The fusion failed: CUDA out of memory"),
     ]
+
+
+def test_the_busy_state_ends_when_the_result_cannot_be_added(
+    viewer, open_panel, qtbot, monkeypatch, notices, grey_pair
+):
+    def refuse(*_, **__):
+        raise ValueError("no room")
+
+    add_pair(viewer, *grey_pair[:2])
+    widget = open_panel()
+    monkeypatch.setattr(type(viewer), "add_image", refuse)
+    run_to_end(widget, qtbot)
+    assert notices == [("error", "no room")]
 
 
 def test_a_weights_file_of_the_users_own(viewer, open_panel, qtbot, tmp_path, grey_pair):
@@ -265,8 +285,10 @@ def test_the_dock_may_be_closed_while_it_works(viewer, open_panel, qtbot, grey_p
         viewer.window.remove_dock_widget(widget.native)
         qtbot.waitUntil(lambda: not worker.is_running, timeout=30_000)
         qtbot.wait(200)
+        viewer.add_image(np.zeros((4, 4)))  # what the panel followed goes on without it
+        viewer.layers["near"].scale = (2, 2, 2)
     assert not errors
-    assert len(viewer.layers) == 2
+    assert len(viewer.layers) == 3
 
 
 def test_the_viewer_may_be_closed_while_it_works(viewer, open_panel, qtbot, grey_pair):

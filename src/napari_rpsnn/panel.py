@@ -53,6 +53,7 @@ class Panel(Container[Any]):
         self._live: Any = None
         self._live_data: Any = None
         self._remaining = Remaining()
+        self._note = ""
         self._began_s = 0.0
         self._remembered = Choices()
         self._make_widgets()
@@ -224,7 +225,7 @@ class Panel(Container[Any]):
         remember(choices)
         if self._task.sources.note:
             show_info(self._task.sources.note)
-        self._remaining = Remaining()
+        self._remaining, self._note = Remaining(), ""
         self._began_s = time.perf_counter()
         self._set_busy(True)
         self.status.value = "Loading the network…"
@@ -248,7 +249,9 @@ class Panel(Container[Any]):
         with self._one_repaint():
             self.progress.max = report.total
             self.progress.value = report.done
-            self.status.value = self._remaining.after(report.done, report.total, time.perf_counter())
+            said = self._remaining.after(report.done, report.total, time.perf_counter())
+            self._note = report.note or self._note
+            self.status.value = f"{said}. {self._note}" if self._note else said
         if report.note is not None:
             show_info(report.note)
         if report.preview is not None:
@@ -283,7 +286,7 @@ class Panel(Container[Any]):
         self._viewer.layers.selection.active = layer
         spent = duration(time.perf_counter() - self._began_s)
         hidden = f" Beside it, hidden: {', '.join(names)}." if names else ""
-        self._finish(f"Done in {spent}.{hidden}", done=True)
+        self._finish(f"Done in {spent}.{hidden} {self._note}".strip(), done=True)
 
     def _tell_failure(self, error: Exception) -> None:
         self._remove_live()
