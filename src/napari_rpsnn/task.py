@@ -108,7 +108,7 @@ class Task:
         layers = [NewLayer(result.image, self.sources.attributes | {"metadata": {METADATA: said}})]
         last = self.sources.planes - 1
         if self.choices.decision_map and result.map is not None:
-            layers.append(make(result.map, "decision map", 0, 1, "gray"))
+            layers.append(make(result.map, "decision map", 0, 1, "viridis"))
         if self.choices.index_map and result.index is not None:
             layers.append(make(result.index, "plane index", 0, last, "viridis"))
         if result.height is not None:
