@@ -24,7 +24,7 @@ weights: $(TOX)  ## train both bundled models anew: make weights DATA=folder/of/
 	cp runs/rpsnn-lite/model.safetensors weights/rpsnn-lite.safetensors
 	cp runs/rpsnn/model.safetensors weights/rpsnn.safetensors
 
-screenshots: $(TOX) display  ## make docs/widget.png anew
+screenshots: $(TOX) display  ## make the pictures in docs/napari anew
 	$(TOX) run -q -e screenshots
 
 .PHONY: display

@@ -213,3 +213,39 @@ def test_a_channel_axis_that_is_not_there_is_refused():
         fuse(np.zeros((4, 4, 3)), np.zeros((4, 4, 3)), channel_axis=3)
     with pytest.raises(ValueError, match="expected images with at least 3 axes"):
         fuse(np.zeros((4, 4)), np.zeros((4, 4)), channel_axis=0)
+
+
+class Watched:
+    """An array that only gives parts of itself away, and remembers them."""
+
+    def __init__(self, data):
+        self.data, self.shape, self.dtype, self.read = data, data.shape, data.dtype, []
+
+    def __getitem__(self, key):
+        self.read.append(self.data[key].shape)
+        return self.data[key]
+
+    def __array__(self, *args, **kwargs):
+        raise AssertionError("read as a whole")
+
+
+@pytest.mark.parametrize("channel_axis", [None, 0, 1, 2, -1])
+def test_what_is_no_numpy_array_is_read_picture_by_picture(channel_axis, rgb_pair):
+    near, far, _ = (x[:40, :50] for x in rgb_pair)
+    near, far = (np.stack([x, x[::-1]]) for x in (near, far))  # pictures, rows, columns, colours
+    if channel_axis is not None:
+        near, far = (np.moveaxis(x, -1, channel_axis) for x in (near, far))
+    else:
+        near, far = near[..., 0], far[..., 0]
+    lazy = Watched(near), Watched(far)
+    np.testing.assert_array_equal(fuse(*lazy, channel_axis=channel_axis), fuse(near, far, channel_axis=channel_axis))
+    assert [len(x.read) for x in lazy] == [2, 2]
+    assert {int(np.prod(shape)) for shape in lazy[0].read} == {near.size // 2}
+
+
+def test_values_that_are_not_finite_are_refused_where_they_are_read():
+    images = np.zeros((2, 8, 8))
+    bad = images.copy()
+    bad[1, 2, 3] = np.nan
+    with pytest.raises(ValueError, match="image1: expected finite values, got 1"):
+        fuse(Watched(images), Watched(bad))

@@ -29,8 +29,9 @@ def test_the_core_loads_neither_napari_nor_qt():
     assert not {"napari", "qtpy", "PyQt6", "magicgui", "lightning_fabric", "dask"} & set(loaded)
 
 
-def test_layers_need_no_napari():
-    assert loaded_after("import napari_rpsnn.layers") == []
+def test_what_a_run_is_made_of_needs_no_napari():
+    rooms = ("layers", "placement", "choices", "task", "devices", "models", "provenance")
+    assert loaded_after("import " + ", ".join(f"napari_rpsnn.{room}" for room in rooms)) == []
 
 
 def test_the_widget_opens_without_torch():

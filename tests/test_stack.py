@@ -176,3 +176,33 @@ def test_planes_that_do_not_fit_are_refused_by_number():
     planes[1, 2, 3] = np.nan
     with pytest.raises(ValueError, match="images, plane 1: expected finite values, got 1"):
         fuse_stack(planes)
+
+
+@pytest.mark.parametrize("order", ["cascade", "tree"])
+def test_previews_come_plane_by_plane_and_are_not_written_to_again(strips, order):
+    planes, truth = strips
+    planes = np.stack([planes, planes], axis=1)  # planes, times
+    planes = np.stack([planes, planes, planes, np.full_like(planes, 4095)], axis=-1)
+    seen = []
+    steps = iter_fuse_stack(planes, order=order, channel_axis=-1)
+    result = None
+    while result is None:
+        try:
+            report = next(steps)
+        except StopIteration as end:
+            result = end.value
+        else:
+            if report.preview is not None:
+                seen.append((report.preview, report.preview.picture.copy()))
+    assert [preview.where for preview, _ in seen] == sorted(preview.where for preview, _ in seen)
+    assert {preview.where for preview, _ in seen} == {(0,), (1,)}
+    live = np.zeros(result.image.shape, result.image.dtype)
+    errors = []
+    for preview, copy in seen:
+        np.testing.assert_array_equal(preview.picture, copy)
+        preview.paint(live)
+        errors.append(np.abs(live[preview.where][..., 0].astype(float) - truth).mean())
+    first = errors[: len(errors) // 2]
+    assert len(first) >= 2
+    assert first[-1] < first[0]
+    assert (live[..., 3] == 4095).all()

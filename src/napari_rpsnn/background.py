@@ -71,8 +71,13 @@ class Run:
         self.worker.quit()
 
     def _report(self, progress: Progress) -> None:
-        if not self.worker.abort_requested:
+        if self.worker.abort_requested:
+            return
+        try:
             self._reported(progress)
+        except Exception as error:
+            self._stumble(error)
+            self.worker.quit()
 
     def _keep(self, outcome: list[NewLayer] | Failure) -> None:
         self._outcome = outcome
@@ -80,12 +85,22 @@ class Run:
     def _end(self) -> None:
         self._steps.close()  # a cancelled run would keep its images
         outcome, self._outcome = self._outcome, None
+        if isinstance(outcome, list):
+            try:
+                self._done(outcome)
+                return
+            except Exception as error:
+                outcome = self._stumble(error)
         if outcome is None:
             self._cancelled()
-        elif isinstance(outcome, Failure):
-            self._failed(outcome.error)
         else:
-            self._done(outcome)
+            self._failed(outcome.error)
+
+    def _stumble(self, error: Exception) -> Failure:
+        """The work went well, but the window does not take what comes of it."""
+        LOG.exception("What came of the fusion could not be shown")
+        self._outcome = failure = Failure(error)
+        return failure
 
 
 def _guarded(task: Task) -> Generator[Progress, None, list[NewLayer] | Failure]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +16,7 @@ from magicgui.widgets import Container, FileEdit, Label, ProgressBar, PushButton
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_rpsnn.background import LOG, Run
 from napari_rpsnn.choices import ALIGNMENTS, FILE, METHODS, PRECISIONS, TILES, Choices, Remaining, duration
@@ -52,6 +53,7 @@ class Panel(Container[Any]):
         self._live: Any = None
         self._live_data: Any = None
         self._remaining = Remaining()
+        self._note = ""
         self._began_s = 0.0
         self._remembered = Choices()
         self._make_widgets()
@@ -88,10 +90,7 @@ class Panel(Container[Any]):
         self.native_parent_changed.connect(self._enter_or_leave)
         # Once the panel is on the screen: a thread at work slows its opening down.
         self._lookout: Any = None
-        timer = QTimer(self.native)
-        timer.setSingleShot(True)
-        timer.timeout.connect(self._look_around)
-        timer.start(LOOKOUT_MS)
+        self._later(LOOKOUT_MS, self._look_around)
 
     def read(self) -> Task:
         """What is to be done, of the layers and choices as they are now; raises ValueError to refuse it."""
@@ -139,6 +138,7 @@ class Panel(Container[Any]):
         self.progress = ProgressBar(name="progress", tooltip="How much is done")
         self.status = Label(name="status", value="", tooltip="What is going on")
         self.status.native.setWordWrap(True)
+        self.status.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         self.status.min_height = 2 * self.status.native.sizeHint().height()
         for widget, title in (
             (self.model_file, "Weights file"),
@@ -161,7 +161,18 @@ class Panel(Container[Any]):
     def choices(self) -> Choices:
         """What is chosen now, apart from layers and axes; what this panel has no row for is as it was remembered."""
         values = {name: widget.value for name, widget in self._fields.items()}
-        return replace(self._remembered, **values | {"model_file": str(values["model_file"])})
+        file = values.pop("model_file")  # what stands there while there is no file to choose means nothing
+        if self.model.value == FILE:
+            values["model_file"] = str(file)
+        return replace(self._remembered, **values)
+
+    def _later(self, ms: int, call: Callable[[], None]) -> None:
+        """Call when this event and those that wait are done, if the panel is still there then."""
+        timer = QTimer(self.native)
+        timer.setSingleShot(True)
+        timer.timeout.connect(call)
+        timer.timeout.connect(timer.deleteLater)
+        timer.start(ms)
 
     def _show_file_row(self) -> None:
         self.show_row(self.model_file, self.model.value == FILE)
@@ -214,7 +225,7 @@ class Panel(Container[Any]):
         remember(choices)
         if self._task.sources.note:
             show_info(self._task.sources.note)
-        self._remaining = Remaining()
+        self._remaining, self._note = Remaining(), ""
         self._began_s = time.perf_counter()
         self._set_busy(True)
         self.status.value = "Loading the network…"
@@ -235,10 +246,12 @@ class Panel(Container[Any]):
             self._run.cancel()
 
     def _show_report(self, report: Progress) -> None:
-        self.progress.max = report.total
-        self.progress.value = report.done
-        if report.done:
-            self.status.value = self._remaining.after(report.done, report.total, time.perf_counter())
+        with self._one_repaint():
+            self.progress.max = report.total
+            self.progress.value = report.done
+            said = self._remaining.after(report.done, report.total, time.perf_counter())
+            self._note = report.note or self._note
+            self.status.value = f"{said}. {self._note}" if self._note else said
         if report.note is not None:
             show_info(report.note)
         if report.preview is not None:
@@ -273,7 +286,7 @@ class Panel(Container[Any]):
         self._viewer.layers.selection.active = layer
         spent = duration(time.perf_counter() - self._began_s)
         hidden = f" Beside it, hidden: {', '.join(names)}." if names else ""
-        self._finish(f"Done in {spent}.{hidden}")
+        self._finish(f"Done in {spent}.{hidden} {self._note}".strip(), done=True)
 
     def _tell_failure(self, error: Exception) -> None:
         self._remove_live()
@@ -290,16 +303,31 @@ class Panel(Container[Any]):
         if self._live is not None and self._live in self._viewer.layers:
             self._viewer.layers.remove(self._live)
 
-    def _finish(self, said: str) -> None:
+    def _finish(self, said: str, done: bool = False) -> None:
         self._run = self._task = self._live = self._live_data = None
-        self._set_busy(False)
-        self.status.value = said
+        # Not in one go with adding a layer, which is a long step already.
+        self._later(0, lambda: self._show_end(said, done))
+
+    def _show_end(self, said: str, done: bool) -> None:
+        if self._run is None:
+            with self._one_repaint():
+                self._set_busy(False)
+                self.progress.value = self.progress.max if done else 0
+                self.status.value = said
 
     def _set_busy(self, busy: bool) -> None:
         self.fuse_button.enabled = not busy
         self.cancel_button.enabled = busy
-        self.progress.visible = busy
         self.progress.value = 0
+
+    @contextmanager
+    def _one_repaint(self) -> Iterator[None]:
+        """A progress bar repaints the window at once, canvas and all: once for all changes is enough."""
+        self.native.setUpdatesEnabled(False)
+        try:
+            yield
+        finally:
+            self.native.setUpdatesEnabled(True)
 
     # The dock.
 

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from magicgui.widgets import CheckBox, ComboBox, Container, Label, create_widget
+from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QComboBox
 from superqt import QCollapsible
 
 #: Docks open at 170 pixels, too narrow for the names of layers.
 MIN_WIDTH_PX = 260
 #: Labels begin and end at the same place in all rows.
-LABEL_WIDTH_PX = 66
+LABEL_WIDTH_PX = 74
 
 
 def choice(name: str, label: str, options: Sequence[Any], tooltip: str) -> ComboBox:
@@ -76,7 +77,9 @@ def stacked(widgets: Sequence[Any], layout: str = "vertical") -> Container[Any]:
 
 def folded(title: str, content: Container[Any], tooltip: str) -> QCollapsible:
     """Rows under a heading that unfolds them."""
-    fold = QCollapsible(title, expandedIcon="▾", collapsedIcon="▸")
+    # The arrow is text: an icon would keep the colour of one theme.
+    fold = QCollapsible(f"▸ {title}", expandedIcon=QIcon(), collapsedIcon=QIcon())
+    fold.toggled.connect(lambda open_: fold.setText(f"{'▾' if open_ else '▸'} {title}"))
     fold.setDuration(0)
     button = fold.toggleButton()
     button.setToolTip(tooltip)

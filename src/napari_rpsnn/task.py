@@ -23,7 +23,7 @@ Steps = Generator[Progress, None, Result]
 #: Key of a result's metadata.
 METADATA = "napari-rpsnn"
 #: Seconds between reports, and between previews: a window needs no more, and each costs it time.
-REPORT_S, PREVIEW_S = 0.1, 0.5
+REPORT_S, PREVIEW_S = 0.25, 1.0
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Task:
         layers = [NewLayer(result.image, self.sources.attributes | {"metadata": {METADATA: said}})]
         last = self.sources.planes - 1
         if self.choices.decision_map and result.map is not None:
-            layers.append(make(result.map, "decision map", 0, 1, "gray"))
+            layers.append(make(result.map, "decision map", 0, 1, "viridis"))
         if self.choices.index_map and result.index is not None:
             layers.append(make(result.index, "plane index", 0, last, "viridis"))
         if result.height is not None:

@@ -72,6 +72,7 @@ class FuseStack(Panel):
         self.image = layer_choice("image", "Stack", "An image layer whose planes are focused on different depths")
         self.planes = choice("planes", "Planes", [("none", None)], "Axis of the planes")
         self.spacing = FloatSpinBox(name="spacing", label="Spacing", min=1e-9, max=1e9, step=0.1, value=1.0)
+        self.spacing.tooltip = "Distance of two planes, in the unit of the height map"
         describe(self.spacing, "Distance of two planes")
         self.spacing.native.setDecimals(4)
         self.index_map = tick("index_map", "Plane index", "Add which plane each pixel comes from")
