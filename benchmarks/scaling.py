@@ -31,13 +31,16 @@ def main() -> None:
     cells = [(round(1024 * m**0.5), 2) for m in args.megapixels] + [(args.side, n) for n in args.planes]
     workers = [Worker(kind="size", side=s, planes=n, model=args.model, device=args.device) for s, n in cells]
     seconds: list[list[float]] = [[] for _ in cells]
+    megabytes = [0.0] * len(cells)
     for number in range(args.repeat):
-        for (side, planes), worker, values in zip(cells, workers, seconds, strict=True):
-            values.append(worker.run()["seconds"])
-            print(
-                f"round {number + 1}: {side} pixels, {planes} planes: {values[-1]:.2f} s", file=sys.stderr, flush=True
-            )
-    megabytes = [worker.finish() for worker in workers]
+        for i, (side, planes) in enumerate(cells):
+            answer = workers[i].run()
+            seconds[i].append(answer["seconds"])
+            megabytes[i] = answer["MB"]
+            progress = f"round {number + 1}: {side} pixels, {planes} planes: {answer['seconds']:.2f} s"
+            print(progress, file=sys.stderr, flush=True)
+    for worker in workers:
+        worker.finish()
 
     pairs, stacks = [], []
     for (side, planes), values, peak in zip(cells, seconds, megabytes, strict=True):

@@ -43,7 +43,7 @@ class Row:
     precision: str = ""
     weights: int = 0
     seconds: list[float] = field(default_factory=list)
-    megabytes: float | None = None
+    megabytes: float = 0.0
     psnr: dict[str, float] = field(default_factory=dict)
 
 
@@ -70,12 +70,14 @@ def main() -> None:
             for precision, worker in peaks.items():
                 peak_rates[precision].append(worker.run()["operations_per_s"])
             for row, worker in workers:
-                row.seconds.append(worker.run("speed")["seconds"])
+                answer = worker.run("speed")
+                row.seconds.append(answer["seconds"])
+                row.megabytes = answer["MB"]
                 say(f"  {row.name} {row.precision}: {row.seconds[-1]:.3f} s")
             for row in rows[len(workers) :]:
                 seconds, megabytes = run_command(commands[row.name], folder, "speed", args.device)
                 row.seconds.append(seconds)
-                row.megabytes = max(megabytes, row.megabytes or 0)
+                row.megabytes = max(megabytes, row.megabytes)
                 say(f"  {row.name}: {seconds:.3f} s")
         for pair in QUALITY:
             for row, worker in workers:
@@ -84,9 +86,7 @@ def main() -> None:
             for row in rows[len(workers) :]:
                 run_command(commands[row.name], folder, pair, args.device)
                 row.psnr[pair] = judge.run(f"{pair} {output(folder)}")["psnr"]
-        for row, worker in workers:
-            row.megabytes = worker.finish()
-        for worker in (judge, *peaks.values()):
+        for worker in (judge, *peaks.values(), *(worker for _, worker in workers)):
             worker.finish()
 
     rates = {p: median(values[1:]) for p, values in peak_rates.items()}

@@ -2,9 +2,8 @@
 
     python benchmarks/worker.py '{"kind": "fuse", "model": "rpsnn-lite", ...}'
 
-Prepares, tells facts, then does its work once for every line it reads and answers with a line of JSON. An empty
-line asks for the peak memory and ends the process. `Worker` is the other end; it loads no torch, because a process that
-starts another hands its own peak on.
+Prepares, tells facts, then does its work once for every line it reads and answers with a line of JSON. `Worker` is the
+other end; it loads no torch, because a process that starts another hands its own peak on.
 """
 
 from __future__ import annotations
@@ -26,16 +25,17 @@ class Worker:
         self.facts = self._answer()
 
     def run(self, what: str = "run") -> dict[str, Any]:
-        """Do the work once: its answer, with the seconds that it took."""
+        """Do the work once: its answer, with the seconds that it took and the process's peak memory so far in MB.
+
+        The memory is the GPU's where the work is done there.
+        """
         self._say(what)
         return self._answer()
 
-    def finish(self) -> float:
-        """End the process: its peak memory in MB, of the GPU where it worked there."""
-        self._say("")
-        megabytes: float = self._answer()["MB"]
+    def finish(self) -> None:
+        """End the process."""
+        self._process.stdin.close()
         self._process.wait()
-        return megabytes
 
     def _say(self, line: str) -> None:
         self._process.stdin.write(f"{line}\n")
@@ -59,15 +59,15 @@ def main() -> None:
     work, facts = TASKS[task.pop("kind")](**task)
     print(json.dumps(facts), flush=True)
     for line in sys.stdin:
-        if not line.strip():
-            break
         started = time.perf_counter()
         answer = work(line.strip())
         if on_gpu:
             torch.cuda.synchronize()
-        print(json.dumps({"seconds": time.perf_counter() - started} | answer), flush=True)
-    peak = torch.cuda.max_memory_reserved() / 1e6 if on_gpu else peak_mb(resource.getrusage(resource.RUSAGE_SELF))
-    print(json.dumps({"MB": peak}), flush=True)
+        seconds = time.perf_counter() - started
+        megabytes = (
+            torch.cuda.max_memory_reserved() / 1e6 if on_gpu else peak_mb(resource.getrusage(resource.RUSAGE_SELF))
+        )
+        print(json.dumps({"seconds": seconds, "MB": megabytes} | answer), flush=True)
 
 
 def peak_mb(usage: resource.struct_rusage) -> float:
