@@ -3,7 +3,9 @@ import time
 
 import pytest
 
+from napari_rpsnn.network import RPSNN
 from napari_rpsnn.pairs import Engine
+from napari_rpsnn.weights import save_model
 from napari_rpsnn.workers import Recipe, gpu_of
 
 
@@ -45,7 +47,9 @@ def test_a_process_runs_one_network_at_a_time(recipe):
 
 def test_a_recipe_makes_the_engine_that_was_chosen():
     chosen = Engine.choose("auto", "cpu", "bfloat16", 48, "regression")
-    made = Recipe.of(chosen, "auto", "cpu").run(lambda engine: engine)
+    recipe = Recipe.of(chosen, "auto", "cpu")
+    assert recipe.model == "rpsnn-lite"  # not what another machine would choose
+    made = recipe.run(lambda engine: engine)
     assert (made.dtype, made.tile, made.method) == (chosen.dtype, chosen.tile, chosen.method)
     assert made.network is chosen.network
 
@@ -53,3 +57,14 @@ def test_a_recipe_makes_the_engine_that_was_chosen():
 def test_errors_reach_the_caller(recipe):
     with pytest.raises(ZeroDivisionError):
         recipe.run(lambda engine: 1 // 0)
+
+
+def test_a_file_is_found_from_anywhere_and_read_again_when_it_changes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    read = []
+    for width in (16, 32):
+        save_model(RPSNN(width=width), "own.safetensors", {})
+        recipe = Recipe.of(Engine.choose("own.safetensors", "cpu", "float32", 32, "decision"), "own.safetensors", "cpu")
+        assert recipe.model == str(tmp_path.resolve() / "own.safetensors")
+        read.append(recipe.run(lambda engine: engine.network.width))
+    assert read == [16, 32]

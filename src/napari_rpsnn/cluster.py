@@ -30,6 +30,8 @@ from napari_rpsnn.io import described, read_image, suffix_of, whole, write_image
 
 #: Chunks of a file that are smaller are read several at a time.
 READ_PX = 1024
+#: Seconds to wait for the scheduler to answer.
+TIMEOUT = 20
 #: Cores for a worker process of ``local``: a tile does not get faster by many more.
 CORES = 8
 
@@ -90,7 +92,7 @@ def connected(scheduler: str | None) -> Iterator[Any]:
             address: Any = stack.enter_context(LocalCluster(**options))
         else:
             address = scheduler
-        yield stack.enter_context(Client(address, timeout=20))
+        yield stack.enter_context(Client(address, timeout=TIMEOUT))
 
 
 @contextmanager

@@ -6,7 +6,6 @@ process prepares it once.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import zlib
@@ -14,12 +13,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 
+from napari_rpsnn.inference import choose_device, choose_model
+from napari_rpsnn.network import RPSNN
 from napari_rpsnn.pairs import Engine
-from napari_rpsnn.weights import ModelLike
+from napari_rpsnn.weights import ModelLike, bundled_models, model_path
 
 Value = TypeVar("Value")
 
@@ -41,8 +43,9 @@ class Recipe:
     @classmethod
     def of(cls, engine: Engine, model: ModelLike, device: str) -> Recipe:
         """Recipe of an engine that was chosen here for `device`, so that all processes compute the same."""
-        if isinstance(model, os.PathLike):
-            model = os.fspath(model)
+        model = choose_model(model, choose_device(device))
+        if not isinstance(model, RPSNN) and str(model) not in bundled_models():
+            model = str(Path(model).resolve())  # other processes run elsewhere
         return cls(model, device, str(engine.dtype).removeprefix("torch."), engine.tile, engine.method)
 
     def run(self, work: Callable[[Engine], Value]) -> Value:
@@ -55,11 +58,12 @@ class Recipe:
                 # A nanny allows every library one thread, because as many tasks run at a time as the worker has
                 # threads. Of those with a network only one does.
                 threads = worker.state.nthreads
-        return _NETWORKS.submit(lambda: work(_prepared(self, device, threads))).result()
+        changed_ns = 0 if isinstance(self.model, RPSNN) else model_path(self.model).stat().st_mtime_ns
+        return _NETWORKS.submit(lambda: work(_prepared(self, device, threads, changed_ns))).result()
 
 
 @lru_cache(maxsize=4)
-def _prepared(recipe: Recipe, device: str, threads: int | None) -> Engine:
+def _prepared(recipe: Recipe, device: str, threads: int | None, changed_ns: int) -> Engine:
     if threads is not None:
         torch.set_num_threads(max(threads, torch.get_num_threads()))
     return Engine.choose(recipe.model, device, recipe.precision, recipe.tile, recipe.method)
