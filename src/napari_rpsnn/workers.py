@@ -19,10 +19,10 @@ from typing import Any, TypeVar
 import torch
 
 from napari_rpsnn.inference import choose_device, choose_model
-from napari_rpsnn.models import model_path
+from napari_rpsnn.models import bundled_models, model_path
 from napari_rpsnn.network import RPSNN
 from napari_rpsnn.pairs import Engine
-from napari_rpsnn.weights import ModelLike, bundled_models, model_path
+from napari_rpsnn.weights import ModelLike
 
 Value = TypeVar("Value")
 
