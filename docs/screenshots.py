@@ -68,7 +68,7 @@ def save(viewer: napari.Viewer, name: str) -> None:
     """Write the window to a small PNG."""
     QApplication.processEvents()
     picture = Image.fromarray(viewer.window.screenshot(flash=False, canvas_only=False)).convert("RGB")
-    picture.quantize(128, dither=Image.Dither.NONE).save(OUT / f"{name}.png", optimize=True)
+    picture.quantize(256, dither=Image.Dither.NONE).save(OUT / f"{name}.png", optimize=True)
     print(f"{name}.png: {(OUT / f'{name}.png').stat().st_size // 1024} kB")
 
 

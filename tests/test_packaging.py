@@ -31,7 +31,7 @@ def test_the_installed_package_carries_all_it_needs():
 def test_the_manifest_is_valid():
     manifest = PluginManifest.from_distribution("napari-rpsnn")
     assert manifest.display_name == "R-PSNN focus fusion"
-    assert [w.display_name for w in manifest.contributions.widgets] == ["Fuse two layers"]
+    assert [w.display_name for w in manifest.contributions.widgets] == ["Fuse two layers", "Fuse a stack"]
     assert "napari/layers/project" in manifest.contributions.menus
     assert [s.key for s in manifest.contributions.sample_data] == ["brightfield_pair", "fluorescence_stack"]
 

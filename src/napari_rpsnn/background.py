@@ -9,6 +9,7 @@ from typing import Any
 
 from napari.qt.threading import GeneratorWorker, create_worker
 
+from napari_rpsnn.allocator import give_back
 from napari_rpsnn.devices import preload_torch
 from napari_rpsnn.fusion import Progress
 from napari_rpsnn.task import NewLayer, Task
@@ -110,6 +111,8 @@ def _guarded(task: Task) -> Generator[Progress, None, list[NewLayer] | Failure]:
     except Exception as error:
         LOG.exception("The fusion of %s failed", " and ".join(task.sources.names))
         return Failure(error)
+    finally:
+        give_back()  # a window stays open for hours: it is not to keep the memory of a tile
 
 
 def _drive(steps: Generator[Progress, None, Any]) -> Generator[Progress, None, Any]:

@@ -5,8 +5,13 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import sys
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
+
+#: The libraries, as long as they are loaded by one thread.
+_LOADING = Lock()
 
 
 def available_devices() -> dict[str, str]:
@@ -27,6 +32,14 @@ def preload_torch() -> None:
     ``import torch`` does the same with the interpreter locked: a window stands still for a quarter of a second then,
     of which this leaves a twentieth. Where it does not work, the import does it all as ever.
     """
+    # One thread at a time: the loader of libraries has a lock of its own, and a thread that waits for it while it
+    # imports keeps the interpreter locked as well.
+    with _LOADING:
+        if "torch" not in sys.modules:
+            _load_libraries()
+
+
+def _load_libraries() -> None:
     spec = find_spec("torch")
     if os.name != "posix" or spec is None or spec.origin is None:
         return
