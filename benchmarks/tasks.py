@@ -18,6 +18,7 @@ from skimage.io import imread, imsave
 from torch.nn import functional as F
 
 from napari_rpsnn import fuse, fuse_stack, load_model, sample_data
+from napari_rpsnn.allocator import keep_freed
 from napari_rpsnn.demo import make_pair
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
@@ -40,6 +41,8 @@ def fuse_files(folder: str, model: str, precision: str, device: str):
 
 def network_alone(folder: str, model: str, precision: str, device: str):
     """Time the network on the whole picture, nothing before and nothing after: what `fuse` cannot be faster than."""
+    if device == "cpu":
+        keep_freed()  # as `fuse` does
     network = load_model(model).to(device=device, memory_format=torch.channels_last)
     pair = [x.contiguous(memory_format=torch.channels_last) for x in to_tensors(read_pairs(folder)["speed"], device)]
 
