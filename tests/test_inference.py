@@ -100,8 +100,8 @@ def test_the_tile_fits_the_memory_that_is_free(monkeypatch):
         monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=free))
         return choose_tile("auto", torch.device("cpu"), width, dtype)
 
-    assert side(16e9) == side(8e9) == 896  # plenty of memory does not change a result
-    assert side(8e9, width=64) == 384
+    assert side(16e9) == side(8e9) == 960  # plenty of memory does not change a result
+    assert side(8e9, width=64) == 448
     assert side(8e9, width=64, dtype=torch.bfloat16) == 640
     assert side(1e9) < 512
     assert side(0) == 128
