@@ -10,7 +10,7 @@ import torch
 from napari_rpsnn import allocator, load_model
 
 network = load_model("rpsnn-lite").to(memory_format=torch.channels_last)
-image = torch.rand(1, 3, 400, 400)
+image = torch.rand(1, 3, 600, 600)
 
 def page_faults():
     with torch.inference_mode():

@@ -29,6 +29,9 @@ NEGATIVE_SLOPE = 0.1
 #: Of the decision at the start. Pictures differ by up to 1, random features by far less.
 GAIN = 4.0
 
+#: Rows of a pyramid that are computed at a time where no gradients are wanted.
+STRIP_ROWS = 64
+
 #: A start needs three channels for the colours, and twelve for a gate (see `RPSNN.reset_parameters`).
 MIN_WIDTH = 3
 GATE_WIDTH = 12
@@ -88,17 +91,34 @@ class RACP(nn.Module):
             self.add_module(f"conv{group}", _conv(len(DILATIONS) * width, width, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        y = x
+        merged = []
         for i, dilation in enumerate(DILATIONS, start=1):
             atrous = torch.cat([self.get_parameter(f"conv{g}_{i}.0.weight") for g in GROUPS])  # (3 width, width, 3, 3)
             part = slice((i - 1) * self.width, i * self.width)
             mix = torch.cat(
                 [self.get_parameter(f"conv{g}.weight")[:, part] for g in GROUPS], 1
             )  # (width, 3 width, 1, 1)
-            features = _activate(F.conv2d(x, atrous, padding=dilation, dilation=dilation))
-            part_sum = F.conv2d(features, mix)
-            y = part_sum.add_(y)
+            merged.append((dilation, atrous, mix))
+        if torch.is_grad_enabled():
+            return _pyramid(x, merged, 0, x.shape[2])
+        # Without gradients in strips of rows: the features, three times as many channels as `x` has, stay small.
+        y = torch.empty_like(x)
+        for top in range(0, x.shape[2], STRIP_ROWS):
+            bottom = min(top + STRIP_ROWS, x.shape[2])
+            y[:, :, top:bottom] = _pyramid(x, merged, top, bottom)
         return y
+
+
+def _pyramid(x: Tensor, merged: list[tuple[int, Tensor, Tensor]], top: int, bottom: int) -> Tensor:
+    """Rows `top` to `bottom` of what a pyramid of (dilation, atrous weights, mixing weights) makes of `x`."""
+    y = x[:, :, top:bottom]
+    for dilation, atrous, mix in merged:
+        first, last = max(top - dilation, 0), min(bottom + dilation, x.shape[2])
+        # Zeros stand for rows beyond the image only.
+        rows = F.pad(x[:, :, first:last], (0, 0, first - (top - dilation), bottom + dilation - last))
+        features = _activate(F.conv2d(rows, atrous, padding=(0, dilation), dilation=dilation))
+        y = F.conv2d(features, mix).add_(y)
+    return y
 
 
 class RPSNN(nn.Module):
