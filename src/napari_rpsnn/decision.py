@@ -33,7 +33,7 @@ Picture = NDArray[np.float32]
 #: Standard deviations in pixels: of the window of a vote, of its near neighbourhood, of the outline.
 VOTE_SIGMA_PX, NEAR_SIGMA_PX, OUTLINE_SIGMA_PX = 2.0, 3.0, 1.7
 #: Side in pixels of the wide neighbourhood's box. Two of them, one after the other, have a standard deviation of 32 and
-#: take a fifteenth of a Gaussian's time.
+#: take an eighth of a Gaussian's time.
 WIDE_BOX_PX = 79
 #: How much the wide neighbourhood counts beside the near one.
 WIDE_WEIGHT = 0.5
