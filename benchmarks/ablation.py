@@ -1,6 +1,6 @@
 """What each part of the training recipe is worth: short runs from one start, each with one change.
 
-    python benchmarks/ablation.py FOLDER [--steps 100]
+    python benchmarks/ablation.py FOLDER [--steps 600]
 
 FOLDER holds sharp images. Every run begins with the same new network of width 16 and the same seed and ends after the
 same number of steps, with the learning rate decayed to zero. Prints a Markdown table of the PSNR in dB on the same
@@ -54,7 +54,7 @@ CHANGES: dict[str, tuple[dict[str, float], dict[str, Callable[..., Tensor]]]] = 
     "one order of each pair": ({}, {"batch_loss": one_order}),
     "learning rate 2e-4": ({"learning_rate": 2e-4}, {}),
     "learning rate 4e-3": ({"learning_rate": 4e-3}, {}),
-    "crops of 48": ({"crop": 48}, {}),
+    "crops of 96": ({"crop": 96}, {}),
     "geometric pairs only": ({"geometric": 3, "fluorescence": 0, "brightfield": 0}, {}),
     "no moving average": ({"ema": 0.0}, {}),
 }
@@ -64,7 +64,7 @@ def main() -> None:
     """Train each and print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("folder")
-    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--steps", type=int, default=600)
     args = parser.parse_args()
 
     _, held_out = split_pictures(read_pictures(args.folder))
@@ -81,7 +81,7 @@ def main() -> None:
                 steps=args.steps,
                 warmup=20,
                 ema=0.98,
-                crop=96,
+                crop=64,
                 save_every=args.steps,
                 **KINDS,
             )

@@ -86,6 +86,12 @@ def test_methods_and_precisions(small_pair, method, precision):
     assert_equal([lazy], [fuse(*small_pair, **options)])
 
 
+def test_both_orders(small_pair):
+    for pair in (small_pair, small_pair[::-1]):
+        lazy = fuse(*(da.from_array(image, chunks=25) for image in pair), return_map=True, **SMALL)
+        assert_equal(lazy, fuse(*pair, return_map=True, **SMALL))
+
+
 @pytest.mark.parametrize(
     ("shape", "chunks", "options"),
     [

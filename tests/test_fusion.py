@@ -165,17 +165,30 @@ def test_a_loaded_model_is_taken_and_left_alone(grey_pair):
     assert all((t == before[n]).all() for n, t in network.state_dict().items())
 
 
-def test_both_sources_count_alike(grey_pair):
+@pytest.mark.parametrize("dtype", ["uint8", ">f4"])
+@pytest.mark.parametrize("method", ["decision", "regression"])
+def test_the_order_of_the_images_makes_no_difference(method, dtype, grey_pair):
+    near, far = (image.astype(dtype) for image in grey_pair[:2])
+    one, other = (fuse(*pair, method=method, tile=48) for pair in ((near, far), (far, near)))
+    np.testing.assert_array_equal(one, other)
+    assert near.mean() != far.mean()  # else it would
+
+
+def test_a_map_is_of_the_first_image_whichever_is_the_brighter_one(grey_pair):
     near, far, _ = grey_pair
-    assert peak_signal_noise_ratio(fuse(near, far), fuse(far, near)) > 35
+    (_, share), (_, other) = (fuse(*pair, return_map=True) for pair in ((near, far), (far, near)))
+    np.testing.assert_array_equal(share, 1 - other)
+    assert 0 in share
+    assert 1 in share
 
 
 def test_progress_comes_after_every_tile(grey_pair):
     near, far, _ = grey_pair
     reports = list(iter_fuse(np.stack([near] * 2), np.stack([far] * 2), tile=20))
-    assert [r.done for r in reports] == list(range(len(reports)))
-    assert {r.total for r in reports} == {len(reports) - 1}
-    assert len(reports) > 3
+    done = [r.done for r in reports]
+    assert done == sorted(done)
+    assert len(set(done)) > 3
+    assert {r.total for r in reports} == {len(set(done)) - 1}
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -241,6 +254,34 @@ def test_what_is_no_numpy_array_is_read_picture_by_picture(channel_axis, rgb_pai
     np.testing.assert_array_equal(fuse(*lazy, channel_axis=channel_axis), fuse(near, far, channel_axis=channel_axis))
     assert [len(x.read) for x in lazy] == [2, 2]
     assert {int(np.prod(shape)) for shape in lazy[0].read} == {near.size // 2}
+
+
+@pytest.mark.parametrize("method", ["decision", "regression"])
+@pytest.mark.parametrize("channel_axis", [None, -1])
+def test_a_picture_larger_than_a_tile_is_read_window_by_window(method, channel_axis, monkeypatch):
+    monkeypatch.setattr("napari_rpsnn.fusion.FACTS_PX", 100)
+    rng = np.random.default_rng(0)
+    near, far = rng.integers(0, 255, (2, 330, 400, 4), dtype=np.uint8)
+    far[..., 3] = near[..., 3]
+    if channel_axis is None:
+        near, far = near[..., 0], far[..., 0]
+    options = {"channel_axis": channel_axis, "method": method, "tile": 50}
+    lazy = Watched(near), Watched(far)
+    np.testing.assert_array_equal(fuse(*lazy, **options), fuse(near, far, **options))
+    # No window is larger than that of the decision: a tile and 96 pixels to each side.
+    assert max(shape[0] for x in lazy for shape in x.read) <= 50 + 2 * 96
+    assert max(shape[1] for x in lazy for shape in x.read) <= 50 + 2 * 96
+
+
+def test_registration_reads_a_picture_whole(grey_pair):
+    pytest.importorskip("SimpleITK")
+    near, far, _ = (x[:64, :64] for x in grey_pair)
+    options = {"register": "translation", "tile": 30}
+    np.testing.assert_array_equal(fuse(Watched(near), Watched(far), **options), fuse(near, far, **options))
+    bad = far.astype(float)
+    bad[3, 4] = np.nan
+    with pytest.raises(ValueError, match="image1: expected finite values, got 1"):
+        fuse(near.astype(float), Watched(bad), **options)
 
 
 def test_values_that_are_not_finite_are_refused_where_they_are_read():

@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("napari", reason="napari is not in this environment")
 
 from napari_rpsnn.fusion import Progress, fuse
+from napari_rpsnn.layout import WHOLE, Layout
 from napari_rpsnn.models import FOLDER
 from napari_rpsnn.provenance import sha256
 
@@ -141,6 +142,39 @@ def test_dask_multiscale_and_float_layers(viewer, open_panel, qtbot, grey_pair):
     # Picture by picture, never the whole.
     assert largest.count(near.shape[1:]) >= 4
     assert near.shape not in largest
+
+
+@pytest.mark.parametrize("kind", ["dask", "zarr"])
+def test_a_lazy_pair_is_read_by_tile(kind, viewer, open_panel, qtbot, tmp_path, monkeypatch):
+    pytest.importorskip(kind)
+    images = dict(zip(("near", "far"), np.random.default_rng(0).random((2, 500, 520), np.float32), strict=True))
+    for name, image in images.items():
+        if kind == "dask":
+            import dask.array as da
+
+            layer = da.from_array(image, chunks=(125, 130))
+        else:
+            import zarr
+
+            layer = zarr.create_array(str(tmp_path / name), shape=image.shape, chunks=(125, 130), dtype=image.dtype)
+            layer[...] = image
+        viewer.add_image(layer, name=name, contrast_limits=(0, 1))
+    widget = open_panel()
+    widget.tile.value = "128"
+    monkeypatch.setattr("napari_rpsnn.fusion.FACTS_PX", 128)
+    windows = []
+    read = Layout.read
+
+    def watched(self, images, where, window=WHOLE):
+        part = read(self, images, where, window)
+        windows.append(part.shape)
+        return part
+
+    monkeypatch.setattr(Layout, "read", watched)
+    run_to_end(widget, qtbot)
+    np.testing.assert_array_equal(viewer.layers["near + far fused"].data, fuse(*images.values(), tile=128))
+    assert max(rows for rows, *_ in windows) < 500
+    assert max(columns for _, columns, *_ in windows) < 520
 
 
 def test_a_layer_may_go_while_it_is_fused(viewer, open_panel, qtbot, grey_pair):

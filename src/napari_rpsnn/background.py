@@ -10,7 +10,7 @@ from typing import Any
 from napari.qt.threading import GeneratorWorker, create_worker
 
 from napari_rpsnn.allocator import give_back
-from napari_rpsnn.devices import preload_torch
+from napari_rpsnn.devices import import_torch
 from napari_rpsnn.fusion import Progress
 from napari_rpsnn.task import NewLayer, Task
 
@@ -106,7 +106,7 @@ class Run:
 
 def _guarded(task: Task) -> Generator[Progress, None, list[NewLayer] | Failure]:
     try:
-        preload_torch()
+        import_torch()
         return (yield from task.run())
     except Exception as error:
         LOG.exception("The fusion of %s failed", " and ".join(task.sources.names))

@@ -22,7 +22,7 @@ from dask.base import clone_key, tokenize
 from dask.highlevelgraph import HighLevelGraph
 from numpy.typing import NDArray
 
-from napari_rpsnn.intensity import IntensityRange
+from napari_rpsnn.facts import Plan
 from napari_rpsnn.layout import Layout
 from napari_rpsnn.pairs import Engine, compose_window
 from napari_rpsnn.tiling import Tile
@@ -53,7 +53,7 @@ class Fuser:
         self,
         image0: da.Array,
         image1: da.Array,
-        values: Callable[[Where], Any],
+        plan: Callable[[Where], Any],
         needs: Sequence[Any] = (),
         stay: float = 0.0,
     ) -> tuple[da.Array, da.Array | None]:
@@ -62,8 +62,8 @@ class Fuser:
         Parameters
         ----------
         image0, image1 : dask array of shape `(..., rows, columns, channels)`
-        values : callable
-            Returns the `IntensityRange` of a picture, or its key in one of `needs`.
+        plan : callable
+            Returns the `Plan` of a pair of pictures, or its key in one of `needs`.
         needs : sequence of dask collections, optional
         stay : float, optional
             As in `Engine.fuse`.
@@ -72,11 +72,11 @@ class Fuser:
         images = [by_picture(image) for image in (image0, image1)]
         needs = [*images, self.recipe, *needs]
         options: dict[str, Any] = {"layout": self.layout, "leading": len(pictures)}
-        given = [values(where) for where in np.ndindex(*pictures)]
+        given = [plan(where) for where in np.ndindex(*pictures)]
         token = tokenize(images, self.recipe.key, self.layout, given, stay)
 
         tiles = self.engine.tiles(rows, columns)
-        look = self._tasks(partial(_look, **options), tiles, images, values)
+        look = self._tasks(partial(_look, **options), tiles, images, plan)
         if self.engine.method == "regression":
             chunks = (*_grid(tiles, pictures), (channels,))
             return layer(
@@ -85,7 +85,7 @@ class Fuser:
         votes = layer("rpsnn-votes", token, dict(look), needs, _grid(tiles, pictures), np.int8)
 
         windows = self.engine.windows(rows, columns)
-        compose = dict(self._tasks(partial(_compose, **options, stay=stay), windows, [*images, votes], values))
+        compose = dict(self._tasks(partial(_compose, **options, stay=stay), windows, [*images, votes], plan))
         both = layer("rpsnn-both", token, compose, [*needs, votes], _grid(windows, pictures), object)
         first = {(*key, 0): (getitem, (both.name, *key), 0) for key in compose}
         second = {key: (getitem, (both.name, *key), 1) for key in compose}
@@ -95,7 +95,7 @@ class Fuser:
         )
 
     def _tasks(
-        self, work: Any, places: Sequence[Tile], sources: Sequence[da.Array], values: Callable[[Where], Any]
+        self, work: Any, places: Sequence[Tile], sources: Sequence[da.Array], plan: Callable[[Where], Any]
     ) -> Iterator[tuple[Where, tuple[Any, ...]]]:
         """The task of every block."""
         across = sum(place.write[0].start == 0 for place in places)
@@ -103,7 +103,7 @@ class Fuser:
         for where in np.ndindex(*leading):
             for number, place in enumerate(places):
                 parts = [window(source, where, place.read) for source in sources]
-                yield (*where, *divmod(number, across)), (work, self.recipe.key, values(where), place.inner, *parts)
+                yield (*where, *divmod(number, across)), (work, self.recipe.key, plan(where), place.inner, *parts)
 
 
 def _grid(places: Sequence[Tile], pictures: Sequence[int]) -> tuple[tuple[int, ...], ...]:
@@ -164,7 +164,7 @@ def _gather(blocks: Sequence[Sequence[Any]], leading: int, cuts: Sequence[Sequen
 
 def _look(
     recipe: Recipe,
-    values: IntensityRange,
+    plan: Plan,
     inner: tuple[slice, slice],
     part0: NDArray[Any],
     part1: NDArray[Any],
@@ -174,13 +174,14 @@ def _look(
     """`Engine.look` at one window."""
     rows, columns, _ = part0.shape
     alone = Tile((slice(0, rows), slice(0, columns)), inner, inner)
-    ((_, looked),) = recipe.run(lambda engine: list(engine.look(part0, part1, values, layout.seen, [alone])))
+    parts = plan.first((part0, part1))
+    ((_, looked),) = recipe.run(lambda engine: list(engine.look(*parts, plan.values, layout.seen, [alone])))
     return looked[(None,) * leading]
 
 
 def _compose(
     recipe: Recipe,
-    values: IntensityRange,
+    plan: Plan,
     inner: tuple[slice, slice],
     part0: NDArray[Any],
     part1: NDArray[Any],
@@ -190,6 +191,6 @@ def _compose(
     stay: float,
 ) -> list[NDArray[Any]]:
     """`compose_window`, without the halo."""
-    made = compose_window(part0, part1, votes, values, layout.seen, stay)
+    image, share = compose_window(*plan.first((part0, part1)), votes, plan.values, layout.seen, stay)
     # Copies, so that the whole windows can go.
-    return [picture[inner][(None,) * leading].copy() for picture in made]
+    return [picture[inner][(None,) * leading].copy() for picture in (image, 1 - share if plan.swapped else share)]

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from napari_rpsnn.blocks import Fuser, Where, apart, by_picture, layer, window
 from napari_rpsnn.cascade import STAY, merges
 from napari_rpsnn.checks import check_guide, check_pair, count_infinite, refuse_alpha, refuse_infinite
+from napari_rpsnn.facts import Facts, Plan
 from napari_rpsnn.fusion import Result
 from napari_rpsnn.intensity import IntensityRange
 from napari_rpsnn.layout import Layout
@@ -54,10 +55,10 @@ def lazy_fuse(
     layout = Layout.of(a.shape, channel_axis, guide_channel)
     fuser = Fuser.choose(layout, model, device, precision, tile, method)
     sources0, sources1 = layout.pictures(a), layout.pictures(b)
-    ranges = _ranges(sources0, sources1, layout, names)
+    plans = _plans(sources0, sources1, layout, names)
     colours = slice(3 if layout.alpha else None)
     result, decisions = fuser.fuse(
-        sources0[..., colours], sources1[..., colours], lambda where: (ranges.name, *where), [ranges]
+        sources0[..., colours], sources1[..., colours], lambda where: (plans.name, *where), [plans]
     )
     if layout.alpha:
         result = da.concatenate([result, sources0[..., 3:]], -1)
@@ -111,8 +112,8 @@ def _as_dask(image: Any, name: str) -> da.Array:
     return array
 
 
-def _ranges(images0: da.Array, images1: da.Array, layout: Layout, names: tuple[str, str]) -> da.Array:
-    """The `IntensityRange` of each pair of pictures, as the blocks of an array; checks the values on the way."""
+def _plans(images0: da.Array, images1: da.Array, layout: Layout, names: tuple[str, str]) -> da.Array:
+    """The `Plan` of each pair of pictures, as the blocks of an array; checks the values on the way."""
     first, second = (by_picture(apart(image, "napari-rpsnn")) for image in (images0, images1))
     second = second.rechunk(first.chunks)
     token = tokenize(first, second, layout, names)
@@ -121,33 +122,19 @@ def _ranges(images0: da.Array, images1: da.Array, layout: Layout, names: tuple[s
         for key in np.ndindex(*first.numblocks[:-1])
     }
     looked = layer("rpsnn-facts", token, blocks, [first, second], first.chunks[:-1], object)
-    ranges = {
+    plans = {
         where: (
-            partial(_range, names=names),
+            partial(Plan.of, names=names),
             [(looked.name, *where, *place) for place in np.ndindex(*looked.numblocks[-2:])],
         )
         for where in np.ndindex(*first.shape[:-3])
     }
-    return layer("rpsnn-range", token, ranges, [looked], first.chunks[:-3], object)
+    return layer("rpsnn-plan", token, plans, [looked], first.chunks[:-3], object)
 
 
-def _facts(block0: NDArray[Any], block1: NDArray[Any], layout: Layout) -> tuple[Any, ...]:
-    """The ends of what the network is to see of a block, and how many values of it are not as they ought to be."""
-    infinite = count_infinite(block0), count_infinite(block1)
-    differing = 0
-    if layout.alpha:
-        differing = int(np.count_nonzero(block0[..., 3] != block1[..., 3]))
-        block0, block1 = block0[..., :3], block1[..., :3]
-    ends = [end for block in map(layout.seen, (block0, block1)) for end in (block.min(), block.max())]
-    return ends, *infinite, differing
-
-
-def _range(facts: Sequence[tuple[Any, ...]], names: tuple[str, str]) -> IntensityRange:
-    ends, infinite0, infinite1, differing = zip(*facts, strict=True)
-    for name, counts in zip(names, (infinite0, infinite1), strict=True):
-        refuse_infinite(sum(counts), name)
-    refuse_alpha(sum(differing), names)
-    return IntensityRange.of(end for some in ends for end in some)
+def _facts(block0: NDArray[Any], block1: NDArray[Any], layout: Layout) -> Facts:
+    leading = (0,) * (block0.ndim - 3)
+    return Facts.of(block0[leading], block1[leading], layout)
 
 
 def _survey(stack: Sequence[da.Array], fuser: Fuser) -> Delayed:
@@ -208,7 +195,7 @@ def _merged(
             continue
         image1, index1 = pile.pop()
         image0, index0 = pile.pop()
-        image, share = fuser.fuse(image0, image1, lambda _: values, stay=STAY)
+        image, share = fuser.fuse(image0, image1, lambda _: Plan(values), stay=STAY)
         pile.append((image, 0 if share is None else da.where(share >= 0.5, index0, index1)))
     image, index = pile.pop()
     if not isinstance(index, da.Array):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import platform
 import sys
@@ -10,13 +11,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 
-#: The libraries, as long as they are loaded by one thread.
+#: Held while torch is imported. One thread at a time: the loader of libraries has a lock of its own, and a thread that
+#: waits for it while it imports keeps the interpreter locked as well.
 _LOADING = Lock()
 
 
 def available_devices() -> dict[str, str]:
     """Return what `fuse` takes as `device` on this machine, and what to call each: the CPU last."""
-    preload_torch()
+    import_torch()
     import torch
 
     names = {f"cuda:{i}": f"CUDA: {torch.cuda.get_device_name(i)}" for i in range(torch.cuda.device_count())}
@@ -26,20 +28,31 @@ def available_devices() -> dict[str, str]:
     return names | {"cpu": f"CPU: {processor}, {torch.get_num_threads()} threads"}
 
 
-def preload_torch() -> None:
-    """Load torch's libraries in this thread while others run.
+def import_torch() -> None:
+    """Import torch in this thread while others run, a window's for example.
 
-    ``import torch`` does the same with the interpreter locked: a window stands still for a quarter of a second then,
-    of which this leaves a twentieth. Where it does not work, the import does it all as ever.
+    The plain import keeps them waiting. First it loads its libraries with the interpreter locked, a quarter of a
+    second, of which loading them ahead leaves a twentieth. Then it makes so many objects that Python looks for garbage
+    among all there are, several times, as long again each time. What an import makes is no garbage, so that waits.
     """
-    # One thread at a time: the loader of libraries has a lock of its own, and a thread that waits for it while it
-    # imports keeps the interpreter locked as well.
     with _LOADING:
-        if "torch" not in sys.modules:
-            _load_libraries()
+        if "torch" in sys.modules:
+            return
+        _load_libraries()
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            import torch  # noqa: F401
+        finally:
+            # Together they make all objects old ones, which are looked at the next time when there are many new ones.
+            gc.freeze()
+            gc.unfreeze()
+            if collecting:
+                gc.enable()
 
 
 def _load_libraries() -> None:
+    """Load torch's libraries, unlocked; where it does not work, the import does it as ever."""
     spec = find_spec("torch")
     if os.name != "posix" or spec is None or spec.origin is None:
         return

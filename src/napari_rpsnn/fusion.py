@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_rpsnn.checks import check_alpha, check_finite, check_guide, check_pair
-from napari_rpsnn.intensity import IntensityRange
-from napari_rpsnn.layout import Layout
+from napari_rpsnn.checks import check_finite, check_guide, check_pair
+from napari_rpsnn.facts import Facts, Plan
+from napari_rpsnn.layout import WHOLE, Layout
+from napari_rpsnn.picture import Picture
+from napari_rpsnn.tiling import split_image
 
 if TYPE_CHECKING:
     from napari_rpsnn.weights import ModelLike
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 Method = Literal["decision", "regression"]
 Registration = Literal["translation", "similarity", "affine"]
 Value = TypeVar("Value")
+
+#: Side in pixels of the windows in which images are looked at before they are fused.
+FACTS_PX = 1024
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ class Result:
     image : ndarray
         The all-in-focus image.
     map : ndarray or None
-        Of two images: the decision map, float32, how much of the first one is in each pixel. None by regression.
+        Of two images, where asked for: the decision map, float32, how much of the first one is in each pixel.
     index : ndarray or None
         Of a stack: the plane that each pixel comes from, uint16. None by regression.
     height : ndarray or None
@@ -147,7 +152,6 @@ def fuse(
         If shapes or dtypes differ, an image is empty or holds NaN or infinity, or an option is not one of the above.
     FileNotFoundError
         If `model` names no bundled model and no file.
-
     ModuleNotFoundError
         If `register` is given and SimpleITK is not installed.
 
@@ -155,7 +159,8 @@ def fuse(
     -----
     The images must be registered: R-PSNN compares them pixel by pixel. For the network, each pair of pictures is
     brought to [0, 1] with one scale and one offset for both, so that a constant added to both, or a factor, does the
-    same to the result. Grey is three equal channels to it.
+    same to the result. Grey is three equal channels to it. The brighter picture goes into its first branch, so that the
+    order of the two makes no difference unless their means are equal.
 
     By decision, a pixel is one of the sources' own, in its full bit depth, but for a strip of up to ten pixels on each
     side of an outline of the decision map, where both are blended. By regression, values are the network's, held
@@ -165,6 +170,8 @@ def fuse(
     computed twice, first for the range of their values. What cannot be fused because of its values is refused when it
     is computed. With a client of `dask.distributed` its workers do the work; model, precision and tile are chosen here
     and now, the device, if it is "auto" or "cuda", by each worker.
+
+    Images that are no NumPy arrays (memory map, zarr) are read by tile, never as a whole unless `register` is given.
 
     A result depends on the images, the options, the weights and the device, and on nothing else.
 
@@ -193,8 +200,7 @@ def fuse(
     >>> bool(from_near[:, :50].mean() > 0.9), bool(from_near[:, -50:].mean() < 0.1)
     (True, True)
     """
-    if return_map and method == "regression":
-        raise ValueError("return_map: expected method='decision', got 'regression', which decides for no source")
+    _check_map(return_map, method)
     options: dict[str, Any] = {
         "channel_axis": channel_axis,
         "guide_channel": guide_channel,
@@ -210,7 +216,7 @@ def fuse(
 
         result = lazy_fuse(image0, image1, **options)
     else:
-        result = drain(iter_fuse(image0, image1, **options))
+        result = drain(iter_fuse(image0, image1, return_map=return_map, **options))
     return (result.image, result.map) if return_map else result.image
 
 
@@ -237,12 +243,14 @@ def iter_fuse(
     guide_channel: int | Sequence[int] | None = None,
     method: str = "decision",
     register: str | None = None,
+    return_map: bool = False,
     model: ModelLike = "auto",
     device: str = "auto",
     precision: str = "auto",
     tile: int | str = "auto",
 ) -> Generator[Progress, None, Result]:
     """`fuse`, as a generator: yields a `Progress` before the first and after every tile, returns a `Result`."""
+    _check_map(return_map, method)
     a, b = (_as_array(x) for x in (image0, image1))
     names = ("image0", "image1")
     check_pair(a, b, names)
@@ -255,31 +263,41 @@ def iter_fuse(
 
     engine = Engine.choose(model, device, precision, tile, method)
     result = np.empty(a.shape, a.dtype)
-    decisions, decision_of = layout.new_map(a.shape, np.float32) if method == "decision" else (None, None)
+    decisions, decision_of = layout.new_map(a.shape, np.float32) if return_map else (None, None)
     target = layout.pictures(result)
     *pictures, rows, columns, _ = target.shape
     total = engine.steps(rows, columns) * int(np.prod(pictures))
     done = 0
     yield Progress(done, total)
     for index in np.ndindex(*pictures):
-        # Whatever holds the images (memory map, zarr, dask) is read one picture at a time.
-        first, second = (layout.read(x, index) for x in (a, b))
-        for name, image, picture in zip(names, (a, b), (first, second), strict=True):
-            if not isinstance(image, np.ndarray):
-                check_finite(picture, name)
-        fused = target[index]
-        if layout.alpha:
-            check_alpha(first[..., 3], second[..., 3], names)
-            fused[..., 3] = first[..., 3]
-            first, second, fused = (x[..., :3] for x in (first, second, fused))
+        # Whatever holds the images (memory map, zarr, dask) is read window by window.
+        pair: tuple[Any, Any] = Picture(a, layout, index), Picture(b, layout, index)
         if register is not None:
-            second = _registered(first, second, register, layout)
-        values = IntensityRange.of((layout.seen(first), layout.seen(second)))
+            pair = _registered(*pair, register, names)
+        elif len(engine.tiles(rows, columns)) == 1:
+            pair = pair[0][WHOLE], pair[1][WHOLE]
+        facts = []
+        for place in split_image(rows, columns, FACTS_PX, halo=0):
+            part0, part1 = (picture[place.write] for picture in pair)
+            facts.append(Facts.of(part0, part1, layout))
+            if layout.alpha:
+                target[index][place.write][..., 3] = part0[..., 3]
+            yield Progress(done, total)
+        plan = Plan.of(facts, names)
+        first, second = plan.first((_colours(pair[0], layout), _colours(pair[1], layout)))
         decision = None if decision_of is None else decision_of[index]
-        for note in engine.fuse(first, second, values, fused, decision, layout.seen):
+        fused = _colours(target[index], layout)
+        for note in engine.fuse(first, second, plan.values, fused, decision, layout.seen):
             done = min(done + (note is None), total)
             yield Progress(done, total, note)
+        if decision is not None and plan.swapped:
+            np.subtract(1, decision, out=decision)
     return Result(result, map=decisions)
+
+
+def _check_map(return_map: bool, method: str) -> None:
+    if return_map and method == "regression":
+        raise ValueError("return_map: expected method='decision', got 'regression', which decides for no source")
 
 
 def _as_array(image: Any) -> Any:
@@ -287,9 +305,22 @@ def _as_array(image: Any) -> Any:
     return image if hasattr(image, "shape") and hasattr(image, "dtype") else np.asarray(image)
 
 
-def _registered(fixed: NDArray[Any], moving: NDArray[Any], kind: str, layout: Layout) -> NDArray[Any]:
-    """`moving` where it lies on `fixed`, and `fixed` where it has no data."""
+def _colours(picture: Any, layout: Layout) -> Any:
+    """A picture without its alpha, if it has one."""
+    if isinstance(picture, Picture):
+        return picture.colours
+    return picture[..., :3] if layout.alpha else picture
+
+
+def _registered(fixed: Any, moving: Any, kind: str, names: tuple[str, str]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Both pictures whole, the colours of the second where they lie on the first: the first where it has no data."""
     from napari_rpsnn.registration import estimate, warp
 
-    warped, valid = warp(moving, estimate(layout.grey(fixed), layout.grey(moving), kind))
-    return np.where(valid[..., None], warped, fixed)
+    layout = fixed.layout
+    whole = fixed[WHOLE], moving[WHOLE].copy()
+    for picture, name in zip(whole, names, strict=True):
+        check_finite(picture, name)
+    colours0, colours1 = (_colours(picture, layout) for picture in whole)
+    warped, valid = warp(colours1, estimate(layout.grey(colours0), layout.grey(colours1), kind))
+    colours1[...] = np.where(valid[..., None], warped, colours0)
+    return whole

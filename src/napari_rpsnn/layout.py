@@ -9,6 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+Window = tuple[slice, slice]
+
+#: All rows and columns of a picture.
+WHOLE: Window = (slice(None), slice(None))
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -71,14 +76,14 @@ class Layout:
         """View of `(..., rows, columns)`, one map for each picture, as what `new_map` returns first."""
         return maps if self.joined or self.channel_axis is None else np.moveaxis(maps, 0, self.channel_axis)
 
-    def key(self, where: tuple[int, ...], ndim: int) -> list[Any]:
-        """Index of picture `where` in images of `ndim` axes."""
+    def key(self, where: tuple[int, ...], ndim: int, window: Window = WHOLE) -> list[Any]:
+        """Index of a window of picture `where` in images of `ndim` axes."""
         apart = None if self.channel_axis is None else self.channel_axis % ndim
-        leading = [axis for axis in range(ndim) if axis != apart][:-2]
+        *leading, row_axis, column_axis = (axis for axis in range(ndim) if axis != apart)
         if apart is not None and not self.joined:
             leading.insert(0, apart)
         key: list[Any] = [slice(None)] * ndim
-        for axis, i in zip(leading, where, strict=True):
+        for axis, i in zip((*leading, row_axis, column_axis), (*where, *window), strict=True):
             key[axis] = i
         return key
 
@@ -90,10 +95,10 @@ class Layout:
         behind = ndim - 1 - self.channel_axis % ndim
         return np.moveaxis(part, -1 - min(behind, 2), -1)
 
-    def read(self, images: Any, where: tuple[int, ...]) -> NDArray[Any]:
-        """Picture `where` of whatever holds the images; nothing else is read."""
+    def read(self, images: Any, where: tuple[int, ...], window: Window = WHOLE) -> NDArray[Any]:
+        """Window of picture `where` of whatever holds the images; nothing else is read."""
         ndim = len(images.shape)
-        picture: NDArray[Any] = self.picture(np.asarray(images[tuple(self.key(where, ndim))]), ndim)
+        picture: NDArray[Any] = self.picture(np.asarray(images[tuple(self.key(where, ndim, window))]), ndim)
         return picture
 
     def new_map(self, shape: tuple[int, ...], dtype: Any) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -74,7 +74,7 @@ class Engine:
 
         Parameters
         ----------
-        image0, image1 : ndarray of shape `(rows, columns, channels)`
+        image0, image1 : ndarray of shape `(rows, columns, channels)`, or Picture
         values : IntensityRange
             Of what the network is to see of both pictures, or of the whole stack they are from.
         result : ndarray

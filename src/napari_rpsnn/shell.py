@@ -258,7 +258,8 @@ def _fuse(job: Job, stack: Stack, args: argparse.Namespace, lazy: bool) -> tuple
     from napari_rpsnn.stack import iter_fuse_stack
 
     if stack.other is not None:
-        steps = iter_fuse(stack.image.data[...], stack.other.data[...], **options, **where)
+        mapped = args.method == "decision"
+        steps = iter_fuse(stack.image.data[...], stack.other.data[...], return_map=mapped, **options, **where)
     else:
         if job.height:
             given = args.plane_spacing

@@ -90,6 +90,8 @@ class Task:
         if self._is_stack:
             options |= {"order": self.choices.order, "height": self.choices.height_map and self.choices.decides}
             options["plane_spacing"] = self.plane_spacing
+        else:
+            options["return_map"] = self.choices.decision_map and self.choices.decides
         return options
 
     def _steps(self, model: str) -> Steps:
@@ -107,7 +109,7 @@ class Task:
 
         layers = [NewLayer(result.image, self.sources.attributes | {"metadata": {METADATA: said}})]
         last = self.sources.planes - 1
-        if self.choices.decision_map and result.map is not None:
+        if result.map is not None:
             layers.append(make(result.map, "decision map", 0, 1, "viridis"))
         if self.choices.index_map and result.index is not None:
             layers.append(make(result.index, "plane index", 0, last, "viridis"))
