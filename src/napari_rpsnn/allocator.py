@@ -14,7 +14,7 @@ import sys
 from functools import cache
 
 # mallopt's parameters, from glibc's malloc.h.
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8
 #: Blocks up to this size come from the heap. Larger ones are rare enough not to matter.
 _LARGEST_BLOCK = 1 << 30
 #: The heaps of threads have 64 MB each, and one that falls empty is given back unless more than that is asked to stay.
@@ -34,6 +34,8 @@ def keep_freed() -> None:
     libc.mallopt(_MMAP_THRESHOLD, _LARGEST_BLOCK)
     libc.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
     libc.mallopt(_TOP_PAD, _THREAD_HEAP)
+    # New threads share a heap: what one has freed, the next one takes.
+    libc.mallopt(_ARENA_MAX, 1)
 
 
 def give_back() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from napari.qt.threading import GeneratorWorker, create_worker
 
-from napari_rpsnn.allocator import give_back
+from napari_rpsnn.allocator import give_back, keep_freed
 from napari_rpsnn.devices import import_torch
 from napari_rpsnn.fusion import Progress
 from napari_rpsnn.task import NewLayer, Task
@@ -59,6 +59,7 @@ class Run:
 
     def start(self) -> None:
         """Begin in a thread of its own."""
+        keep_freed()  # a new thread then shares the heap; the engine asks for it too late, in that thread
         self.worker.start()
 
     def cancel(self) -> None:

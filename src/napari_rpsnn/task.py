@@ -23,7 +23,7 @@ Steps = Generator[Progress, None, Result]
 #: Key of a result's metadata.
 METADATA = "napari-rpsnn"
 #: Seconds between reports, and between previews: a window needs no more, and each costs it time.
-REPORT_S, PREVIEW_S = 0.25, 1.0
+REPORT_S, PREVIEW_S = 0.5, 1.0
 
 
 @dataclass(frozen=True)
