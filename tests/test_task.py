@@ -8,7 +8,7 @@ from napari_rpsnn.fusion import Preview, Progress, Result, drain, fuse
 from napari_rpsnn.layers import Sources
 from napari_rpsnn.layout import Layout
 from napari_rpsnn.stack import fuse_stack
-from napari_rpsnn.task import PREVIEW_S, Task, _now_and_then
+from napari_rpsnn.task import PREVIEW_S, REPORT_S, Task, _now_and_then
 
 
 def pair_of(near, far):
@@ -71,5 +71,5 @@ def test_few_reports_pass_and_all_notes(monkeypatch):
     passed = list(_now_and_then(steps(), notes))
     assert notes == ["halved"]
     assert any(report.note == "halved" for report in passed)
-    assert 35 < len(passed) < 45  # 10 seconds
+    assert abs(len(passed) - 10 / REPORT_S) < 5  # 10 seconds
     assert len([report for report in passed if report.preview]) in range(8, int(10 / PREVIEW_S) + 2)
