@@ -1,11 +1,11 @@
 """PSNR of both methods on held-out pictures, by kind of defocus, beside two baselines.
 
-    python benchmarks/quality.py FOLDER
+    python benchmarks/quality.py FOLDER [MODEL ...]
 
-FOLDER holds sharp images, as for `napari-rpsnn-train`. The pictures that training holds out of it are used: 128 pairs of
-each kind, 192x192 pixels, but for pairs of two equal images. Prints a Markdown table of two figures in dB: the mean of
-the pairs' PSNR, where no error at all counts as 68 dB, and the PSNR of their mean square error, which the worst pairs
-decide.
+FOLDER holds sharp images, as for `napari-rpsnn-train`. Of the pictures that training holds out, 128 pairs of each kind
+are made, 192x192 pixels, and those of two equal images left out. Prints a Markdown table of two figures in dB: the mean
+of the pairs' PSNR, where no error counts as 68 dB, and the PSNR of their mean square error, which the worst pairs
+decide. MODEL is the bundled models, if none is named.
 """
 
 from __future__ import annotations
@@ -22,14 +22,6 @@ from napari_rpsnn.data import PairMaker
 from napari_rpsnn.demo import average, sharper_source
 from napari_rpsnn.pictures import read_pictures, split_pictures
 
-METHODS = {
-    "plain average": average,
-    "sharper source": sharper_source,
-} | {
-    f"`{model}`, {method}": partial(fuse, channel_axis=-1, model=model, method=method)
-    for model in ("rpsnn-lite", "rpsnn")
-    for method in ("regression", "decision")
-}
 #: Of eight pairs. Pairs differ so much that the mean of a few of them says little.
 BATCHES = 16
 #: Stands for no error at all.
@@ -46,22 +38,27 @@ def to_image(patch: torch.Tensor) -> np.ndarray:
     return np.rint(patch.permute(1, 2, 0).numpy() * 255).astype(np.uint8)
 
 
-def main(folder: str) -> None:
+def main(folder: str, *models: str) -> None:
     """Measure and print."""
+    methods = {"plain average": average, "sharper source": sharper_source} | {
+        f"`{model}`, {method}": partial(fuse, channel_axis=-1, model=model, method=method)
+        for model in models or ("rpsnn-lite", "rpsnn")
+        for method in ("regression", "decision")
+    }
     _, held_out = split_pictures(read_pictures(folder))
     print("| method | geometric | fluorescence | brightfield |\n|---|---|---|---|")
-    scores: dict[str, list[str]] = {name: [] for name in METHODS}
+    scores: dict[str, list[str]] = {name: [] for name in methods}
     for kind in ("geometric", "fluorescence", "brightfield"):
         maker = PairMaker(held_out, crop=192, kinds={kind: 8}, seed=2)
-        values: dict[str, list[float]] = {name: [] for name in METHODS}
+        values: dict[str, list[float]] = {name: [] for name in methods}
         for step in range(BATCHES):
             batch = maker.batch(step)
             for near, far, sharp in zip(*(map(to_image, x) for x in (batch.near, batch.far, batch.sharp)), strict=True):
                 if np.abs(near.astype(int) - far).mean() < 1:
                     continue
-                for name, method in METHODS.items():
+                for name, method in methods.items():
                     values[name].append(mean_squared_error(sharp, method(near, far)))
-        for name in METHODS:
+        for name in methods:
             errors = np.maximum(values[name], LEAST_ERROR)
             scores[name].append(f"{np.mean(psnr(errors)):.2f} / {psnr(np.mean(errors)):.2f}")
     for name, row in scores.items():
