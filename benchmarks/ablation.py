@@ -22,8 +22,8 @@ from torch import Tensor
 
 from napari_rpsnn import training
 from napari_rpsnn.config import TrainConfig
-from napari_rpsnn.fusion import drain
 from napari_rpsnn.pictures import read_pictures, split_pictures
+from napari_rpsnn.reports import drain
 from napari_rpsnn.validation import Validation
 from napari_rpsnn.weights import load_model
 

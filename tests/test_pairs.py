@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from napari_rpsnn import fuse, inference
-from napari_rpsnn.fusion import drain, iter_fuse
+from napari_rpsnn.fusion import iter_fuse
+from napari_rpsnn.reports import drain
 
 
 @pytest.fixture

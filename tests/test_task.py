@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from napari_rpsnn.choices import Choices
-from napari_rpsnn.fusion import Preview, Progress, Result, drain, fuse
+from napari_rpsnn.fusion import fuse
 from napari_rpsnn.layers import Sources
 from napari_rpsnn.layout import Layout
+from napari_rpsnn.reports import Preview, Progress, Result, drain
 from napari_rpsnn.stack import fuse_stack
 from napari_rpsnn.task import PREVIEW_S, REPORT_S, Task, _now_and_then
 

@@ -10,10 +10,11 @@ import pytest
 
 pytest.importorskip("napari", reason="napari is not in this environment")
 
-from napari_rpsnn.fusion import Progress, fuse
+from napari_rpsnn.fusion import fuse
 from napari_rpsnn.layout import WHOLE, Layout
 from napari_rpsnn.models import FOLDER
 from napari_rpsnn.provenance import sha256
+from napari_rpsnn.reports import Progress
 
 
 def add_pair(viewer, near, far, **attributes):

@@ -11,7 +11,7 @@ from napari.qt.threading import GeneratorWorker, create_worker
 
 from napari_rpsnn.allocator import give_back, keep_freed
 from napari_rpsnn.devices import import_torch
-from napari_rpsnn.fusion import Progress
+from napari_rpsnn.reports import Progress
 from napari_rpsnn.task import NewLayer, Task
 
 LOG = logging.getLogger("napari_rpsnn")

@@ -24,10 +24,10 @@ from napari_rpsnn.blocks import Fuser, Where, apart, by_picture, layer, window
 from napari_rpsnn.cascade import STAY, merges
 from napari_rpsnn.checks import check_guide, check_pair, count_infinite, refuse_alpha, refuse_infinite
 from napari_rpsnn.facts import Facts, Plan
-from napari_rpsnn.fusion import Result
 from napari_rpsnn.intensity import IntensityRange
 from napari_rpsnn.layout import Layout
 from napari_rpsnn.planes import Planes
+from napari_rpsnn.reports import Result
 from napari_rpsnn.survey import Strip, Survey, sample_windows, strip_rows, survey_strip
 from napari_rpsnn.weights import ModelLike
 from napari_rpsnn.workers import Recipe

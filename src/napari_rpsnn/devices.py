@@ -45,8 +45,9 @@ def import_torch() -> None:
             import torch  # noqa: F401
         finally:
             # Together they make all objects old ones, which are looked at the next time when there are many new ones.
-            gc.freeze()
-            gc.unfreeze()
+            if not gc.get_freeze_count():  # else somebody has frozen some on purpose
+                gc.freeze()
+                gc.unfreeze()
             if collecting:
                 gc.enable()
 

@@ -14,7 +14,7 @@ from napari.utils.notifications import show_error, show_info
 from napari_rpsnn.background import LOG, Run
 from napari_rpsnn.choices import Remaining, duration
 from napari_rpsnn.form import Form
-from napari_rpsnn.fusion import Preview, Progress
+from napari_rpsnn.reports import Preview, Progress
 from napari_rpsnn.settings import remember
 from napari_rpsnn.task import NewLayer, Task
 

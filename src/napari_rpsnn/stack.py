@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_rpsnn.checks import check_guide
-from napari_rpsnn.fusion import Method, Preview, Progress, Registration, Result, drain, is_dask
+from napari_rpsnn.fusion import Method, Registration, is_dask
 from napari_rpsnn.planes import Planes
+from napari_rpsnn.reports import Preview, Progress, Result, drain
 
 if TYPE_CHECKING:
     from napari_rpsnn.weights import ModelLike

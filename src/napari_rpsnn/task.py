@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from napari_rpsnn.choices import Choices
-from napari_rpsnn.fusion import Preview, Progress, Result, iter_fuse
+from napari_rpsnn.fusion import iter_fuse
 from napari_rpsnn.layers import Sources
 from napari_rpsnn.models import model_path
 from napari_rpsnn.provenance import record, sha256, versions
+from napari_rpsnn.reports import Preview, Progress, Result
 from napari_rpsnn.stack import iter_fuse_stack
 
 Steps = Generator[Progress, None, Result]
