@@ -4,9 +4,11 @@
 
 A timer that is due every 5 ms runs in the real window, from before *Fuse* is pressed until the new layer is drawn; the
 gaps between its calls, less those 5 ms, are the stalls of the event loop. Those in which napari adds and draws the new
-layer are given apart, beside what napari needs to add the same picture while nothing else goes on. In turns with it the
-same pair is fused by `fuse` in a process of its own, as from a script: OpenMP keeps threads for each thread that calls
-it, and those of a second one in the same process would make both slower.
+layer are given apart, beside what napari needs to add the same picture while nothing else goes on.
+
+In turns with it the pair is fused in the window without that timer, which takes time itself, and by `fuse` in a process
+of its own, as from a script: OpenMP keeps threads for each thread that calls it, and those of a second one in the same
+process would make both slower. These two are compared.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ from scipy.ndimage import gaussian_filter
 from napari_rpsnn import fuse
 
 TICK_S = 0.005
+#: Seconds between looks at whether a run has ended.
+LOOK_S = 0.1
 #: A layer that was added is drawn within this time.
 DRAWN_S = 0.3
 
@@ -82,22 +86,28 @@ def wait(condition: Any, limit_s: float = 600) -> None:
             loop.exit(1)
 
     watch.timeout.connect(look)
-    watch.start(int(1000 * TICK_S))
+    watch.start(int(1000 * LOOK_S))
     if loop.exec():
         sys.exit("It did not come to an end.")
 
 
-def run_in_window(viewer: napari.Viewer, widget: Any) -> tuple[float, list[float], float]:
-    """Seconds of the worker and stalls, from before the button is pressed until the layer is drawn."""
+def run_in_window(viewer: napari.Viewer, widget: Any) -> float:
+    """Seconds of the worker; the layer is removed again."""
     count = len(viewer.layers)
-    stalls = Stalls()
-    viewer.layers.events.inserted.connect(stalls.mark)
     widget.fuse_button.native.click()
     wait(lambda: len(viewer.layers) > count and widget.fuse_button.enabled)
     rest(0.5)
-    gaps, adding = stalls.stop()
+    seconds: float = viewer.layers.pop().metadata["napari-rpsnn"]["seconds"]
+    return seconds
+
+
+def watch_window(viewer: napari.Viewer, widget: Any) -> tuple[list[float], float]:
+    """Stalls of a run, from before the button is pressed until the layer is drawn."""
+    stalls = Stalls()
+    viewer.layers.events.inserted.connect(stalls.mark)
+    run_in_window(viewer, widget)
     viewer.layers.events.inserted.disconnect(stalls.mark)
-    return viewer.layers.pop().metadata["napari-rpsnn"]["seconds"], gaps, adding
+    return stalls.stop()
 
 
 def add_alone(viewer: napari.Viewer, image: Any) -> float:
@@ -144,17 +154,17 @@ def main() -> None:
     script = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
     for number in range(args.repeat + 1):
         # The first run of each loads the network; its time does not count.
-        seconds, gaps, adding = run_in_window(viewer, widget)
+        gaps, adding = watch_window(viewer, widget)
         alone = add_alone(viewer, near)
         worst = ", ".join(f"{1000 * gap:.0f}" for gap in gaps[-5:])
         print(
             f"Run {number}: stalls of {1000 * np.median(gaps):.1f} ms (median), {worst} ms (worst five); "
             f"adding the layer {1000 * adding:.0f} ms, alone {1000 * alone:.0f} ms."
         )
-        taken = script.submit(run_in_script, near, far).result()
+        seconds = run_in_window(viewer, widget), script.submit(run_in_script, near, far).result()
         if number:
-            windows.append(seconds)
-            scripts.append(taken)
+            windows.append(seconds[0])
+            scripts.append(seconds[1])
     ratio = np.median(windows) / np.median(scripts)
     print(f"Worker {np.median(windows):.2f} s, `fuse` {np.median(scripts):.2f} s: {100 * (ratio - 1):+.1f} %.")
     script.shutdown()

@@ -11,6 +11,8 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 # mallopt's parameters, from glibc's malloc.h.
@@ -19,6 +21,10 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8
 _LARGEST_BLOCK = 1 << 30
 #: The heaps of threads have 64 MB each, and one that falls empty is given back unless more than that is asked to stay.
 _THREAD_HEAP = 80 << 20
+#: In the word before a block, from glibc's malloc.c: the block is from the heap of a thread.
+_OF_THREAD_HEAP = 4
+#: Threads that are tried; a process has about as many heaps as it has threads, at most eight for each processor.
+_MOST_TRIES = 64
 
 
 @cache
@@ -42,6 +48,41 @@ def give_back() -> None:
     """Return what is kept but not in use to the system."""
     if (libc := _glibc()) is not None:
         libc.malloc_trim(0)
+
+
+def first_heap_thread(initializer: Callable[[], object]) -> ThreadPoolExecutor:
+    """Return an executor of one thread that uses the process's first heap.
+
+    Only that one grows without bounds, and so can keep all that is freed. In a script there is no other. In a window,
+    threads of Qt, OpenGL and others have made more, and a new thread takes any of them.
+
+    Parameters
+    ----------
+    initializer : callable
+        The thread's first work.
+    """
+    others: list[ThreadPoolExecutor] = []
+    while True:
+        executor = ThreadPoolExecutor(1, initializer=initializer)
+        if executor.submit(_uses_first_heap).result() or len(others) == _MOST_TRIES:
+            break
+        others.append(executor)  # while its thread lives, the next one gets another heap
+    for other in others:
+        other.shutdown()
+    return executor
+
+
+def _uses_first_heap() -> bool:
+    """Whether this thread does, as far as can be known."""
+    libc = _glibc()
+    if libc is None:
+        return True
+    libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, (ctypes.c_size_t,)
+    libc.free.argtypes = (ctypes.c_void_p,)
+    block = libc.malloc(1 << 16)  # smaller ones may come from what the thread has freed
+    word = ctypes.c_size_t.from_address(block - ctypes.sizeof(ctypes.c_size_t)).value
+    libc.free(block)
+    return not word & _OF_THREAD_HEAP
 
 
 def _glibc() -> ctypes.CDLL | None:

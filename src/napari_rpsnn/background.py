@@ -70,6 +70,7 @@ class Run:
         """Stop, and call nobody any more: the panel is gone."""
         for signal in (self.worker.yielded, self.worker.returned, self.worker.finished):
             signal.disconnect()
+        self.worker.finished.connect(give_back)
         self.worker.quit()
 
     def _report(self, progress: Progress) -> None:
@@ -112,8 +113,6 @@ def _guarded(task: Task) -> Generator[Progress, None, list[NewLayer] | Failure]:
     except Exception as error:
         LOG.exception("The fusion of %s failed", " and ".join(task.sources.names))
         return Failure(error)
-    finally:
-        give_back()  # a window stays open for hours: it is not to keep the memory of a tile
 
 
 def _drive(steps: Generator[Progress, None, Any]) -> Generator[Progress, None, Any]:

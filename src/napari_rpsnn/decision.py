@@ -132,7 +132,7 @@ def compose(image0: NDArray[Any], image1: NDArray[Any], decision: Picture) -> ND
         values = IntensityRange.of((image0[window], image1[window]))
         unit1 = values.to_unit(image1[window])
         unit = unit1 + _blend(values.to_unit(image0[window]) - unit1, [s[window] for s in shares])
-        mixed = values.from_unit(unit, result.dtype)[rows - window[0].start, columns - window[1].start]
+        mixed = values.from_unit(unit[rows - window[0].start, columns - window[1].start], result.dtype)
         ends = image0[rows, columns], image1[rows, columns]
         result[rows, columns] = np.clip(mixed, np.minimum(*ends), np.maximum(*ends))
     return result

@@ -19,6 +19,7 @@ import psutil
 import torch
 from numpy.typing import NDArray
 
+from napari_rpsnn.allocator import first_heap_thread
 from napari_rpsnn.network import HALO, RPSNN
 from napari_rpsnn.tiling import Tile
 from napari_rpsnn.weights import ModelLike
@@ -118,14 +119,15 @@ def iter_tiles(
         The tile, the network's image of the window that was read, and what was read.
     """
     device = next(network.parameters()).device
-    with ThreadPoolExecutor(1) as reader:
+    # A new thread does not know how many threads the user wants torch to have before it asks.
+    with ThreadPoolExecutor(1) as reader, first_heap_thread(torch.get_num_threads) as engine:
         readings = (reader.submit(read, tile.read) for tile in tiles)  # begun when asked for
         ahead = deque(islice(readings, 1))
         for tile in tiles:
             windows = ahead.popleft().result()
             ahead.extend(islice(readings, 1))
             image0, image1 = (_to_tensor(window, device) for window in windows)
-            yield tile, _run(network, image0, image1, dtype), windows
+            yield tile, engine.submit(_run, network, image0, image1, dtype).result(), windows
 
 
 def _to_tensor(window: NDArray[np.floating], device: torch.device) -> torch.Tensor:

@@ -38,6 +38,9 @@ class IntensityRange:
     def to_unit(self, image: NDArray[Any]) -> NDArray[np.float32]:
         """Map `image` linearly to float32 in [0, 1]."""
         above: NDArray[Any]
+        if image.dtype.kind in "ui" and image.dtype.itemsize <= 2:
+            # float32 holds these values and their differences, and its quotient is the rounded one of float64.
+            return (image.astype(np.float32) - np.float32(self.low)) / np.float32(self._span)
         if image.dtype.kind == "f":
             above = image.astype(np.float64) - self.low
         else:

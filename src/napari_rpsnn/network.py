@@ -58,6 +58,23 @@ class ConvBlock(nn.Module):
         return y
 
 
+class NarrowConvBlock(ConvBlock):
+    """The same for few output channels: each row of the kernel has its own, and they are added where they belong.
+
+    Processors compute 16 channels at a time, and more: three of them take as long as the 21 of seven rows.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.get_parameter("conv.0.weight")
+        c_out, c_in, size, _ = weight.shape
+        parts = F.conv2d(x, weight.permute(2, 0, 1, 3).reshape(-1, c_in, 1, size), padding=(0, size // 2))
+        parts = F.pad(parts, (0, 0, size // 2, size // 2))
+        y = parts[:, :c_out, : x.shape[2]].clone()
+        for i in range(1, size):
+            y.add_(parts[:, i * c_out : (i + 1) * c_out, i : i + x.shape[2]])
+        return _activate(y)
+
+
 class ResidualBlock(nn.Module):
     """``x + conv(LeakyReLU(conv(x)))``, nothing after the sum."""
 
@@ -160,7 +177,7 @@ class RPSNN(nn.Module):
             ConvBlock(2 * width, width, 3),
             *(ResidualBlock(width) for _ in range(4)),
             ConvBlock(width, width, 1),
-            ConvBlock(width, 3, 7),
+            NarrowConvBlock(width, 3, 7),
             ConvBlock(3, 3, 3),
         )
         self.reset_parameters()

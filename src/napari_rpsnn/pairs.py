@@ -162,7 +162,10 @@ class Engine:
 
     def windows(self, rows: int, columns: int) -> list[Tile]:
         """What `compose_window` is to go through when all tiles have voted; none by regression."""
-        return split_image(rows, columns, self.tile, DECISION_HALO) if self.method == "decision" else []
+        if self.method == "regression":
+            return []
+        share = -(-rows // torch.get_num_threads())  # a small picture is to keep all threads busy, too
+        return split_image(rows, columns, self.tile, DECISION_HALO, band=max(share, 2 * DECISION_HALO))
 
 
 def compose_window(
@@ -174,7 +177,9 @@ def compose_window(
     stay: float,
 ) -> tuple[NDArray[Any], NDArray[np.float32]]:
     """Result and decision map of a window of both pictures and of their votes; exact `DECISION_HALO` inside."""
-    guide = (_unit(part0, values, seen).mean(-1) + _unit(part1, values, seen).mean(-1)) / 2
+    both = _unit(part0, values, seen) + _unit(part1, values, seen)
+    # NumPy's own mean takes 15 times as long where the axis is this short.
+    guide = sum(np.moveaxis(both, -1, 0)) / np.float32(2 * both.shape[-1])
     share = decide(votes, guide, stay)
     return compose(part0, part1, share), share
 

@@ -40,7 +40,7 @@ def split_length(length: int, tile: int, halo: int) -> Iterator[tuple[slice, sli
         done = stop
 
 
-def split_image(rows: int, columns: int, tile: int, halo: int) -> list[Tile]:
+def split_image(rows: int, columns: int, tile: int, halo: int, band: int | None = None) -> list[Tile]:
     """Tiles of an image of `rows` by `columns` pixels, row by row.
 
     Parameters
@@ -51,9 +51,11 @@ def split_image(rows: int, columns: int, tile: int, halo: int) -> list[Tile]:
         Largest side in pixels of the part a window contributes away from the image's borders.
     halo : int
         Pixels read around it on each side.
+    band : int, optional
+        Its most rows, where they are fewer than `tile`.
     """
     return [
         Tile((read_y, read_x), (write_y, write_x), (inner_y, inner_x))
-        for read_y, write_y, inner_y in split_length(rows, tile, halo)
+        for read_y, write_y, inner_y in split_length(rows, min(tile, band or tile), halo)
         for read_x, write_x, inner_x in split_length(columns, tile, halo)
     ]
