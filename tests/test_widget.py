@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("napari", reason="napari is not in this environment")
 
+from napari_rpsnn import background, panel
 from napari_rpsnn.fusion import fuse
 from napari_rpsnn.layout import WHOLE, Layout
 from napari_rpsnn.models import FOLDER
@@ -311,6 +312,16 @@ def test_runs_keep_no_image_alive(viewer, open_panel, qtbot, grey_pair):
     assert alive() is None
 
 
+def test_a_panel_at_rest_gives_memory_back(viewer, open_panel, qtbot, monkeypatch, grey_pair):
+    given = []
+    monkeypatch.setattr(panel, "give_back", lambda: given.append(True))
+    monkeypatch.setattr(panel, "IDLE_MS", 1000)
+    add_pair(viewer, *grey_pair[:2])
+    run_to_end(open_panel(), qtbot)
+    assert not given
+    qtbot.waitUntil(lambda: bool(given), timeout=10_000)
+
+
 def test_the_dock_may_be_closed_while_it_works(viewer, open_panel, qtbot, grey_pair):
     add_long_pair(viewer, *grey_pair[:2])
     widget = open_panel()
@@ -326,7 +337,9 @@ def test_the_dock_may_be_closed_while_it_works(viewer, open_panel, qtbot, grey_p
     assert len(viewer.layers) == 3
 
 
-def test_the_viewer_may_be_closed_while_it_works(viewer, open_panel, qtbot, grey_pair):
+def test_the_viewer_may_be_closed_while_it_works(viewer, open_panel, qtbot, monkeypatch, grey_pair):
+    given = []
+    monkeypatch.setattr(background, "give_back", lambda: given.append(True))
     add_long_pair(viewer, *grey_pair[:2])
     widget = open_panel()
     begin(widget, qtbot)
@@ -336,6 +349,7 @@ def test_the_viewer_may_be_closed_while_it_works(viewer, open_panel, qtbot, grey
         qtbot.waitUntil(lambda: not worker.is_running, timeout=30_000)
         qtbot.wait(200)
     assert not errors
+    assert given, "the memory of the run is kept"
 
 
 def test_choices_follow_the_layer_list(viewer, open_panel):
