@@ -88,5 +88,9 @@ def _uses_first_heap() -> bool:
 def _glibc() -> ctypes.CDLL | None:
     if not sys.platform.startswith("linux"):
         return None
-    libc = ctypes.CDLL(None)
+    try:
+        # By its name: where another allocator is loaded ahead of it, the process's own `malloc` is not glibc's.
+        libc = ctypes.CDLL("libc.so.6")
+    except OSError:
+        return None
     return libc if hasattr(libc, "gnu_get_libc_version") else None
