@@ -339,7 +339,8 @@ def test_the_dock_may_be_closed_while_it_works(viewer, open_panel, qtbot, grey_p
 
 def test_the_viewer_may_be_closed_while_it_works(viewer, open_panel, qtbot, monkeypatch, grey_pair):
     given = []
-    monkeypatch.setattr(background, "give_back", lambda: given.append(True))
+    for module in (background, panel):  # the run may end before the panel goes
+        monkeypatch.setattr(module, "give_back", lambda: given.append(True))
     add_long_pair(viewer, *grey_pair[:2])
     widget = open_panel()
     begin(widget, qtbot)
@@ -360,3 +361,10 @@ def test_choices_follow_the_layer_list(viewer, open_panel):
     assert widget.image1.value.name == "two"
     viewer.layers["two"].name = "renamed"
     assert "renamed" in [widget.image1.native.itemText(i) for i in range(widget.image1.native.count())]
+
+
+def test_the_second_layer_is_one_that_is_seen(viewer, open_panel):
+    for name in ("near", "far", "truth"):
+        viewer.add_image(np.zeros((4, 4)), name=name, visible=name != "truth")
+    widget = open_panel()
+    assert [widget.image0.value.name, widget.image1.value.name] == ["near", "far"]

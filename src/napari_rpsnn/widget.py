@@ -49,7 +49,7 @@ class FuseTwoLayers(Panel):
         self.reset_choices()  # this may be called before the combo boxes have followed the layer list
         choices = [layer for layer in self.image1.choices if layer is not self.image0.value]
         if self.image1.value is self.image0.value and choices:
-            self.image1.value = choices[-1]
+            self.image1.value = ([layer for layer in choices if layer.visible] or choices)[-1]
 
     def _follow_axes(self) -> None:
         self.offer_channels(self.image0.value, None)
