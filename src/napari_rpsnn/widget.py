@@ -47,9 +47,9 @@ class FuseTwoLayers(Panel):
     def follow_layers(self) -> None:
         """Choose another second layer: both combo boxes start at the first one. Else they follow the list alone."""
         self.reset_choices()  # this may be called before the combo boxes have followed the layer list
-        choices = [layer for layer in self.image1.choices if layer is not self.image0.value]
-        if self.image1.value is self.image0.value and choices:
-            self.image1.value = ([layer for layer in choices if layer.visible] or choices)[-1]
+        others = [layer for layer in self.image1.choices if layer not in (None, self.image0.value)]
+        if self.image1.value is self.image0.value and others:
+            self.image1.value = ([layer for layer in others if layer.visible] or others)[-1]
 
     def _follow_axes(self) -> None:
         self.offer_channels(self.image0.value, None)
