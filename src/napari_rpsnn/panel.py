@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -54,13 +55,13 @@ class Panel(Form):
         self.native.destroyed.connect(self._abandon)
         self.native_parent_changed.connect(self._enter_or_leave)
 
+    @abstractmethod
     def read(self) -> Task:
         """What is to be done, of the layers and choices as they are now; raises ValueError to refuse it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def follow_layers(self) -> None:
         """Choose anew what depends on the layer list."""
-        raise NotImplementedError
 
     # A run.
 
