@@ -41,8 +41,11 @@ with ThreadPoolExecutor(4) as others:
     allocator.keep_freed()
     page_faults()
     others.submit(take_the_first).result()
-    with allocator.first_heap_thread(lambda: None) as thread:
-        thread.submit(page_faults).result()
+    def in_the_first_heap():
+        with allocator.on_first_heap(lambda: None) as run:
+            run(page_faults)
+
+    others.submit(in_the_first_heap).result()
     meet.wait()
 allocator.give_back()
 print(*counts)

@@ -1,22 +1,24 @@
 import numpy as np
 import pytest
+import torch
 
 from napari_rpsnn import fuse
-from napari_rpsnn.decision import DECISION_HALO, compose, decide, vote
-from napari_rpsnn.tiling import split_image
+from napari_rpsnn.decision import DECISION_HALO, NEAR_HALO, compose, decide, vote, widely
+from napari_rpsnn.tiling import narrowed, split_image
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i2", "u2", "i8", "u8", "f4", "f8"])
 def test_all_or_nothing_copies_the_source(dtype):
+    torch.manual_seed(0)
     kind, rng = np.dtype(dtype), np.random.default_rng(0)
     if kind.kind == "f":
         pair = rng.normal(size=(2, 30, 40, 3)).astype(kind) * 1e9
     else:
         limits = np.iinfo(kind)
         pair = rng.integers(limits.min, limits.max, (2, 30, 40, 3), dtype=kind, endpoint=True)
-    np.testing.assert_array_equal(compose(*pair, np.ones((30, 40), np.float32)), pair[0])
-    np.testing.assert_array_equal(compose(*pair, np.zeros((30, 40), np.float32)), pair[1])
-    mixed = compose(*pair, rng.random((30, 40), np.float32))
+    np.testing.assert_array_equal(compose(*pair, torch.ones(30, 40)), pair[0])
+    np.testing.assert_array_equal(compose(*pair, torch.zeros(30, 40)), pair[1])
+    mixed = compose(*pair, torch.rand(30, 40))
     assert mixed.dtype == kind
     assert (mixed >= pair.min(0)).all()
     assert (mixed <= pair.max(0)).all()
@@ -25,7 +27,7 @@ def test_all_or_nothing_copies_the_source(dtype):
 
 
 def test_votes_tell_which_source_the_network_means():
-    first, second = np.random.default_rng(0).random((2, 20, 20, 3)).astype(np.float32)
+    first, second = torch.rand(2, 3, 20, 20)
     assert (vote(first, first, second) > 120).all()
     assert (vote(second, first, second) < -120).all()
     assert (vote((first + second) / 2, first, second) == 0).all()
@@ -33,25 +35,28 @@ def test_votes_tell_which_source_the_network_means():
 
 
 def test_the_order_of_the_sources_does_not_decide():
-    rng = np.random.default_rng(0)
-    votes = np.where(rng.random((60, 50)) < 0.5, -90, 90).astype(np.int8)
+    votes = torch.where(torch.rand(60, 50) < 0.5, -90, 90).to(torch.int8)
     votes[:, :20] = 0
-    guide = rng.random((60, 50)).astype(np.float32)
-    np.testing.assert_allclose(decide(-votes, guide), 1 - decide(votes, guide), atol=1e-5)
-    assert (decide(np.zeros_like(votes), guide) == 0.5).all()
+    guide = torch.rand(60, 50)
+    one, other = (decide(x, widely(x), guide) for x in (votes, -votes))
+    torch.testing.assert_close(other, 1 - one, atol=1e-5, rtol=0)
+    tie = torch.zeros_like(votes)
+    assert (decide(tie, widely(tie), guide) == 0.5).all()
 
 
 def test_windows_give_what_the_whole_gives():
     rng = np.random.default_rng(0)
     shape = (260, 300)
-    votes = (100 * np.sign(rng.normal(size=shape) + 0.3 * np.sin(np.arange(300) / 20))).astype(np.int8)
-    guide = rng.random(shape).astype(np.float32)
+    votes = (100 * torch.sign(torch.randn(shape) + 0.3 * torch.sin(torch.arange(300) / 20))).to(torch.int8)
+    guide = torch.rand(shape)
     pair = rng.integers(0, 4095, (2, *shape, 1), dtype=np.uint16)
-    whole = compose(*pair, decide(votes, guide))
+    whole = compose(*pair, decide(votes, widely(votes), guide))
     tiled = np.zeros_like(whole)
     for place in split_image(*shape, 30, DECISION_HALO):
-        share = decide(votes[place.read], guide[place.read])
-        tiled[place.write] = compose(*(x[place.read] for x in pair), share)[place.inner]
+        near, inside = narrowed(place.inner, NEAR_HALO)
+        votes_read, guide_read, *pair_read = (x[place.read][near] for x in (votes, guide, *pair))
+        share = decide(votes_read, widely(votes[place.read])[near], guide_read)
+        tiled[place.write] = compose(*pair_read, share)[inside]
     assert np.mean(tiled != whole) < 1e-3
     assert np.abs(tiled.astype(int) - whole).max() <= 1
 

@@ -6,12 +6,12 @@ import torch
 from test_network import randomized
 
 from napari_rpsnn.inference import (
-    _true_float32,
     choose_device,
     choose_model,
     choose_precision,
     choose_tile,
     iter_tiles,
+    true_float32,
 )
 from napari_rpsnn.network import HALO
 from napari_rpsnn.tiling import split_image
@@ -21,8 +21,8 @@ from napari_rpsnn.weights import prepared_model
 def fuse_tiled(network, pair, tile, halo=HALO, dtype=torch.float64):
     fused = np.full(pair[0].shape, np.nan)
     read = lambda window: tuple(x[window] for x in pair)  # noqa: E731
-    for place, values, _ in iter_tiles(network, read, split_image(*fused.shape[:2], tile, halo), dtype=dtype):
-        fused[place.write] = values[place.inner]
+    for place, values in iter_tiles(network, read, split_image(*fused.shape[:2], tile, halo), dtype=dtype):
+        fused[place.write] = np.moveaxis(values, 0, -1)[place.inner]
     return fused
 
 
@@ -51,7 +51,7 @@ def test_bfloat16_is_close_to_float32(rgb_pair):
 def test_cuda_settings_keep_cudnn_on_and_float32_true():
     cudnn = torch.backends.cudnn
     before = cudnn.enabled, cudnn.allow_tf32
-    with _true_float32(torch.device("cuda")):
+    with true_float32(torch.device("cuda")):
         assert (cudnn.enabled, cudnn.allow_tf32) == (before[0], False)
     assert (cudnn.enabled, cudnn.allow_tf32) == before
 

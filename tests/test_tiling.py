@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_rpsnn.tiling import split_image
+from napari_rpsnn.tiling import narrowed, split_image
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 500), (100, 100), (301, 257)])
@@ -29,3 +29,14 @@ def test_images_slightly_larger_than_a_window_cost_little_more(shape, tile):
     parts = split_image(*shape, tile, 39)
     work = sum((p.read[0].stop - p.read[0].start) * (p.read[1].stop - p.read[1].start) for p in parts)
     assert work < 1.3 * shape[0] * shape[1]
+
+
+def test_a_narrowed_window_has_the_halo_that_it_needs_and_the_border_where_it_was():
+    image = np.arange(100 * 70).reshape(100, 70)
+    for part in split_image(100, 70, 20, 12):
+        rest, again = narrowed(part.inner, 5)
+        np.testing.assert_array_equal(image[part.read][rest][again], image[part.write])
+        for axis in range(2):
+            before, after = part.write[axis].start, image.shape[axis] - part.write[axis].stop
+            assert again[axis].start == min(5, before)
+            assert image[part.read][rest].shape[axis] - again[axis].stop == min(5, after)

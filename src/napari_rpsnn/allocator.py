@@ -11,9 +11,11 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 # mallopt's parameters, from glibc's malloc.h.
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8
@@ -50,17 +52,22 @@ def give_back() -> None:
         libc.malloc_trim(0)
 
 
-def first_heap_thread(initializer: Callable[[], object]) -> ThreadPoolExecutor:
-    """Return an executor of one thread that uses the process's first heap.
+@contextmanager
+def on_first_heap(initializer: Callable[[], object]) -> Iterator[Callable[..., Any]]:
+    """Yield a function that calls others, with their arguments, in a thread that uses the process's first heap.
 
-    Only that one grows without bounds, and so can keep all that is freed. In a script there is no other. In a window,
-    threads of Qt, OpenGL and others have made more, and a new thread takes any of them.
+    Only that one grows without bounds, and so can keep all that is freed. In a script there is no other, and the thread
+    is the caller's own. In a window, threads of Qt, OpenGL and others have made more, and a new thread takes any of
+    them.
 
     Parameters
     ----------
     initializer : callable
-        The thread's first work.
+        The first work of a thread that is not the caller's own.
     """
+    if _uses_first_heap():
+        yield _call
+        return
     others: list[ThreadPoolExecutor] = []
     while True:
         executor = ThreadPoolExecutor(1, initializer=initializer)
@@ -69,7 +76,12 @@ def first_heap_thread(initializer: Callable[[], object]) -> ThreadPoolExecutor:
         others.append(executor)  # while its thread lives, the next one gets another heap
     for other in others:
         other.shutdown()
-    return executor
+    with executor:
+        yield lambda work, *values: executor.submit(work, *values).result()
+
+
+def _call(work: Callable[..., Any], *values: Any) -> Any:
+    return work(*values)
 
 
 def _uses_first_heap() -> bool:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from napari_rpsnn.facts import Plan
 from napari_rpsnn.layout import Layout
-from napari_rpsnn.pairs import Engine, compose_window
+from napari_rpsnn.pairs import Engine
 from napari_rpsnn.tiling import Tile
 from napari_rpsnn.weights import ModelLike
 from napari_rpsnn.workers import Recipe
@@ -190,7 +190,7 @@ def _compose(
     leading: int,
     stay: float,
 ) -> list[NDArray[Any]]:
-    """`compose_window`, without the halo."""
-    image, share = compose_window(*plan.first((part0, part1)), votes, plan.values, layout.seen, stay)
-    # Copies, so that the whole windows can go.
-    return [picture[inner][(None,) * leading].copy() for picture in (image, 1 - share if plan.swapped else share)]
+    """`Engine.compose` of one window."""
+    parts = plan.first((part0, part1))
+    image, share = recipe.run(lambda engine: engine.compose(*parts, votes, inner, plan.values, layout.seen, stay))
+    return [picture[(None,) * leading] for picture in (image, 1 - share if plan.swapped else share)]

@@ -13,17 +13,20 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
+from typing import Any, TypeVar
 
 import numpy as np
 import psutil
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from napari_rpsnn.allocator import first_heap_thread
+from napari_rpsnn.allocator import on_first_heap
 from napari_rpsnn.network import HALO, RPSNN
 from napari_rpsnn.tiling import Tile
 from napari_rpsnn.weights import ModelLike
 
+Item = TypeVar("Item")
 Windows = tuple[NDArray[np.floating], NDArray[np.floating]]
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -98,7 +101,8 @@ def iter_tiles(
     tiles: Sequence[Tile],
     *,
     dtype: torch.dtype,
-) -> Iterator[tuple[Tile, NDArray[np.floating], Windows]]:
+    then: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None,
+) -> Iterator[tuple[Tile, NDArray[Any]]]:
     """Fuse a pair tile by tile.
 
     Parameters
@@ -112,43 +116,65 @@ def iter_tiles(
         Read with a halo of at least `HALO`, their inner parts are those of the whole image's result.
     dtype : torch.dtype
         Of the arithmetic. The network's last two convolutions keep its own.
+    then : callable, optional
+        What is made of the network's image of a window, `(3, rows, columns)` on the device: called with it and with
+        what was read of both images, `(channels, rows, columns)`. None: nothing.
 
     Yields
     ------
-    Tile, ndarray of shape `(rows, columns, 3)`, pair of ndarray
-        The tile, the network's image of the window that was read, and what was read.
+    Tile, ndarray
+        The tile, and what was made of the window that was read.
     """
     device = next(network.parameters()).device
+    with ThreadPoolExecutor(1) as reader, ready() as run:
+        readings = _begun((reader.submit(read, tile.read) for tile in tiles), 1)
+        work = (run(_fuse_window, network, reading.result(), dtype, then) for reading in readings)
+        # A GPU is given the next window's work before this one's is waited for.
+        for tile, made in zip(tiles, _begun(work, int(device.type == "cuda")), strict=True):
+            yield tile, made.cpu().numpy()
+
+
+def _begun(items: Iterator[Item], ahead: int) -> Iterator[Item]:
+    """The same items, each handed on when `ahead` more have been made."""
+    made = deque(islice(items, ahead))
+    for item in items:
+        made.append(item)
+        yield made.popleft()
+    yield from made
+
+
+def ready() -> AbstractContextManager[Callable[..., Any]]:
+    """Function that calls others, with their arguments, in the thread that torch computes in.
+
+    It is one thread for all: every thread that computes has helpers of its own, and where they outnumber the cores all
+    of them sleep between two steps of work, which takes a fifth more time.
+    """
     # A new thread does not know how many threads the user wants torch to have before it asks.
-    with ThreadPoolExecutor(1) as reader, first_heap_thread(torch.get_num_threads) as engine:
-        readings = (reader.submit(read, tile.read) for tile in tiles)  # begun when asked for
-        ahead = deque(islice(readings, 1))
-        for tile in tiles:
-            windows = ahead.popleft().result()
-            ahead.extend(islice(readings, 1))
-            image0, image1 = (_to_tensor(window, device) for window in windows)
-            yield tile, engine.submit(_run, network, image0, image1, dtype).result(), windows
+    return on_first_heap(torch.get_num_threads)
 
 
-def _to_tensor(window: NDArray[np.floating], device: torch.device) -> torch.Tensor:
-    """A window as `(1, 3, rows, columns)` on the device."""
-    tensor = torch.from_numpy(window)
+@torch.inference_mode()
+def _fuse_window(
+    network: RPSNN, windows: Windows, dtype: torch.dtype, then: Callable[[Tensor, Tensor, Tensor], Tensor] | None
+) -> Tensor:
+    device = next(network.parameters()).device
+    units = [to_tensor(window, device) for window in windows]
+    with true_float32(device):
+        with torch.autocast(device.type, dtype, enabled=dtype == torch.bfloat16):
+            fused = network(*(unit[None].expand(-1, 3, -1, -1) for unit in units))[0]
+        return fused if then is None else then(fused, *units)
+
+
+def to_tensor(picture: NDArray[np.floating], device: torch.device) -> Tensor:
+    """A picture `(rows, columns, channels)` as `(channels, rows, columns)` on the device."""
+    tensor = torch.from_numpy(picture)
     if device.type == "cuda":
         # From pinned memory the copy runs beside the work that the GPU still has.
         tensor = tensor.pin_memory()
-    return tensor.to(device, non_blocking=True).permute(2, 0, 1)[None].expand(-1, 3, -1, -1)
+    return tensor.to(device, non_blocking=True).permute(2, 0, 1)
 
 
-# A function of its own: a generator would leave these settings on while its caller works.
-@torch.inference_mode()
-def _run(network: RPSNN, image0: torch.Tensor, image1: torch.Tensor, dtype: torch.dtype) -> NDArray[np.floating]:
-    with torch.autocast(image0.device.type, dtype, enabled=dtype == torch.bfloat16), _true_float32(image0.device):
-        fused = network(image0, image1)[0]
-    result: NDArray[np.floating] = fused.permute(1, 2, 0).cpu().numpy()
-    return result
-
-
-def _true_float32(device: torch.device) -> AbstractContextManager[None]:
+def true_float32(device: torch.device) -> AbstractContextManager[None]:
     """Keep float32 convolutions float32 on CUDA, where torch allows TF32, 10 bits of mantissa, by itself."""
     if device.type != "cuda":
         return nullcontext()

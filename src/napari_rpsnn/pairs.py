@@ -9,19 +9,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from napari_rpsnn import allocator, inference
-from napari_rpsnn.decision import DECISION_HALO, VOTE_HALO, compose, decide, vote
+from napari_rpsnn.decision import DECISION_HALO, NEAR_HALO, VOTE_HALO, compose, decide, vote, widely
 from napari_rpsnn.intensity import IntensityRange
 from napari_rpsnn.network import HALO, RPSNN
-from napari_rpsnn.tiling import Tile, split_image
+from napari_rpsnn.tiling import Part, Tile, narrowed, split_image
 from napari_rpsnn.weights import ModelLike, prepared_model
 
 Seen = Callable[[NDArray[Any]], NDArray[Any]]
@@ -99,16 +99,12 @@ class Engine:
                 note = self._take_less()
             yield note
 
-        def compose_at(place: Tile) -> None:
-            part0, part1, voted = (picture[place.read] for picture in (image0, image1, votes))
-            part, share = compose_window(part0, part1, voted, values, seen, stay)
-            result[place.write] = part[place.inner]
+        for place in self.windows(rows, columns):
+            parts = [picture[place.read] for picture in (image0, image1, votes)]
+            result[place.write], share = self.compose(*parts, place.inner, values, seen, stay)
             if decision is not None:
-                decision[place.write] = share[place.inner]
-
-        # SciPy's filters take one thread each, and as many as the network may have are free now.
-        with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-            yield from threads.map(compose_at, self.windows(rows, columns))
+                decision[place.write] = share
+            yield None
 
     def _take_less(self) -> str:
         """Make do with less memory of a GPU; raises again what cannot be helped."""
@@ -128,33 +124,81 @@ class Engine:
         self, image0: NDArray[Any], image1: NDArray[Any], values: IntensityRange, seen: Seen, tiles: list[Tile]
     ) -> Iterator[tuple[Tile, NDArray[Any]]]:
         """Yield, of every tile, what is to be written: votes by decision, values of the result by regression."""
-        for place, fused, units in self._run(image0, image1, values, seen, tiles):
+        grey = image0.shape[-1] == 1
+        for place, made in self._run(image0, image1, values, seen, tiles, vote if self.method == "decision" else None):
+            part = made[..., *place.inner]
             if self.method == "decision":
-                yield place, vote(fused, *units)[place.inner]
+                yield place, part
                 continue
-            unit = fused[place.inner]
-            if image0.shape[-1] == 1:
-                unit = unit.mean(-1, keepdims=True)
+            unit = np.moveaxis(part.mean(0, keepdims=True) if grey else part, 0, -1)
             # A value that neither source recorded is the network's error: held-out pairs gain by this, all kinds.
             ends = image0[place.write], image1[place.write]
             mixed = values.from_unit(unit, image0.dtype)
             yield place, np.clip(mixed, np.minimum(*ends), np.maximum(*ends))
 
+    def compose(
+        self,
+        part0: NDArray[Any],
+        part1: NDArray[Any],
+        votes: NDArray[np.int8],
+        inner: Part,
+        values: IntensityRange,
+        seen: Seen,
+        stay: float,
+    ) -> tuple[NDArray[Any], NDArray[np.float32]]:
+        """Result and decision map of the inner part of a window, which was read with a halo of `DECISION_HALO`."""
+        with inference.ready() as run:
+            composed: tuple[NDArray[Any], NDArray[np.float32]] = run(
+                self._compose, part0, part1, votes, inner, values, seen, stay
+            )
+        return composed
+
+    @torch.inference_mode()
+    def _compose(
+        self,
+        part0: NDArray[Any],
+        part1: NDArray[Any],
+        votes: NDArray[np.int8],
+        inner: Part,
+        values: IntensityRange,
+        seen: Seen,
+        stay: float,
+    ) -> tuple[NDArray[Any], NDArray[np.float32]]:
+        device = next(self.network.parameters()).device
+        with inference.true_float32(device):
+            voted = torch.from_numpy(np.ascontiguousarray(votes)).to(device)
+            wide = widely(voted)
+            # Only that neighbourhood is so wide.
+            near, inside = narrowed(inner, NEAR_HALO)
+            pair = part0[near], part1[near]
+            both = [inference.to_tensor(_unit(part, values, seen), device) for part in pair]
+            guide = (both[0] + both[1]).mean(0) / 2
+            share = decide(voted[near], wide[near], guide, stay)
+            image = compose(*pair, share)
+        # Copies, so that the whole windows can go.
+        return image[inside].copy(), share[inside].cpu().numpy().copy()
+
     def mean_vote(self, image0: NDArray[Any], image1: NDArray[Any], values: IntensityRange) -> float:
         """Which of two small pictures is in focus in more places: from 1, the first, to -1, the second."""
         rows, columns, _ = image0.shape
         whole = split_image(rows, columns, max(rows, columns), HALO)
-        (_, fused, units), *_ = self._run(image0, image1, values, lambda picture: picture, whole)
-        return float(vote(fused, *units).mean()) / 127
+        ((_, votes),) = self._run(image0, image1, values, lambda picture: picture, whole, vote)
+        return float(votes.mean()) / 127
 
     def _run(
-        self, image0: NDArray[Any], image1: NDArray[Any], values: IntensityRange, seen: Seen, tiles: list[Tile]
-    ) -> Iterator[tuple[Tile, NDArray[np.float32], inference.Windows]]:
+        self,
+        image0: NDArray[Any],
+        image1: NDArray[Any],
+        values: IntensityRange,
+        seen: Seen,
+        tiles: list[Tile],
+        then: Callable[[Tensor, Tensor, Tensor], Tensor] | None,
+    ) -> Iterator[tuple[Tile, NDArray[Any]]]:
         def read(window: tuple[slice, slice]) -> inference.Windows:
             unit0, unit1 = (_as_colour(_unit(image[window], values, seen)) for image in (image0, image1))
             return unit0, unit1
 
-        return inference.iter_tiles(self.network, read, tiles, dtype=self.dtype)
+        return inference.iter_tiles(self.network, read, tiles, dtype=self.dtype, then=then)
 
     def tiles(self, rows: int, columns: int) -> list[Tile]:
         """What `look` is to go through, of a picture of this size."""
@@ -164,24 +208,7 @@ class Engine:
         """What `compose_window` is to go through when all tiles have voted; none by regression."""
         if self.method == "regression":
             return []
-        share = -(-rows // torch.get_num_threads())  # a small picture is to keep all threads busy, too
-        return split_image(rows, columns, self.tile, DECISION_HALO, band=max(share, 2 * DECISION_HALO))
-
-
-def compose_window(
-    part0: NDArray[Any],
-    part1: NDArray[Any],
-    votes: NDArray[np.int8],
-    values: IntensityRange,
-    seen: Seen,
-    stay: float,
-) -> tuple[NDArray[Any], NDArray[np.float32]]:
-    """Result and decision map of a window of both pictures and of their votes; exact `DECISION_HALO` inside."""
-    both = _unit(part0, values, seen) + _unit(part1, values, seen)
-    # NumPy's own mean takes 15 times as long where the axis is this short.
-    guide = sum(np.moveaxis(both, -1, 0)) / np.float32(2 * both.shape[-1])
-    share = decide(votes, guide, stay)
-    return compose(part0, part1, share), share
+        return split_image(rows, columns, self.tile, DECISION_HALO)
 
 
 def _unit(picture: NDArray[Any], values: IntensityRange, seen: Seen) -> NDArray[np.float32]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+Part = tuple[slice, ...]
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -40,7 +42,7 @@ def split_length(length: int, tile: int, halo: int) -> Iterator[tuple[slice, sli
         done = stop
 
 
-def split_image(rows: int, columns: int, tile: int, halo: int, band: int | None = None) -> list[Tile]:
+def split_image(rows: int, columns: int, tile: int, halo: int) -> list[Tile]:
     """Tiles of an image of `rows` by `columns` pixels, row by row.
 
     Parameters
@@ -51,11 +53,16 @@ def split_image(rows: int, columns: int, tile: int, halo: int, band: int | None 
         Largest side in pixels of the part a window contributes away from the image's borders.
     halo : int
         Pixels read around it on each side.
-    band : int, optional
-        Its most rows, where they are fewer than `tile`.
     """
     return [
         Tile((read_y, read_x), (write_y, write_x), (inner_y, inner_x))
-        for read_y, write_y, inner_y in split_length(rows, min(tile, band or tile), halo)
+        for read_y, write_y, inner_y in split_length(rows, tile, halo)
         for read_x, write_x, inner_x in split_length(columns, tile, halo)
     ]
+
+
+def narrowed(inner: Part, halo: int) -> tuple[Part, Part]:
+    """What is left of a window with a halo of `halo` pixels around its inner part, and where that part is in it."""
+    rest = tuple(slice(max(axis.start - halo, 0), axis.stop + halo) for axis in inner)
+    again = tuple(slice(axis.start - cut.start, axis.stop - cut.start) for axis, cut in zip(inner, rest, strict=True))
+    return rest, again
