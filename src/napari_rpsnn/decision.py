@@ -67,7 +67,7 @@ def vote(fused: Tensor, unit0: Tensor, unit1: Tensor) -> Tensor:
     Tensor of int8 and shape `(rows, columns)`
     """
     # Grey: the mean of the network's three channels says the same as their sum, at a third of the cost.
-    fused = fused if len(unit0) > 1 else fused.mean(0, keepdim=True)
+    fused = fused if len(unit0) > 1 else mean_channel(fused)[None]
     difference = unit0 - unit1
     noise = NOISE_VARIANCE * len(difference) / 3
     # 2 w - 1 of the weight w that makes w * unit0 + (1 - w) * unit1 nearest to the network's image.
@@ -159,4 +159,10 @@ def _follow_edges(image: Tensor, guide: Tensor, sigma_px: float, edge: float) ->
 
 
 def _dot(image0: Tensor, image1: Tensor) -> Tensor:
-    return (image0 * image1).sum(0)
+    return len(image0) * mean_channel(image0 * image1)
+
+
+def mean_channel(image: Tensor) -> Tensor:
+    """Mean of the channels; torch's own takes four times as long where they are so few and lie side by side."""
+    total: Tensor = sum(image.unbind())  # type: ignore[assignment]
+    return total / len(image)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_rpsnn import allocator, inference
-from napari_rpsnn.decision import DECISION_HALO, NEAR_HALO, VOTE_HALO, compose, decide, vote, widely
+from napari_rpsnn.decision import DECISION_HALO, NEAR_HALO, VOTE_HALO, compose, decide, mean_channel, vote, widely
 from napari_rpsnn.intensity import IntensityRange
 from napari_rpsnn.network import HALO, RPSNN
 from napari_rpsnn.tiling import Part, Tile, narrowed, split_image
@@ -100,8 +100,8 @@ class Engine:
             yield note
 
         for place in self.windows(rows, columns):
-            parts = [picture[place.read] for picture in (image0, image1, votes)]
-            result[place.write], share = self.compose(*parts, place.inner, values, seen, stay)
+            part0, part1, voted = (picture[place.read] for picture in (image0, image1, votes))
+            result[place.write], share = self.compose(part0, part1, voted, place.inner, values, seen, stay)
             if decision is not None:
                 decision[place.write] = share
             yield None
@@ -172,7 +172,7 @@ class Engine:
             near, inside = narrowed(inner, NEAR_HALO)
             pair = part0[near], part1[near]
             both = [inference.to_tensor(_unit(part, values, seen), device) for part in pair]
-            guide = (both[0] + both[1]).mean(0) / 2
+            guide = mean_channel(both[0] + both[1]) / 2
             share = decide(voted[near], wide[near], guide, stay)
             image = compose(*pair, share)
         # Copies, so that the whole windows can go.
