@@ -20,6 +20,7 @@ bands, P. Burt, E. Adelson, ACM TOG 2 (1983). The constants were chosen on pairs
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -119,26 +120,27 @@ def compose(image0: NDArray[Any], image1: NDArray[Any], decision: Tensor) -> NDA
     ndarray
         Of the shape and dtype of the images.
     """
-    shares = torch.cat([gaussian(decision[None], sigma) for sigma in BAND_SIGMAS_PX])
-    widest = shares[-1].cpu().numpy()
-    result = np.where((widest > 0.5)[..., None], image0, image1)
+    widest = gaussian(decision[None], BAND_SIGMAS_PX[-1])
+    share = widest[0].cpu().numpy()
+    result = np.where((share > 0.5)[..., None], image0, image1)
     # What is within rounding of all or nothing in the widest window is copied: exact in every dtype.
-    rows, columns = np.nonzero((widest > 1e-6) & (widest < 1 - 1e-6))
+    rows, columns = np.nonzero((share > 1e-6) & (share < 1 - 1e-6))
     if len(rows):
         reach = gaussian_reach(BAND_SIGMAS_PX[-1])
         window = tuple(slice(max(i.min() - reach, 0), i.max() + 1 + reach) for i in (rows, columns))
         # Only what is blended passes through float32, in a scale of its own.
         values = IntensityRange.of((image0[window], image1[window]))
         units = [torch.from_numpy(values.to_unit(image[window])) for image in (image0, image1)]
-        unit0, unit1 = (unit.to(decision.device).permute(2, 0, 1) for unit in units)
-        unit = unit1 + _blend(unit0 - unit1, shares[:, *window])
+        unit0, unit1 = (unit.to(decision.device).permute(2, 0, 1).contiguous() for unit in units)
+        shares = [gaussian(decision[None, *window], sigma) for sigma in BAND_SIGMAS_PX[:-1]]
+        unit = unit1 + _blend(unit0 - unit1, [*shares, widest[:, *window]])
         blended = unit.permute(1, 2, 0).cpu().numpy()[rows - window[0].start, columns - window[1].start]
         ends = image0[rows, columns], image1[rows, columns]
         result[rows, columns] = np.clip(values.from_unit(blended, result.dtype), np.minimum(*ends), np.maximum(*ends))
     return result
 
 
-def _blend(difference: Tensor, shares: Tensor) -> Tensor:
+def _blend(difference: Tensor, shares: Sequence[Tensor]) -> Tensor:
     """Sum of the bands of a picture, the finest first, each times its share."""
     total, rest = torch.zeros_like(difference), difference
     for sigma, share in zip((*BAND_SIGMAS_PX[:-1], None), shares, strict=True):

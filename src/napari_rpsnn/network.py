@@ -131,8 +131,8 @@ def _pyramid(x: Tensor, merged: list[tuple[int, Tensor, Tensor]], top: int, bott
     y = x[:, :, top:bottom]
     for dilation, atrous, mix in merged:
         first, last = max(top - dilation, 0), min(bottom + dilation, x.shape[2])
-        # Zeros stand for rows beyond the image only. To pad one border alone would be to copy all rows: both are padded,
-        # and what that makes too many of is cut off.
+        # Zeros stand for rows beyond the image only. To pad one border alone would be to copy all rows: both are
+        # padded, and what that makes too many of is cut off.
         inside = last - first == bottom - top + 2 * dilation
         rows = F.conv2d(x[:, :, first:last], atrous, padding=(0 if inside else dilation, dilation), dilation=dilation)
         features = _activate(rows if inside else rows[:, :, top - first : bottom - first])
