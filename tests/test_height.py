@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from scipy import ndimage as ndi
 from skimage import data
+from surfaces import stack, whole
 
-from napari_rpsnn import fuse_stack
+from napari_rpsnn import fuse_stack, height
 
 SPACING = 0.5
 PLANES = 7
@@ -97,6 +98,16 @@ def test_equal_planes_have_a_finite_height():
     assert np.isfinite(height).all()
     assert (height >= -0.5).all()
     assert (height <= 2.5).all()
+
+
+def test_windows_do_not_show(monkeypatch):
+    """Halos are as wide as what the filters see."""
+    images, index = stack(200, 310, 4)
+    monkeypatch.setattr(height, "TILE_PX", 48)
+    assert min(map(len, (height.detail_windows(*index.shape), height.fill_windows(*index.shape)))) > 1
+    parts = whole(images, index)
+    monkeypatch.setattr(height, "TILE_PX", 1000)
+    np.testing.assert_array_equal(parts, whole(images, index))
 
 
 def test_height_by_regression_is_refused():

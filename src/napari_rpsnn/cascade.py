@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_rpsnn.checks import check_alpha, check_finite
+from napari_rpsnn.intensity import IntensityRange
 from napari_rpsnn.pairs import Engine
 from napari_rpsnn.planes import Planes
 from napari_rpsnn.survey import Survey, sample_windows, strip_rows, survey_strip
@@ -78,9 +79,14 @@ class PictureStack:
         """A picture of the colours, with the alpha of the planes where they have one."""
         return image if self._alpha is None else np.concatenate([image, self._alpha[..., None]], -1)
 
-    def grey(self, k: int) -> NDArray[np.float32]:
-        """What decides, of plane `k`, aligned, as one channel."""
-        return self.planes.layout.grey(self._layer(k).image)
+    @property
+    def values(self) -> IntensityRange:
+        """Range of the planes that contribute."""
+        return self._survey.values
+
+    def aligned(self, k: int) -> NDArray[Any]:
+        """Colours of plane `k`, aligned."""
+        return self._layer(k).image
 
     def survey(self) -> Iterator[None]:
         """Check every plane; find the range, what planes contribute, and how they lie. Yields after each plane."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from napari_rpsnn.checks import check_guide
+from napari_rpsnn.checks import check_guide, check_height
 from napari_rpsnn.fusion import Method, Registration, is_dask
 from napari_rpsnn.planes import Planes
 from napari_rpsnn.reports import Preview, Progress, Result, drain
@@ -167,15 +167,14 @@ def iter_fuse_stack(
 ) -> Generator[Progress, None, Result]:
     """`fuse_stack`, as a generator: yields a `Progress` before the first and after every step, returns a `Result`."""
     _check_order(order, guide_channel, method)
-    if height and method == "regression":
-        raise ValueError("height: expected method='decision', got 'regression', which decides for no plane")
-    if not plane_spacing > 0 or not np.isfinite(plane_spacing):
-        raise ValueError(f"plane_spacing: expected a positive number, got {plane_spacing!r}")
+    check_height(height, plane_spacing, method)
     stack = Planes.of(images, axis, channel_axis, guide_channel)
     layout = stack.layout
 
+    import torch
+
     from napari_rpsnn.cascade import PictureStack
-    from napari_rpsnn.height import HeightMap
+    from napari_rpsnn.height import iter_heights
     from napari_rpsnn.pairs import Engine
 
     engine = Engine.choose(model, device, precision, tile, method)
@@ -193,8 +192,7 @@ def iter_fuse_stack(
         picture = PictureStack(stack, where, register)
         work: list[Iterator[str | None]] = [picture.survey(), picture.rank(engine), picture.fuse(engine, order)]
         if height_of is not None:
-            surface = HeightMap()
-            work.append(surface.measure(picture))
+            work.append(iter_heights(picture, height_of[where], torch.get_num_threads()))
         shown = None
         for part, iterator in enumerate(work):
             start = number * sum(steps) + sum(steps[:part])
@@ -209,7 +207,7 @@ def iter_fuse_stack(
         target[where] = picture.image
         index_of[where] = picture.index
         if height_of is not None:
-            height_of[where] = plane_spacing * surface.height(picture.index)
+            height_of[where] *= float(plane_spacing)
     yield Progress(total, total)
     return Result(result, index=indices if method == "decision" else None, height=heights)
 
