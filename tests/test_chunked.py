@@ -116,7 +116,7 @@ def test_axes(shape, chunks, options):
 
 @pytest.mark.parametrize("order", ["cascade", "tree"])
 def test_stacks(strips, order):
-    options = {"order": order, "return_index": True, **SMALL}
+    options = {"order": order, "return_index": True, "return_height": True, "plane_spacing": 0.3, **SMALL}
     lazy = fuse_stack(da.from_array(strips, chunks=(2, 40, 41)), **options)
     assert_equal(lazy, fuse_stack(strips, **options))
 
@@ -125,7 +125,7 @@ def test_a_list_of_coloured_planes_with_alpha():
     planes = [np.random.default_rng(k).random((300, 20, 4), np.float32) for k in range(3)]
     for plane in planes:
         plane[..., 3] = planes[0][..., 3]
-    options = {"channel_axis": -1, "return_index": True, "tile": 256, "precision": "float32"}
+    options = {"channel_axis": -1, "return_index": True, "return_height": True, "tile": 256, "precision": "float32"}
     lazy = fuse_stack([da.from_array(plane, chunks=70) for plane in planes], **options)
     assert_equal(lazy, fuse_stack(planes, **options))
 
@@ -133,8 +133,11 @@ def test_a_list_of_coloured_planes_with_alpha():
 def test_a_stack_of_time_points_and_equal_planes(strips):
     same = np.broadcast_to(strips[:1], strips.shape)
     series = np.stack([strips, same], 1)[:, :, :40, :40]  # (plane, time, row, column)
-    lazy = fuse_stack(da.from_array(series, chunks=(3, 2, 40, 20)), return_index=True, **SMALL)
-    assert_equal(lazy, fuse_stack(series, return_index=True, **SMALL))
+    options = {"return_index": True, "return_height": True, **SMALL}
+    assert_equal(fuse_stack(da.from_array(series, chunks=(3, 2, 40, 20)), **options), fuse_stack(series, **options))
+    channels = np.moveaxis(series, 1, -1)
+    options["channel_axis"] = -1
+    assert_equal(fuse_stack(da.from_array(channels, chunks=(1, 30, 30, 1)), **options), fuse_stack(channels, **options))
 
 
 def test_nothing_of_a_pair_is_computed_before_it_is_asked_for():
@@ -191,6 +194,8 @@ def test_options_that_need_the_whole_are_refused():
         fuse(images[0], images[1], register="affine")
     with pytest.raises(ValueError, match="register: expected None for dask arrays, got 'affine'"):
         fuse_stack(images, register="affine")
+    with pytest.raises(ValueError, match="plane_spacing: expected a positive number, got -1"):
+        fuse_stack(images, return_height=True, plane_spacing=-1)
     with pytest.raises(ValueError, match="image0: expected chunks of known size"):
         fuse(images[0][images[0] > 3], images[1])
     with pytest.raises(ValueError, match="method: expected 'decision' or 'regression', got 'average'"):
@@ -220,7 +225,10 @@ def test_two_processes_give_the_same(cluster, small_pair):
 
 def test_persisted_arrays_and_stacks_on_a_cluster(cluster, strips):
     stack = cluster.persist(da.from_array(strips, chunks=(1, 40, 50)))
-    assert_equal(fuse_stack(stack, return_index=True, **SMALL), fuse_stack(strips, return_index=True, **SMALL))
+    options = {"return_index": True, "return_height": True, **SMALL}
+    expected = fuse_stack(strips, **options)
+    assert_equal(fuse_stack(stack, **options), expected)
+    assert_equal(fuse_stack(da.from_array(strips, chunks=(2, 40, 50)) + 0, **options), expected)
     assert_equal([fuse(stack[0], stack[1], **SMALL)], [fuse(strips[0], strips[1], **SMALL)])
 
 

@@ -78,15 +78,15 @@ class Fuser:
         tiles = self.engine.tiles(rows, columns)
         look = self._tasks(partial(_look, **options), tiles, images, plan)
         if self.engine.method == "regression":
-            chunks = (*_grid(tiles, pictures), (channels,))
+            chunks = (*grid(tiles, pictures), (channels,))
             return layer(
                 "rpsnn-values", token, {(*key, 0): task for key, task in look}, needs, chunks, image0.dtype
             ), None
-        votes = layer("rpsnn-votes", token, dict(look), needs, _grid(tiles, pictures), np.int8)
+        votes = layer("rpsnn-votes", token, dict(look), needs, grid(tiles, pictures), np.int8)
 
         windows = self.engine.windows(rows, columns)
         compose = dict(self._tasks(partial(_compose, **options, stay=stay), windows, [*images, votes], plan))
-        both = layer("rpsnn-both", token, compose, [*needs, votes], _grid(windows, pictures), object)
+        both = layer("rpsnn-both", token, compose, [*needs, votes], grid(windows, pictures), object)
         first = {(*key, 0): (getitem, (both.name, *key), 0) for key in compose}
         second = {key: (getitem, (both.name, *key), 1) for key in compose}
         return (
@@ -98,15 +98,21 @@ class Fuser:
         self, work: Any, places: Sequence[Tile], sources: Sequence[da.Array], plan: Callable[[Where], Any]
     ) -> Iterator[tuple[Where, tuple[Any, ...]]]:
         """The task of every block."""
-        across = sum(place.write[0].start == 0 for place in places)
         leading = sources[0].shape[:-3]
         for where in np.ndindex(*leading):
-            for number, place in enumerate(places):
+            for key, place in numbered(places):
                 parts = [window(source, where, place.read) for source in sources]
-                yield (*where, *divmod(number, across)), (work, self.recipe.key, plan(where), place.inner, *parts)
+                yield (*where, *key), (work, self.recipe.key, plan(where), place.inner, *parts)
 
 
-def _grid(places: Sequence[Tile], pictures: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+def numbered(places: Sequence[Tile]) -> Iterator[tuple[Where, Tile]]:
+    """Row and column of each window, and the window."""
+    across = sum(place.write[0].start == 0 for place in places)
+    for number, place in enumerate(places):
+        yield divmod(number, across), place
+
+
+def grid(places: Sequence[Tile], pictures: Sequence[int] = ()) -> tuple[tuple[int, ...], ...]:
     """Chunks of an array whose blocks are what `places` write, of each picture."""
     rows = [place.write[0] for place in places if place.write[1].start == 0]
     columns = [place.write[1] for place in places if place.write[0].start == 0]

@@ -22,11 +22,12 @@ from numpy.typing import NDArray
 
 from napari_rpsnn.blocks import Fuser, Where, apart, by_picture, layer, window
 from napari_rpsnn.cascade import STAY, merges
-from napari_rpsnn.checks import check_guide, check_pair, count_infinite, refuse_alpha, refuse_infinite
+from napari_rpsnn.checks import check_guide, check_height, check_pair, count_infinite, refuse_alpha, refuse_infinite
 from napari_rpsnn.facts import Facts, Plan
 from napari_rpsnn.intensity import IntensityRange
 from napari_rpsnn.layout import Layout
 from napari_rpsnn.planes import Planes
+from napari_rpsnn.relief import Relief
 from napari_rpsnn.reports import Result
 from napari_rpsnn.survey import Strip, Survey, sample_windows, strip_rows, survey_strip
 from napari_rpsnn.weights import ModelLike
@@ -74,6 +75,8 @@ def lazy_fuse_stack(
     method: str,
     order: str,
     register: str | None,
+    height: bool = False,
+    plane_spacing: float = 1.0,
     model: ModelLike,
     device: str,
     precision: str,
@@ -81,6 +84,7 @@ def lazy_fuse_stack(
 ) -> Result:
     """`fuse_stack` of a dask array, or of planes of which one is, at least; the result's arrays are dask arrays too."""
     _refuse_registration(register)
+    check_height(height, plane_spacing, method)
     planes = Planes.of(images, axis, channel_axis, guide_channel)
     whole = da.stack([da.asarray(plane) for plane in images]) if isinstance(images, Sequence) else images
     planes = replace(planes, images=_as_dask(whole, "images"))
@@ -92,7 +96,13 @@ def lazy_fuse_stack(
     surveys = dask.compute(*(_survey(stack, fuser) for stack in stacks))
     made = [_merged(stack, best, values, order, fuser) for stack, (best, values) in zip(stacks, surveys, strict=True)]
     result, index = (_nested(tuple(pictures), iter(parts)) for parts in zip(*made, strict=True))
-    return Result(layout.images(result), index=layout.maps(index) if method == "decision" else None)
+    heights: Any = None
+    if height:
+        colours = slice(3 if layout.alpha else None)
+        relief = Relief([[plane[..., colours] for plane in stack] for stack in stacks], layout)
+        parts = (relief.heights(n, made[n][1], values) for n, (_, values) in enumerate(surveys))
+        heights = layout.maps(_nested(tuple(pictures), parts)) * float(plane_spacing)
+    return Result(layout.images(result), index=layout.maps(index) if method == "decision" else None, height=heights)
 
 
 def _refuse_registration(register: str | None) -> None:

@@ -98,7 +98,8 @@ def fuse_stack(
     its height is that of the nearest detail.
 
     Of a dask array each plane is computed once at the call, in strips of rows, because that order must be known; what
-    is left to do is lazy. `return_height` is refused. For the rest see the notes of `fuse`.
+    is left to do is lazy. For a height map each is computed once more, window by window, one plane at a time. For the
+    rest see the notes of `fuse`.
 
     References
     ----------
@@ -131,20 +132,20 @@ def fuse_stack(
         "method": method,
         "order": order,
         "register": register,
+        "height": return_height,
+        "plane_spacing": plane_spacing,
         "model": model,
         "device": device,
         "precision": precision,
         "tile": tile,
     }
     if is_dask(images) or (isinstance(images, Sequence) and any(map(is_dask, images))):
-        if return_height:
-            raise ValueError("return_height: expected False for dask arrays, whose planes are not gone through again")
         _check_order(order, guide_channel, method)
         from napari_rpsnn.chunked import lazy_fuse_stack
 
         result = lazy_fuse_stack(images, **options)
     else:
-        result = drain(iter_fuse_stack(images, height=return_height, plane_spacing=plane_spacing, **options))
+        result = drain(iter_fuse_stack(images, **options))
     maps = [m for wanted, m in ((return_index, result.index), (return_height, result.height)) if wanted]
     return (result.image, *maps) if maps else result.image
 
