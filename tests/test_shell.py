@@ -4,10 +4,10 @@ import signal
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import ome_types
+import psutil
 import pytest
 import tifffile
 from scipy import ndimage as ndi
@@ -312,6 +312,11 @@ def assert_same_files(first, second):
     )
 
 
+def little_memory(monkeypatch):
+    memory = psutil.virtual_memory()._replace(available=5000)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
+
+
 def test_two_processes_fuse_a_pair_as_one_does(large_pair, tmp_path, capsys):
     out = tmp_path / "out.ome.zarr"
     more = ("--map", tmp_path / "map.tif", "--report", tmp_path / "report.json", "--tile", 8, "--json")
@@ -327,20 +332,39 @@ def test_two_processes_fuse_a_pair_as_one_does(large_pair, tmp_path, capsys):
 
 
 def test_planes_in_files_are_fused_on_a_cluster(folder, tmp_path):
-    assert fuse(folder, "-o", tmp_path / "whole.tif", "--map", tmp_path / "whole_map.tif", "--tile", 32) == 0
-    options = ("--map", tmp_path / "map.ome.zarr", "--tile", 32, "--scheduler", "local[1]")
-    assert fuse(folder, "-o", tmp_path / "out.tif", *options) == 0
+    more = ("--tile", 32, "--plane-spacing", 0.3)
+    maps = ("--map", tmp_path / "whole_map.tif", "--height", tmp_path / "whole_height.tif")
+    assert fuse(folder, "-o", tmp_path / "whole.tif", *maps, *more) == 0
+    maps = ("--map", tmp_path / "map.ome.zarr", "--height", tmp_path / "height.ome.zarr")
+    assert fuse(folder, "-o", tmp_path / "out.tif", *maps, *more, "--scheduler", "local[1]") == 0
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "out.tif"), tifffile.imread(tmp_path / "whole.tif"))
     index = read_image(tmp_path / "map.ome.zarr").data[...]
     np.testing.assert_array_equal(index, tifffile.imread(tmp_path / "whole_map.tif"))
+    assert_same_files(tmp_path / "height.ome.zarr", tmp_path / "whole_height.tif")
 
 
 def test_what_is_larger_than_memory_is_written_chunk_by_chunk(large_pair, tmp_path, monkeypatch):
-    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=5000))
+    little_memory(monkeypatch)
     monkeypatch.setattr("napari_rpsnn.shell.write_image", None)
     monkeypatch.setattr("napari_rpsnn.fusion.iter_fuse", None)
     assert fuse(*large_pair, "-o", tmp_path / "out.ome.zarr", "--tile", 8) == 0
     assert_same_files(tmp_path / "out.ome.zarr", tmp_path / "whole.ome.zarr")
+
+
+def test_heights_of_a_stack_larger_than_memory_are_written_chunk_by_chunk(planes, tmp_path, monkeypatch):
+    pytest.importorskip("dask", reason="dask is not in this environment")
+    source = tmp_path / "in.ome.zarr"
+    write_image(source, planes, "ZYX", like=ImageFile(planes, "ZYX", {"Z": 0.5}, {"Z": "µm"}), provenance={})
+
+    def fuse_to(name):
+        height = tmp_path / f"{name}_height.ome.zarr"
+        assert fuse(source, "-o", tmp_path / f"{name}.ome.zarr", "--height", height, "--tile", 32) == 0
+        return height
+
+    whole = fuse_to("whole")
+    little_memory(monkeypatch)
+    monkeypatch.setattr("napari_rpsnn.shell.write_image", None)
+    assert_same_files(fuse_to("parts"), whole)
 
 
 def test_a_cluster_that_fails_leaves_nothing(large_pair, tmp_path, capsys, monkeypatch):
@@ -351,7 +375,7 @@ def test_a_cluster_that_fails_leaves_nothing(large_pair, tmp_path, capsys, monke
     def full(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=5000))
+    little_memory(monkeypatch)
     monkeypatch.setattr("napari_rpsnn.ngff.write_part", full)
     assert fuse(*large_pair, "-o", out, "--tile", 8) == 1
     assert "disk full" in capsys.readouterr().err

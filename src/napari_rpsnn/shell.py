@@ -42,8 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             _refuse_to_replace(jobs[0].outputs)
     except (ValueError, OSError) as error:
         parser.error(str(error))
-    if args.scheduler and (args.register or args.height):
-        parser.error("--scheduler: expected no --register and no --height, for which all planes must be in one place")
+    if args.scheduler and args.register:
+        parser.error("--scheduler: expected no --register, for which planes must be seen as a whole")
     try:
         with _connected(args.scheduler) as args.client:
             if args.batch:
@@ -197,13 +197,7 @@ def _open(job: Job, args: argparse.Namespace) -> tuple[Stack, bool]:
     """What is to be fused, and whether it is to be through dask: on a cluster, or because it is larger than memory."""
     lazily = args.client is not None
     stack = open_stack(job.sources, args.axes, args.guide_channel, _cluster().open_lazily if lazily else read_image)
-    if (
-        lazily
-        or suffix_of(job.out) not in ngff.SUFFIXES
-        or args.register
-        or args.height
-        or not find_spec("distributed")
-    ):
+    if lazily or suffix_of(job.out) not in ngff.SUFFIXES or args.register or not find_spec("distributed"):
         return stack, lazily
     size = math.prod(stack.shape(stack.axes)) * stack.image.data.dtype.itemsize
     # Two images or planes and the result, and about as much again while they are fused.
@@ -248,6 +242,10 @@ def _fuse(job: Job, stack: Stack, args: argparse.Namespace, lazy: bool) -> tuple
     if stack.other is None:
         options["order"] = args.order
         where["axis"] = stack.image.axes.index("Z")
+        if job.height:
+            given = args.plane_spacing
+            options["plane_spacing"] = stack.image.scale.get("Z", 1.0) if given is None else given
+            where["height"] = True
     if lazy:
         from napari_rpsnn.chunked import lazy_fuse, lazy_fuse_stack
 
@@ -261,10 +259,7 @@ def _fuse(job: Job, stack: Stack, args: argparse.Namespace, lazy: bool) -> tuple
         mapped = args.method == "decision"
         steps = iter_fuse(stack.image.data[...], stack.other.data[...], return_map=mapped, **options, **where)
     else:
-        if job.height:
-            given = args.plane_spacing
-            options["plane_spacing"] = stack.image.scale.get("Z", 1.0) if given is None else given
-        steps = iter_fuse_stack(stack.image.data, height=bool(job.height), **options, **where)
+        steps = iter_fuse_stack(stack.image.data, **options, **where)
     return _watch(steps, job.out.name), how
 
 
