@@ -6,6 +6,7 @@ import torch
 from test_network import randomized
 
 from napari_rpsnn.inference import (
+    choose_batch,
     choose_device,
     choose_model,
     choose_precision,
@@ -18,10 +19,10 @@ from napari_rpsnn.tiling import split_image
 from napari_rpsnn.weights import prepared_model
 
 
-def fuse_tiled(network, pair, tile, halo=HALO, dtype=torch.float64):
+def fuse_tiled(network, pair, tile, halo=HALO, dtype=torch.float64, **options):
     fused = np.full(pair[0].shape, np.nan)
     read = lambda window: tuple(x[window] for x in pair)  # noqa: E731
-    for place, values in iter_tiles(network, read, split_image(*fused.shape[:2], tile, halo), dtype=dtype):
+    for place, values in iter_tiles(network, read, split_image(*fused.shape[:2], tile, halo), dtype=dtype, **options):
         fused[place.write] = np.moveaxis(values, 0, -1)[place.inner]
     return fused
 
@@ -38,6 +39,13 @@ def test_tiled_equals_whole_at_a_halo_of_39_and_not_at_38(pair):
     scale = np.abs(whole).max()
     assert np.abs(fuse_tiled(network, pair, 40) - whole).max() < 1e-13 * scale
     assert np.abs(fuse_tiled(network, pair, 40, halo=38) - whole).max() > 1e-12 * scale
+
+
+def test_a_batch_of_tiles_gives_what_they_give_one_by_one(pair):
+    network = randomized().double()
+    one_by_one = fuse_tiled(network, pair, 40)
+    for batch in (2, 5, 100):
+        np.testing.assert_allclose(fuse_tiled(network, pair, 40, batch=batch), one_by_one, rtol=1e-12, atol=1e-12)
 
 
 def test_bfloat16_is_close_to_float32(rgb_pair):
@@ -87,6 +95,13 @@ def test_models():
     assert choose_model("auto", torch.device("cpu")) == "rpsnn-lite"
     assert choose_model("auto", torch.device("cuda")) == "rpsnn"
     assert choose_model("rpsnn", torch.device("cpu")) == "rpsnn"
+
+
+def test_batches_are_for_gpus(monkeypatch):
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda device: (16e9, 16e9))
+    assert choose_batch(256, torch.device("cpu"), 16, torch.bfloat16) == 1
+    assert choose_batch(256, torch.device("cuda"), 16, torch.bfloat16) == 56
+    assert choose_batch(1024, torch.device("cuda"), 64, torch.bfloat16) == 1
 
 
 @pytest.mark.parametrize("tile", [0, -1, 1.5, "big", True])

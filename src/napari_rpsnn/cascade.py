@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,13 +116,19 @@ class PictureStack:
     def fuse(self, engine: Engine, order: str) -> Iterator[str | None]:
         """Fuse the planes that contribute. Yields as `Engine.fuse` does."""
         pile: list[_Layer] = []
-        for k in merges(self._survey.order, order):
-            if k is not None:
-                pile.append(self._layer(k))
-            else:
-                self.running = pile[0].image
-                layer = pile.pop()
-                pile.append((yield from self._merge(pile.pop(), layer, engine)))
+        # The next plane is read while one is fused.
+        with ThreadPoolExecutor(1) as reader:
+            planes = iter(self._survey.order)
+            following = reader.submit(self._layer, next(planes))
+            for k in merges(self._survey.order, order):
+                if k is not None:
+                    pile.append(following.result())
+                    if (after := next(planes, None)) is not None:
+                        following = reader.submit(self._layer, after)
+                else:
+                    self.running = pile[0].image
+                    layer = pile.pop()
+                    pile.append((yield from self._merge(pile.pop(), layer, engine)))
         self._result = pile.pop()
 
     def _read(self, k: int) -> NDArray[Any]:

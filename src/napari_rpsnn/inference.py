@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 import numpy as np
@@ -80,19 +80,31 @@ def choose_model(model: ModelLike, device: torch.device) -> ModelLike:
 
 
 def choose_tile(tile: int | str, device: torch.device, width: int, dtype: torch.dtype) -> int:
-    """Return the tile's side in pixels; "auto" takes 0.65 GB for a tile on a CPU, 1.8 GB on a GPU.
+    """Return the tile's side in pixels; "auto" takes what there is memory for.
 
-    Where less than four times that is free, it takes a quarter of what is. Time per window pixel is the same from 142
-    pixels on; a larger tile only saves halo, 1.4 times the work at 512, 1.2 at 1024.
+    Time per window pixel is the same from 142 pixels on; a larger tile only saves halo, 1.4 times the work at 512, 1.2
+    at 1024.
     """
     if tile == "auto":
-        free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
-        budget = min(0.65e9 if device.type == "cpu" else 1.8e9, free / 4)
-        side = math.isqrt(int(budget / (WINDOW_VALUES * width * dtype.itemsize))) - 2 * HALO
+        side = math.isqrt(_pixels_at_once(device, width, dtype)) - 2 * HALO
         return min(max(side // 64 * 64, LEAST_TILE), LARGEST_TILE)
     if not isinstance(tile, int | np.integer) or isinstance(tile, bool) or tile < 1:
         raise ValueError(f"tile: expected 'auto' or a number of pixels of at least 1, got {tile!r}")
     return int(tile)
+
+
+def choose_batch(tile: int, device: torch.device, width: int, dtype: torch.dtype) -> int:
+    """Return how many tiles to compute at a time: one on a CPU, which it keeps busy, else those there is memory for."""
+    if device.type == "cpu":
+        return 1
+    return max(_pixels_at_once(device, width, dtype) // (tile + 2 * HALO) ** 2, 1)
+
+
+def _pixels_at_once(device: torch.device, width: int, dtype: torch.dtype) -> int:
+    """Pixels of windows that take 0.65 GB on a CPU, 1.8 GB on a GPU, or a quarter of what is free if that is less."""
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    budget = min(0.65e9 if device.type == "cpu" else 1.8e9, free / 4)
+    return int(budget / (WINDOW_VALUES * width * dtype.itemsize))
 
 
 def iter_tiles(
@@ -102,6 +114,7 @@ def iter_tiles(
     *,
     dtype: torch.dtype,
     then: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None,
+    batch: int = 1,
 ) -> Iterator[tuple[Tile, NDArray[Any]]]:
     """Fuse a pair tile by tile.
 
@@ -111,14 +124,16 @@ def iter_tiles(
         On the device that is to do the work.
     read : callable
         Returns the windows of both images for two slices, each `(rows, columns, 3)`, or `(rows, columns, 1)` for grey,
-        in [0, 1], float32 (float64 if `network` is). It is called in a thread, one window ahead.
+        in [0, 1], float32 (float64 if `network` is). It is called in a thread, one batch ahead.
     tiles : sequence of Tile
-        Read with a halo of at least `HALO`, their inner parts are those of the whole image's result.
+        Of one shape. Read with a halo of at least `HALO`, their inner parts are those of the whole image's result.
     dtype : torch.dtype
         Of the arithmetic. The network's last two convolutions keep its own.
     then : callable, optional
         What is made of the network's image of a window, `(3, rows, columns)` on the device: called with it and with
         what was read of both images, `(channels, rows, columns)`. None: nothing.
+    batch : int, optional
+        Tiles to compute at a time.
 
     Yields
     ------
@@ -127,11 +142,13 @@ def iter_tiles(
     """
     device = next(network.parameters()).device
     with ThreadPoolExecutor(1) as reader, ready() as run:
-        readings = _begun((reader.submit(read, tile.read) for tile in tiles), 1)
-        work = (run(_fuse_window, network, reading.result(), dtype, then) for reading in readings)
-        # A GPU is given the next window's work before this one's is waited for.
-        for tile, made in zip(tiles, _begun(work, int(device.type == "cuda")), strict=True):
-            yield tile, made.cpu().numpy()
+        readings = _begun((reader.submit(read, tile.read) for tile in tiles), batch)
+        batches = iter(lambda: [reading.result() for reading in islice(readings, batch)], [])
+        work = (run(_fuse_windows, network, windows, dtype, then) for windows in batches)
+        # A GPU is given the next batch's work before this one's is waited for.
+        made = chain.from_iterable(_begun(work, int(device.type == "cuda")))
+        for tile, part in zip(tiles, made, strict=True):
+            yield tile, part.cpu().numpy()
 
 
 def _begun(items: Iterator[Item], ahead: int) -> Iterator[Item]:
@@ -154,24 +171,30 @@ def ready() -> AbstractContextManager[Callable[..., Any]]:
 
 
 @torch.inference_mode()
-def _fuse_window(
-    network: RPSNN, windows: Windows, dtype: torch.dtype, then: Callable[[Tensor, Tensor, Tensor], Tensor] | None
-) -> Tensor:
+def _fuse_windows(
+    network: RPSNN,
+    windows: Sequence[Windows],
+    dtype: torch.dtype,
+    then: Callable[[Tensor, Tensor, Tensor], Tensor] | None,
+) -> list[Tensor]:
     device = next(network.parameters()).device
-    units = [to_tensor(window, device) for window in windows]
+    units = [
+        to_tensor(np.stack(images) if len(images) > 1 else images[0][None], device)
+        for images in zip(*windows, strict=True)
+    ]
     with true_float32(device):
         with torch.autocast(device.type, dtype, enabled=dtype == torch.bfloat16):
-            fused = network(*(unit[None].expand(-1, 3, -1, -1) for unit in units))[0]
-        return fused if then is None else then(fused, *units)
+            fused = network(*(unit.expand(-1, 3, -1, -1) for unit in units))
+        return list(fused) if then is None else [then(*one) for one in zip(fused, *units, strict=True)]
 
 
 def to_tensor(picture: NDArray[np.floating], device: torch.device) -> Tensor:
-    """A picture `(rows, columns, channels)` as `(channels, rows, columns)` on the device."""
+    """A picture `(..., rows, columns, channels)` as `(..., channels, rows, columns)` on the device."""
     tensor = torch.from_numpy(picture)
     if device.type == "cuda":
         # From pinned memory the copy runs beside the work that the GPU still has.
         tensor = tensor.pin_memory()
-    return tensor.to(device, non_blocking=True).permute(2, 0, 1)
+    return tensor.to(device, non_blocking=True).movedim(-1, -3)
 
 
 def true_float32(device: torch.device) -> AbstractContextManager[None]:

@@ -198,7 +198,9 @@ class Engine:
             unit0, unit1 = (_as_colour(_unit(image[window], values, seen)) for image in (image0, image1))
             return unit0, unit1
 
-        return inference.iter_tiles(self.network, read, tiles, dtype=self.dtype, then=then)
+        device = next(self.network.parameters()).device
+        batch = inference.choose_batch(self.tile, device, self.network.width, self.dtype)
+        return inference.iter_tiles(self.network, read, tiles, dtype=self.dtype, then=then, batch=batch)
 
     def tiles(self, rows: int, columns: int) -> list[Tile]:
         """What `look` is to go through, of a picture of this size."""
