@@ -37,25 +37,27 @@ def test_votes_tell_which_source_the_network_means():
 def test_the_order_of_the_sources_does_not_decide():
     votes = torch.where(torch.rand(60, 50) < 0.5, -90, 90).to(torch.int8)
     votes[:, :20] = 0
-    guide = torch.rand(60, 50)
-    one, other = (decide(x, widely(x), guide) for x in (votes, -votes))
+    grey0, grey1 = torch.rand(2, 60, 50)
+    one = decide(votes, widely(votes), grey0, grey1)
+    other = decide(-votes, widely(-votes), grey1, grey0)
     torch.testing.assert_close(other, 1 - one, atol=1e-5, rtol=0)
     tie = torch.zeros_like(votes)
-    assert (decide(tie, widely(tie), guide) == 0.5).all()
+    assert (decide(tie, widely(tie), grey0, grey0) == 0.5).all()
 
 
 def test_windows_give_what_the_whole_gives():
     rng = np.random.default_rng(0)
     shape = (260, 300)
     votes = (100 * torch.sign(torch.randn(shape) + 0.3 * torch.sin(torch.arange(300) / 20))).to(torch.int8)
-    guide = torch.rand(shape)
+    greys = torch.rand(2, *shape)
+    greys[1, :, 100:] = greys[0, :, 100:] + 0.1 * greys[1, :, 100:]
     pair = rng.integers(0, 4095, (2, *shape, 1), dtype=np.uint16)
-    whole = compose(*pair, decide(votes, widely(votes), guide))
+    whole = compose(*pair, decide(votes, widely(votes), *greys))
     tiled = np.zeros_like(whole)
     for place in split_image(*shape, 30, DECISION_HALO):
         near, inside = narrowed(place.inner, NEAR_HALO)
-        votes_read, guide_read, *pair_read = (x[place.read][near] for x in (votes, guide, *pair))
-        share = decide(votes_read, widely(votes[place.read])[near], guide_read)
+        votes_read, grey0, grey1, *pair_read = (x[place.read][near] for x in (votes, *greys, *pair))
+        share = decide(votes_read, widely(votes[place.read])[near], grey0, grey1)
         tiled[place.write] = compose(*pair_read, share)[inside]
     assert np.mean(tiled != whole) < 1e-3
     assert np.abs(tiled.astype(int) - whole).max() <= 1

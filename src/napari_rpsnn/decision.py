@@ -5,9 +5,11 @@ So its image is taken as a hint only:
 
 1. `vote`: at every pixel, where between the two sources the network's image lies: its projection onto the segment
    between them, by least squares in a Gaussian window. From 1, it is the first, to -1, it is the second.
-2. `decide`: the sign of the mean vote of a neighbourhood that follows edges (a guided filter), to which a wide one is
-   added, which decides where the near one does not; then the outline of the regions found is drawn along the edges of
-   the picture by a narrow guided filter. The result is the decision map.
+2. `decide`: to the votes is added which source has more fine detail, where both show the same structure: there, more
+   detail is better focus (rings of defocus are detail, too, but the other source shows other ones). The sign of the
+   mean of both in a neighbourhood that follows edges (a guided filter), to which the votes of a wide one are added,
+   which decide where the near ones do not, is the region; then the outline of the regions found is drawn along the
+   edges of the picture by a narrow guided filter. The result is the decision map.
 3. `compose`: each source where the map is 1 or 0, value for value; up to ten pixels from an outline the two are
    blended, coarse detail over a wider strip than fine detail, so that no seam shows, and held between the sources.
 
@@ -32,11 +34,19 @@ from napari_rpsnn.filters import box, gaussian, gaussian_reach
 from napari_rpsnn.intensity import IntensityRange
 
 #: Standard deviations in pixels: of the window of a vote, of its near neighbourhood, of the outline.
-VOTE_SIGMA_PX, NEAR_SIGMA_PX, OUTLINE_SIGMA_PX = 2.0, 3.0, 1.7
+VOTE_SIGMA_PX, NEAR_SIGMA_PX, OUTLINE_SIGMA_PX = 2.0, 2.0, 1.7
 #: Side in pixels of the wide neighbourhood's box. Two of them, one after the other, have a standard deviation of 32.
 WIDE_BOX_PX = 79
-#: How much the wide neighbourhood counts beside the near one.
-WIDE_WEIGHT = 0.5
+#: How much the votes of the wide neighbourhood, and detail, count beside the votes of the near one.
+WIDE_WEIGHT, DETAIL_WEIGHT = 1.0, 1.5
+#: Detail is what a Gaussian leaves and a box of three pixels takes away; its energy is the mean of a Gaussian window.
+DETAIL_SIGMA_PX, ENERGY_SIGMA_PX = 1.0, 1.5
+#: Energy of detail that is no more than noise.
+DETAIL_NOISE = 5e-7
+#: Side in pixels of the box in which structures are compared, and variance that is no more than noise.
+STRUCTURE_BOX_PX, STRUCTURE_NOISE = 9, 1.5e-5
+#: Correlation of the sources from which on detail begins to count, and from which on it counts in full.
+STRUCTURE_CORRELATION = (0.4, 0.6)
 #: Mean square of differences between the sources that are no more than noise: they must not decide.
 NOISE_VARIANCE = 3e-5
 #: Variance of the guide, which runs from 0 to 1, from which on the guided filters follow its edges.
@@ -48,11 +58,18 @@ BAND_SIGMAS_PX = (1.0, 2.0, 4.0)
 #: smooths twice.
 VOTE_HALO = gaussian_reach(VOTE_SIGMA_PX)
 WIDE_HALO = 2 * (WIDE_BOX_PX // 2)
+DETAIL_HALO = max(
+    gaussian_reach(DETAIL_SIGMA_PX) + 1 + gaussian_reach(ENERGY_SIGMA_PX),
+    STRUCTURE_BOX_PX // 2,
+)
 NEAR_HALO = (
-    2 * gaussian_reach(NEAR_SIGMA_PX) + 2 * gaussian_reach(OUTLINE_SIGMA_PX) + gaussian_reach(BAND_SIGMAS_PX[-1])
+    DETAIL_HALO
+    + 2 * gaussian_reach(NEAR_SIGMA_PX)
+    + 2 * gaussian_reach(OUTLINE_SIGMA_PX)
+    + gaussian_reach(BAND_SIGMAS_PX[-1])
 )
 #: By all that follows a vote: what `decide` sees of the wide neighbourhood, the outline and the bands.
-DECISION_HALO = NEAR_HALO - 2 * gaussian_reach(NEAR_SIGMA_PX) + WIDE_HALO
+DECISION_HALO = NEAR_HALO - DETAIL_HALO - 2 * gaussian_reach(NEAR_SIGMA_PX) + WIDE_HALO
 
 
 def vote(fused: Tensor, unit0: Tensor, unit1: Tensor) -> Tensor:
@@ -83,7 +100,7 @@ def widely(votes: Tensor) -> Tensor:
     return box(box(votes[None].float() / 127, WIDE_BOX_PX), WIDE_BOX_PX)[0]
 
 
-def decide(votes: Tensor, wide: Tensor, guide: Tensor, stay: float = 0.0) -> Tensor:
+def decide(votes: Tensor, wide: Tensor, grey0: Tensor, grey1: Tensor, stay: float = 0.0) -> Tensor:
     """Return the decision map: how much of the first source goes into each pixel, in [0, 1].
 
     Parameters
@@ -92,12 +109,15 @@ def decide(votes: Tensor, wide: Tensor, guide: Tensor, stay: float = 0.0) -> Ten
         Of `vote`.
     wide : Tensor of shape `(rows, columns)`
         Of `widely`.
-    guide : Tensor of shape `(rows, columns)`
-        Grey picture in [0, 1] whose edges the map follows.
+    grey0, grey1 : Tensor of shape `(rows, columns)`
+        The sources, grey, in [0, 1]. The map follows the edges of their mean.
     stay : float, optional
         Mean vote, from 0 to 1, that the second source needs to win.
     """
-    mean = _follow_edges(votes.float() / 127, guide, NEAR_SIGMA_PX, NEAR_EDGE) + WIDE_WEIGHT * wide + stay
+    guide = (grey0 + grey1) / 2
+    near = votes.float() / 127 + DETAIL_WEIGHT * _detail(grey0, grey1)
+    mean = _follow_edges(near, guide, NEAR_SIGMA_PX, NEAR_EDGE) + WIDE_WEIGHT * wide
+    mean = mean + (1 + WIDE_WEIGHT + DETAIL_WEIGHT) / 1.5 * stay
     # A tie must stay a tie, whatever the rounding of sums: the order of the sources is not to decide.
     region = torch.where(mean.abs() < 1e-5, 0, mean.sign())
     outline = _follow_edges(region, guide, OUTLINE_SIGMA_PX, OUTLINE_EDGE)
@@ -148,6 +168,20 @@ def _blend(difference: Tensor, shares: Sequence[Tensor]) -> Tensor:
         total += share * (rest - coarser)
         rest = coarser
     return total
+
+
+def _detail(grey0: Tensor, grey1: Tensor) -> Tensor:
+    """Which source has more fine detail, from 1, the first, to -1, the second; 0 where their structures differ."""
+    smooth = gaussian(torch.stack((grey0, grey1)), DETAIL_SIGMA_PX)
+    energy0, energy1 = gaussian((smooth - box(smooth, 3)) ** 2, ENERGY_SIGMA_PX)
+    moments = box(torch.stack((grey0, grey1, grey0 * grey0, grey1 * grey1, grey0 * grey1)), STRUCTURE_BOX_PX)
+    mean0, mean1, square0, square1, product = moments
+    variances = (square0 - mean0**2).clamp_min(0) * (square1 - mean1**2).clamp_min(0)
+    correlation = (product - mean0 * mean1) / (variances + STRUCTURE_NOISE**2).sqrt()
+    low, high = STRUCTURE_CORRELATION
+    more: Tensor = (energy0 - energy1) / (energy0 + energy1 + DETAIL_NOISE)
+    alike: Tensor = ((correlation - low) / (high - low)).clamp(0, 1)
+    return more * alike
 
 
 def _follow_edges(image: Tensor, guide: Tensor, sigma_px: float, edge: float) -> Tensor:

@@ -171,9 +171,8 @@ class Engine:
             # Only that neighbourhood is so wide.
             near, inside = narrowed(inner, NEAR_HALO)
             pair = part0[near], part1[near]
-            both = [inference.to_tensor(_unit(part, values, seen), device) for part in pair]
-            guide = mean_channel(both[0] + both[1]) / 2
-            share = decide(voted[near], wide[near], guide, stay)
+            grey0, grey1 = (mean_channel(inference.to_tensor(_unit(part, values, seen), device)) for part in pair)
+            share = decide(voted[near], wide[near], grey0, grey1, stay)
             image = compose(*pair, share)
         # Copies, so that the whole windows can go.
         return image[inside].copy(), share[inside].cpu().numpy().copy()
