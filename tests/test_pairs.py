@@ -12,15 +12,15 @@ from napari_rpsnn.reports import drain
 @pytest.fixture
 def room_for(monkeypatch):
     """Let networks run out of memory on windows of more than so many pixels."""
-    run = inference._run
+    run = inference._fuse_windows
 
     def room(pixels):
-        def short(network, image0, image1, dtype):
-            if image0[0, 0].numel() > pixels:
+        def short(network, windows, *options):
+            if windows[0][0][..., 0].size > pixels:
                 raise torch.OutOfMemoryError("CUDA out of memory")
-            return run(network, image0, image1, dtype)
+            return run(network, windows, *options)
 
-        monkeypatch.setattr(inference, "_run", short)
+        monkeypatch.setattr(inference, "_fuse_windows", short)
 
     return room
 

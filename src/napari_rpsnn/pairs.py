@@ -206,7 +206,7 @@ class Engine:
         return split_image(rows, columns, self.tile, HALO + (VOTE_HALO if self.method == "decision" else 0))
 
     def windows(self, rows: int, columns: int) -> list[Tile]:
-        """What `compose_window` is to go through when all tiles have voted; none by regression."""
+        """What `compose` is to go through when all tiles have voted; none by regression."""
         if self.method == "regression":
             return []
         return split_image(rows, columns, self.tile, DECISION_HALO)
