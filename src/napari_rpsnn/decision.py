@@ -58,10 +58,7 @@ BAND_SIGMAS_PX = (1.0, 2.0, 4.0)
 #: smooths twice.
 VOTE_HALO = gaussian_reach(VOTE_SIGMA_PX)
 WIDE_HALO = 2 * (WIDE_BOX_PX // 2)
-DETAIL_HALO = max(
-    gaussian_reach(DETAIL_SIGMA_PX) + 1 + gaussian_reach(ENERGY_SIGMA_PX),
-    STRUCTURE_BOX_PX // 2,
-)
+DETAIL_HALO = max(gaussian_reach(DETAIL_SIGMA_PX) + 1 + gaussian_reach(ENERGY_SIGMA_PX), STRUCTURE_BOX_PX // 2)
 NEAR_HALO = (
     DETAIL_HALO
     + 2 * gaussian_reach(NEAR_SIGMA_PX)
@@ -112,12 +109,12 @@ def decide(votes: Tensor, wide: Tensor, grey0: Tensor, grey1: Tensor, stay: floa
     grey0, grey1 : Tensor of shape `(rows, columns)`
         The sources, grey, in [0, 1]. The map follows the edges of their mean.
     stay : float, optional
-        Mean vote, from 0 to 1, that the second source needs to win.
+        What the second source needs to win a region, as a share of all that votes and detail can weigh.
     """
     guide = (grey0 + grey1) / 2
     near = votes.float() / 127 + DETAIL_WEIGHT * _detail(grey0, grey1)
     mean = _follow_edges(near, guide, NEAR_SIGMA_PX, NEAR_EDGE) + WIDE_WEIGHT * wide
-    mean = mean + (1 + WIDE_WEIGHT + DETAIL_WEIGHT) / 1.5 * stay
+    mean += stay * (1 + WIDE_WEIGHT + DETAIL_WEIGHT)
     # A tie must stay a tie, whatever the rounding of sums: the order of the sources is not to decide.
     region = torch.where(mean.abs() < 1e-5, 0, mean.sign())
     outline = _follow_edges(region, guide, OUTLINE_SIGMA_PX, OUTLINE_EDGE)

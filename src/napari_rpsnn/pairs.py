@@ -84,7 +84,7 @@ class Engine:
         seen : callable, optional
             Returns the channels that the network is to see. Three are RGB; any other number is averaged.
         stay : float, optional
-            Mean vote, from 0 to 1, that the second picture needs to win a region.
+            What the second picture needs to win a region, as a share of all that votes and detail can weigh.
         """
         rows, columns, _ = image0.shape
         votes = np.empty((rows, columns), np.int8)
@@ -147,35 +147,23 @@ class Engine:
         stay: float,
     ) -> tuple[NDArray[Any], NDArray[np.float32]]:
         """Result and decision map of the inner part of a window, which was read with a halo of `DECISION_HALO`."""
-        with inference.ready() as run:
-            composed: tuple[NDArray[Any], NDArray[np.float32]] = run(
-                self._compose, part0, part1, votes, inner, values, seen, stay
-            )
-        return composed
-
-    @torch.inference_mode()
-    def _compose(
-        self,
-        part0: NDArray[Any],
-        part1: NDArray[Any],
-        votes: NDArray[np.int8],
-        inner: Part,
-        values: IntensityRange,
-        seen: Seen,
-        stay: float,
-    ) -> tuple[NDArray[Any], NDArray[np.float32]]:
         device = next(self.network.parameters()).device
-        with inference.true_float32(device):
-            voted = torch.from_numpy(np.ascontiguousarray(votes)).to(device)
-            wide = widely(voted)
-            # Only that neighbourhood is so wide.
-            near, inside = narrowed(inner, NEAR_HALO)
-            pair = part0[near], part1[near]
-            grey0, grey1 = (mean_channel(inference.to_tensor(_unit(part, values, seen), device)) for part in pair)
-            share = decide(voted[near], wide[near], grey0, grey1, stay)
-            image = compose(*pair, share)
-        # Copies, so that the whole windows can go.
-        return image[inside].copy(), share[inside].cpu().numpy().copy()
+        # Only the wide neighbourhood needs all of the window.
+        near, inside = narrowed(inner, NEAR_HALO)
+        pair = part0[near], part1[near]
+
+        @torch.inference_mode()
+        def work() -> tuple[NDArray[Any], NDArray[np.float32]]:
+            with inference.true_float32(device):
+                voted = torch.from_numpy(np.ascontiguousarray(votes)).to(device)
+                grey0, grey1 = (mean_channel(inference.to_tensor(_unit(part, values, seen), device)) for part in pair)
+                share = decide(voted[near], widely(voted)[near], grey0, grey1, stay)
+                # Copies, so that the whole windows can go.
+                return compose(*pair, share)[inside].copy(), share[inside].cpu().numpy().copy()
+
+        with inference.ready() as run:
+            composed: tuple[NDArray[Any], NDArray[np.float32]] = run(work)
+        return composed
 
     def mean_vote(self, image0: NDArray[Any], image1: NDArray[Any], values: IntensityRange) -> float:
         """Which of two small pictures is in focus in more places: from 1, the first, to -1, the second."""
