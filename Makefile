@@ -18,11 +18,12 @@ test: $(TOX) display  ## style, types, the core without Qt, and everything with 
 lint: $(TOX)
 	$(TOX) run -q -e lint
 
-weights: $(TOX)  ## train both bundled models anew: make weights DATA=folder/of/sharp/images
+weights: $(TOX)  ## train all that is bundled anew: make weights DATA=folder/of/sharp/images
 	$(TOX) run -q -e train -- $(DATA) -o runs/rpsnn-lite --model lite
 	$(TOX) run -q -e train -- $(DATA) -o runs/rpsnn --model full --init runs/rpsnn-lite/model.safetensors
 	cp runs/rpsnn-lite/model.safetensors weights/rpsnn-lite.safetensors
 	cp runs/rpsnn/model.safetensors weights/rpsnn.safetensors
+	$(TOX) run -q -e decider -- $(DATA) weights/decider.safetensors
 
 screenshots: $(TOX) display  ## make the pictures in docs/napari anew
 	$(TOX) run -q -e screenshots

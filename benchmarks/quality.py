@@ -5,7 +5,8 @@
 FOLDER holds sharp images, as for `napari-rpsnn-train`. Of the pictures that training holds out, 128 pairs of each kind
 are made, 192x192 pixels, and those of two equal images left out. Prints a Markdown table of two figures in dB: the mean
 of the pairs' PSNR, where no error counts as 68 dB, and the PSNR of their mean square error, which the worst pairs
-decide. MODEL is the bundled models, if none is named.
+decide. For geometric pairs it prints what measures without a truth say, too, of the truth itself as well. MODEL is the
+bundled models, if none is named.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from functools import partial
 
 import numpy as np
 import torch
+from metrics import METRICS, to_grey
 from skimage.metrics import mean_squared_error
 
 from napari_rpsnn import fuse
@@ -26,6 +28,7 @@ from napari_rpsnn.pictures import read_pictures, split_pictures
 BATCHES = 16
 #: Stands for no error at all.
 LEAST_ERROR = 1e-2
+TRUTH = "the truth itself"
 
 
 def psnr(error: np.ndarray) -> np.ndarray:
@@ -45,24 +48,30 @@ def main(folder: str, *models: str) -> None:
         for model in models or ("rpsnn-lite", "rpsnn")
         for method in ("regression", "decision")
     }
+    names = [*methods, TRUTH]
     _, held_out = split_pictures(read_pictures(folder))
-    print("| method | geometric | fluorescence | brightfield |\n|---|---|---|---|")
-    scores: dict[str, list[str]] = {name: [] for name in methods}
+    scores: dict[str, list[str]] = {name: [] for name in names}
+    measured: dict[str, list[list[float]]] = {name: [] for name in names}
     for kind in ("geometric", "fluorescence", "brightfield"):
         maker = PairMaker(held_out, crop=192, kinds={kind: 8}, seed=2)
-        values: dict[str, list[float]] = {name: [] for name in methods}
+        values: dict[str, list[float]] = {name: [] for name in names}
         for step in range(BATCHES):
             batch = maker.batch(step)
             for near, far, sharp in zip(*(map(to_image, x) for x in (batch.near, batch.far, batch.sharp)), strict=True):
                 if np.abs(near.astype(int) - far).mean() < 1:
                     continue
-                for name, method in methods.items():
-                    values[name].append(mean_squared_error(sharp, method(near, far)))
-        for name in methods:
+                for name in names:
+                    fused = sharp if name == TRUTH else methods[name](near, far)
+                    values[name].append(mean_squared_error(sharp, fused))
+                    if kind == "geometric":
+                        pictures = [to_grey(image) for image in (near, far, fused)]
+                        measured[name].append([metric(*pictures) for metric in METRICS.values()])
+        for name in names:
             errors = np.maximum(values[name], LEAST_ERROR)
             scores[name].append(f"{np.mean(psnr(errors)):.2f} / {psnr(np.mean(errors)):.2f}")
-    for name, row in scores.items():
-        print(f"| {name} | " + " | ".join(row) + " |")
+    print("| method | geometric | fluorescence | brightfield |", " | ".join(METRICS), "|\n|" + "---|" * 7)
+    for name in names:
+        print(f"| {name} |", " | ".join([*scores[name], *(f"{x:.4f}" for x in np.mean(measured[name], 0))]), "|")
 
 
 if __name__ == "__main__":

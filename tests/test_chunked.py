@@ -29,7 +29,7 @@ def halves(truth, sigma=2):
 @pytest.fixture(scope="module")
 def large_pair():
     """A pair of odd size with four windows of decision: uint16."""
-    return halves(data.camera()[:301, 100:387].astype(np.uint16) * 16)
+    return halves(data.camera()[:411, 100:487].astype(np.uint16) * 16)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from napari_rpsnn import fuse
-from napari_rpsnn.decision import DECISION_HALO, NEAR_HALO, compose, decide, vote, widely
+from napari_rpsnn.decider import bundled_decider
+from napari_rpsnn.decision import DECISION_HALO, NEAR_HALO, compose, decide, evidence, hesitate, vote, widely
 from napari_rpsnn.tiling import narrowed, split_image
 
 
@@ -34,15 +35,29 @@ def test_votes_tell_which_source_the_network_means():
     assert (vote(second, first, first) == 0).all()
 
 
+def weigh(votes, wide, grey0, grey1, stay=0.0):
+    known = evidence(votes, wide, grey0, grey1)
+    return hesitate(bundled_decider(torch.device("cpu"))(known[None])[0], known, stay)
+
+
 def test_the_order_of_the_sources_does_not_decide():
     votes = torch.where(torch.rand(60, 50) < 0.5, -90, 90).to(torch.int8)
     votes[:, :20] = 0
     grey0, grey1 = torch.rand(2, 60, 50)
-    one = decide(votes, widely(votes), grey0, grey1)
-    other = decide(-votes, widely(-votes), grey1, grey0)
-    torch.testing.assert_close(other, 1 - one, atol=1e-5, rtol=0)
+    one = weigh(votes, widely(votes), grey0, grey1)
+    other = weigh(-votes, widely(-votes), grey1, grey0)
+    torch.testing.assert_close(other, -one, atol=1e-4, rtol=1e-4)
     tie = torch.zeros_like(votes)
-    assert (decide(tie, widely(tie), grey0, grey0) == 0.5).all()
+    assert (decide(weigh(tie, widely(tie), grey0, grey0), grey0) == 0.5).all()
+
+
+def test_a_margin_is_for_the_first_source_only():
+    votes = (127 * torch.sin(torch.arange(80) / 8)).to(torch.int8).expand(60, -1).contiguous()
+    grey0, grey1 = torch.rand(2, 60, 80)
+    free, held = (weigh(votes, widely(votes), grey0, grey1, stay) > 0 for stay in (0.0, 0.1))
+    assert (held | ~free).all()
+    assert free.float().mean() < held.float().mean() < 1
+    assert (weigh(votes, widely(votes), grey0, grey1, 1.0) > 0).all()
 
 
 def test_windows_give_what_the_whole_gives():
@@ -52,12 +67,15 @@ def test_windows_give_what_the_whole_gives():
     greys = torch.rand(2, *shape)
     greys[1, :, 100:] = greys[0, :, 100:] + 0.1 * greys[1, :, 100:]
     pair = rng.integers(0, 4095, (2, *shape, 1), dtype=np.uint16)
-    whole = compose(*pair, decide(votes, widely(votes), *greys))
+    whole = compose(*pair, decide(weigh(votes, widely(votes), *greys), greys.mean(0)))
     tiled = np.zeros_like(whole)
     for place in split_image(*shape, 30, DECISION_HALO):
-        near, inside = narrowed(place.inner, NEAR_HALO)
-        votes_read, grey0, grey1, *pair_read = (x[place.read][near] for x in (votes, *greys, *pair))
-        share = decide(votes_read, widely(votes[place.read])[near], grey0, grey1)
+        whole_read, near, inside = narrowed(place, NEAR_HALO)
+        half = tuple(slice(axis.start // 2, (axis.stop + 1) // 2) for axis in near)
+        votes_read, grey0, grey1, *pair_read = (x[place.read][whole_read][near] for x in (votes, *greys, *pair))
+        share = decide(
+            weigh(votes_read, widely(votes[place.read][whole_read])[half], grey0, grey1), (grey0 + grey1) / 2
+        )
         tiled[place.write] = compose(*pair_read, share)[inside]
     assert np.mean(tiled != whole) < 1e-3
     assert np.abs(tiled.astype(int) - whole).max() <= 1

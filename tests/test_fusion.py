@@ -268,9 +268,9 @@ def test_a_picture_larger_than_a_tile_is_read_window_by_window(method, channel_a
     options = {"channel_axis": channel_axis, "method": method, "tile": 50}
     lazy = Watched(near), Watched(far)
     np.testing.assert_array_equal(fuse(*lazy, **options), fuse(near, far, **options))
-    # No window is larger than that of the decision: a tile and 96 pixels to each side.
-    assert max(shape[0] for x in lazy for shape in x.read) <= 50 + 2 * 96
-    assert max(shape[1] for x in lazy for shape in x.read) <= 50 + 2 * 96
+    # No window is larger than that of the decision: a tile and 137 pixels to each side.
+    assert max(shape[0] for x in lazy for shape in x.read) <= 50 + 2 * 137
+    assert max(shape[1] for x in lazy for shape in x.read) <= 50 + 2 * 137
 
 
 def test_registration_reads_a_picture_whole(grey_pair):

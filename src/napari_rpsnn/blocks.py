@@ -102,7 +102,7 @@ class Fuser:
         for where in np.ndindex(*leading):
             for key, place in numbered(places):
                 parts = [window(source, where, place.read) for source in sources]
-                yield (*where, *key), (work, self.recipe.key, plan(where), place.inner, *parts)
+                yield (*where, *key), (work, self.recipe.key, plan(where), place, *parts)
 
 
 def numbered(places: Sequence[Tile]) -> Iterator[tuple[Where, Tile]]:
@@ -171,7 +171,7 @@ def _gather(blocks: Sequence[Sequence[Any]], leading: int, cuts: Sequence[Sequen
 def _look(
     recipe: Recipe,
     plan: Plan,
-    inner: tuple[slice, slice],
+    place: Tile,
     part0: NDArray[Any],
     part1: NDArray[Any],
     layout: Layout,
@@ -179,7 +179,7 @@ def _look(
 ) -> NDArray[Any]:
     """`Engine.look` at one window."""
     rows, columns, _ = part0.shape
-    alone = Tile((slice(0, rows), slice(0, columns)), inner, inner)
+    alone = Tile((slice(0, rows), slice(0, columns)), place.inner, place.inner)
     parts = plan.first((part0, part1))
     ((_, looked),) = recipe.run(lambda engine: list(engine.look(*parts, plan.values, layout.seen, [alone])))
     return looked[(None,) * leading]
@@ -188,7 +188,7 @@ def _look(
 def _compose(
     recipe: Recipe,
     plan: Plan,
-    inner: tuple[slice, slice],
+    place: Tile,
     part0: NDArray[Any],
     part1: NDArray[Any],
     votes: NDArray[np.int8],
@@ -198,5 +198,5 @@ def _compose(
 ) -> list[NDArray[Any]]:
     """`Engine.compose` of one window."""
     parts = plan.first((part0, part1))
-    image, share = recipe.run(lambda engine: engine.compose(*parts, votes, inner, plan.values, layout.seen, stay))
+    image, share = recipe.run(lambda engine: engine.compose(*parts, votes, place, plan.values, layout.seen, stay))
     return [picture[(None,) * leading] for picture in (image, 1 - share if plan.swapped else share)]

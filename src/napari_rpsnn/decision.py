@@ -5,12 +5,12 @@ So its image is taken as a hint only:
 
 1. `vote`: at every pixel, where between the two sources the network's image lies: its projection onto the segment
    between them, by least squares in a Gaussian window. From 1, it is the first, to -1, it is the second.
-2. `decide`: to the votes is added which source has more fine detail, where both show the same structure: there, more
-   detail is better focus (rings of defocus are detail, too, but the other source shows other ones). The sign of the
-   mean of both in a neighbourhood that follows edges (a guided filter), to which the votes of a wide one are added,
-   which decide where the near ones do not, is the region; then the outline of the regions found is drawn along the
-   edges of the picture by a narrow guided filter. The result is the decision map.
-3. `compose`: each source where the map is 1 or 0, value for value; up to ten pixels from an outline the two are
+2. `evidence`: what speaks for either source at every pixel (the vote, the mean vote of a wide neighbourhood, which
+   source has more fine detail), and what that is worth (how alike the two structures are, how much they differ, how
+   much detail there is: rings of defocus are detail, too, but the other source shows other ones).
+3. `decide`: a small network weighs the evidence of a pixel and its neighbours; then the outline of the regions found is
+   drawn along the edges of the picture by a narrow guided filter. The result is the decision map.
+4. `compose`: each source where the map is 1 or 0, value for value; up to ten pixels from an outline the two are
    blended, coarse detail over a wider strip than fine detail, so that no seam shows, and held between the sources.
 
 Where neither source explains the network's image (the blurred rim of an occluding object), the nearer of the two is
@@ -29,44 +29,45 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
+from napari_rpsnn.decider import DILATIONS
 from napari_rpsnn.filters import box, gaussian, gaussian_reach
 from napari_rpsnn.intensity import IntensityRange
 
-#: Standard deviations in pixels: of the window of a vote, of its near neighbourhood, of the outline.
-VOTE_SIGMA_PX, NEAR_SIGMA_PX, OUTLINE_SIGMA_PX = 2.0, 2.0, 1.7
-#: Side in pixels of the wide neighbourhood's box. Two of them, one after the other, have a standard deviation of 32.
-WIDE_BOX_PX = 79
-#: How much the votes of the wide neighbourhood, and detail, count beside the votes of the near one.
-WIDE_WEIGHT, DETAIL_WEIGHT = 1.0, 1.5
-#: Detail is what a Gaussian leaves and a box of three pixels takes away; its energy is the mean of a Gaussian window.
-DETAIL_SIGMA_PX, ENERGY_SIGMA_PX = 1.0, 1.5
-#: Energy of detail that is no more than noise.
-DETAIL_NOISE = 5e-7
-#: Side in pixels of the box in which structures are compared, and variance that is no more than noise.
-STRUCTURE_BOX_PX, STRUCTURE_NOISE = 9, 1.5e-5
-#: Correlation of the sources from which on detail begins to count, and from which on it counts in full.
-STRUCTURE_CORRELATION = (0.4, 0.6)
-#: Mean square of differences between the sources that are no more than noise: they must not decide.
-NOISE_VARIANCE = 3e-5
-#: Variance of the guide, which runs from 0 to 1, from which on the guided filters follow its edges.
-NEAR_EDGE, OUTLINE_EDGE = 1e-3, 1e-2
+#: Standard deviations in pixels: of the window of a vote, of the outline.
+VOTE_SIGMA_PX, OUTLINE_SIGMA_PX = 2.0, 1.7
+#: Detail is what a Gaussian leaves and a box of three pixels takes away.
+DETAIL_SIGMA_PX = 1.0
+#: At half the resolution, in its pixels. Side of the wide neighbourhood's box: two of them, one after the other, have a
+#: standard deviation of 16.
+WIDE_BOX_HALF_PX = 39
+#: Standard deviations of the windows of energies: of detail, of differences.
+DETAIL_SIGMA_HALF_PX, DIFFERENCE_SIGMA_HALF_PX = 0.75, 1.0
+#: Side of the box in which structures are compared.
+STRUCTURE_BOX_HALF_PX = 5
+#: Standard deviation of the neighbourhood that has to be sure before a plane gives way to another.
+SURE_SIGMA_HALF_PX = 1.0
+#: Energies of detail and of differences, and variance of structures, that are no more than noise.
+DETAIL_NOISE, DIFFERENCE_NOISE, STRUCTURE_NOISE = 5e-7, 3e-5, 1.5e-5
+#: Variance of the guide, which runs from 0 to 1, from which on the outline follows its edges.
+OUTLINE_EDGE = 1e-2
 #: Bands of detail that are blended each over a strip of its own width.
 BAND_SIGMAS_PX = (1.0, 2.0, 4.0)
 
-#: Pixels that are seen around a pixel: by `vote`, by `widely`, and by `decide` and `compose` together. A guided filter
-#: smooths twice.
+#: Pixels that are seen around a pixel: by `vote`, and by `evidence`, `decide` and `compose` together, without and with
+#: the wide neighbourhood. A guided filter smooths twice. Halving and doubling the resolution add three.
 VOTE_HALO = gaussian_reach(VOTE_SIGMA_PX)
-WIDE_HALO = 2 * (WIDE_BOX_PX // 2)
-DETAIL_HALO = max(gaussian_reach(DETAIL_SIGMA_PX) + 1 + gaussian_reach(ENERGY_SIGMA_PX), STRUCTURE_BOX_PX // 2)
 NEAR_HALO = (
-    DETAIL_HALO
-    + 2 * gaussian_reach(NEAR_SIGMA_PX)
+    gaussian_reach(DETAIL_SIGMA_PX)
+    + 1
+    + 2 * max(gaussian_reach(DIFFERENCE_SIGMA_HALF_PX), STRUCTURE_BOX_HALF_PX // 2)
+    + 2 * sum(DILATIONS)
+    + 3
     + 2 * gaussian_reach(OUTLINE_SIGMA_PX)
     + gaussian_reach(BAND_SIGMAS_PX[-1])
 )
-#: By all that follows a vote: what `decide` sees of the wide neighbourhood, the outline and the bands.
-DECISION_HALO = NEAR_HALO - DETAIL_HALO - 2 * gaussian_reach(NEAR_SIGMA_PX) + WIDE_HALO
+DECISION_HALO = NEAR_HALO + 4 * (WIDE_BOX_HALF_PX // 2)
 
 
 def vote(fused: Tensor, unit0: Tensor, unit1: Tensor) -> Tensor:
@@ -84,7 +85,7 @@ def vote(fused: Tensor, unit0: Tensor, unit1: Tensor) -> Tensor:
     # Grey: the mean of the network's three channels says the same as their sum, at a third of the cost.
     fused = fused if len(unit0) > 1 else mean_channel(fused)[None]
     difference = unit0 - unit1
-    noise = NOISE_VARIANCE * len(difference) / 3
+    noise = DIFFERENCE_NOISE * len(difference) / 3
     # 2 w - 1 of the weight w that makes w * unit0 + (1 - w) * unit1 nearest to the network's image.
     products = _dot(difference, 2 * fused - unit0 - unit1), _dot(difference, difference)
     projection, energy = gaussian(torch.stack(products), VOTE_SIGMA_PX)
@@ -93,31 +94,94 @@ def vote(fused: Tensor, unit0: Tensor, unit1: Tensor) -> Tensor:
 
 
 def widely(votes: Tensor) -> Tensor:
-    """Mean vote of the wide neighbourhood of each pixel of `(rows, columns)`, in float32 from -1 to 1."""
-    return box(box(votes[None].float() / 127, WIDE_BOX_PX), WIDE_BOX_PX)[0]
+    """Mean vote of the wide neighbourhood of each pixel of `(rows, columns)`, in float32 from -1 to 1, halved."""
+    return box(box(halved(votes[None].float() / 127), WIDE_BOX_HALF_PX), WIDE_BOX_HALF_PX)[0]
 
 
-def decide(votes: Tensor, wide: Tensor, grey0: Tensor, grey1: Tensor, stay: float = 0.0) -> Tensor:
-    """Return the decision map: how much of the first source goes into each pixel, in [0, 1].
+def evidence(votes: Tensor, wide: Tensor, grey0: Tensor, grey1: Tensor) -> Tensor:
+    """What a `Decider` weighs, at half the resolution: a quarter of the work.
 
     Parameters
     ----------
     votes : Tensor of shape `(rows, columns)`
         Of `vote`.
-    wide : Tensor of shape `(rows, columns)`
+    wide : Tensor of half the rows and columns, rounded up
         Of `widely`.
     grey0, grey1 : Tensor of shape `(rows, columns)`
-        The sources, grey, in [0, 1]. The map follows the edges of their mean.
-    stay : float, optional
-        What the second source needs to win a region, as a share of all that votes and detail can weigh.
+        The sources, grey, in [0, 1].
+
+    Returns
+    -------
+    Tensor of shape `(6, ...)`, the rest as `wide`
+        Three pictures that change their sign when the sources change places: the votes, near and wide, and which source
+        has more detail, all from 1, the first, to -1. Three that do not: the correlation of the sources, and the
+        decimal logarithms of their root mean square difference and detail, each about zero.
     """
-    guide = (grey0 + grey1) / 2
-    near = votes.float() / 127 + DETAIL_WEIGHT * _detail(grey0, grey1)
-    mean = _follow_edges(near, guide, NEAR_SIGMA_PX, NEAR_EDGE) + WIDE_WEIGHT * wide
-    mean += stay * (1 + WIDE_WEIGHT + DETAIL_WEIGHT)
+    greys = torch.stack((grey0, grey1))
+    smooth = gaussian(greys, DETAIL_SIGMA_PX)
+    fine = (smooth - box(smooth, 3)).square()
+    parts = halved(torch.cat((votes[None].float() / 127, fine, greys, greys * greys, (grey0 * grey1)[None])))
+    near, structure = parts[0], box(parts[3:], STRUCTURE_BOX_HALF_PX)
+    detail0, detail1 = gaussian(parts[1:3], DETAIL_SIGMA_HALF_PX)
+    detail = detail0 + detail1
+    difference = gaussian((parts[5] + parts[6] - 2 * parts[7])[None], DIFFERENCE_SIGMA_HALF_PX)[0]
+    mean0, mean1, square0, square1, product = structure
+    variances = (square0 - mean0**2).clamp_min(0) * (square1 - mean1**2).clamp_min(0)
+    return torch.stack(
+        (
+            near,
+            wide,
+            (detail0 - detail1) / (detail + DETAIL_NOISE),
+            (product - mean0 * mean1) / (variances + STRUCTURE_NOISE**2).sqrt(),
+            (difference.clamp_min(0) + 1e-6).log10() / 2 + 2,
+            (detail + 1e-7).log10() / 2 + 2.5,
+        )
+    )
+
+
+def halved(pictures: Tensor) -> Tensor:
+    """Means of two by two pixels of `(n, rows, columns)`; an odd last row or column is repeated."""
+    _, rows, columns = pictures.shape
+    if rows % 2 or columns % 2:
+        pictures = F.pad(pictures, (0, columns % 2, 0, rows % 2), mode="replicate")
+    lines = pictures[:, ::2] + pictures[:, 1::2]
+    return (lines[..., ::2] + lines[..., 1::2]) / 4
+
+
+def hesitate(weighed: Tensor, known: Tensor, stay: float) -> Tensor:
+    """A decision that leaves the first source only where all the evidence speaks for the second one by a margin.
+
+    Parameters
+    ----------
+    weighed : Tensor of shape `(rows, columns)`
+        Of a `Decider`.
+    known : Tensor of shape `(6, rows, columns)`
+        Of `evidence`.
+    stay : float
+        What the second source needs to win a region, as a share of all that votes and detail can weigh; 0: nothing.
+    """
+    if stay == 0:
+        return weighed
+    near, wide, detail, alike, *_ = known
+    weight = (gaussian((near + detail * alike.clamp_min(0))[None], SURE_SIGMA_HALF_PX)[0] + wide) / 3
+    return torch.where(weight > -stay, weighed.abs(), weighed)
+
+
+def decide(weighed: Tensor, guide: Tensor) -> Tensor:
+    """Return the decision map: how much of the first source goes into each pixel, in [0, 1].
+
+    Parameters
+    ----------
+    weighed : Tensor of half the rows and columns of `guide`, rounded up
+        Of a `Decider`.
+    guide : Tensor of shape `(rows, columns)`
+        The map follows the edges of this picture, which runs from 0 to 1.
+    """
+    rows, columns = guide.shape
+    weighed = F.interpolate(weighed[None, None], scale_factor=2, mode="bilinear")[0, 0, :rows, :columns]
     # A tie must stay a tie, whatever the rounding of sums: the order of the sources is not to decide.
-    region = torch.where(mean.abs() < 1e-5, 0, mean.sign())
-    outline = _follow_edges(region, guide, OUTLINE_SIGMA_PX, OUTLINE_EDGE)
+    region = torch.where(weighed.abs() < 1e-4, 0, weighed.sign())
+    outline = _follow_edges(region, guide)
     # Filters leave 0.9999 of what is 1; a map of ones copies the source as it is.
     return (0.5 + 0.51 * outline).clamp(0, 1)
 
@@ -167,26 +231,12 @@ def _blend(difference: Tensor, shares: Sequence[Tensor]) -> Tensor:
     return total
 
 
-def _detail(grey0: Tensor, grey1: Tensor) -> Tensor:
-    """Which source has more fine detail, from 1, the first, to -1, the second; 0 where their structures differ."""
-    smooth = gaussian(torch.stack((grey0, grey1)), DETAIL_SIGMA_PX)
-    energy0, energy1 = gaussian((smooth - box(smooth, 3)) ** 2, ENERGY_SIGMA_PX)
-    moments = box(torch.stack((grey0, grey1, grey0 * grey0, grey1 * grey1, grey0 * grey1)), STRUCTURE_BOX_PX)
-    mean0, mean1, square0, square1, product = moments
-    variances = (square0 - mean0**2).clamp_min(0) * (square1 - mean1**2).clamp_min(0)
-    correlation = (product - mean0 * mean1) / (variances + STRUCTURE_NOISE**2).sqrt()
-    low, high = STRUCTURE_CORRELATION
-    more: Tensor = (energy0 - energy1) / (energy0 + energy1 + DETAIL_NOISE)
-    alike: Tensor = ((correlation - low) / (high - low)).clamp(0, 1)
-    return more * alike
-
-
-def _follow_edges(image: Tensor, guide: Tensor, sigma_px: float, edge: float) -> Tensor:
+def _follow_edges(image: Tensor, guide: Tensor) -> Tensor:
     """Smooth `image`, but not across edges of `guide`: a guided filter in Gaussian windows."""
-    means = gaussian(torch.stack((image, guide, guide * guide, guide * image)), sigma_px)
+    means = gaussian(torch.stack((image, guide, guide * guide, guide * image)), OUTLINE_SIGMA_PX)
     mean, mean_guide, mean_square, mean_product = means
-    slope = (mean_product - mean_guide * mean) / (mean_square - mean_guide**2 + edge)
-    slope, offset = gaussian(torch.stack((slope, mean - slope * mean_guide)), sigma_px)
+    slope = (mean_product - mean_guide * mean) / (mean_square - mean_guide**2 + OUTLINE_EDGE)
+    slope, offset = gaussian(torch.stack((slope, mean - slope * mean_guide)), OUTLINE_SIGMA_PX)
     smooth: Tensor = slope * guide + offset
     return smooth
 

@@ -183,7 +183,7 @@ def _fuse_windows(
         for images in zip(*windows, strict=True)
     ]
     with true_float32(device):
-        with torch.autocast(device.type, dtype, enabled=dtype == torch.bfloat16):
+        with lowered(device, dtype):
             fused = network(*(unit.expand(-1, 3, -1, -1) for unit in units))
         return list(fused) if then is None else [then(*one) for one in zip(fused, *units, strict=True)]
 
@@ -195,6 +195,11 @@ def to_tensor(picture: NDArray[np.floating], device: torch.device) -> Tensor:
         # From pinned memory the copy runs beside the work that the GPU still has.
         tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True).movedim(-1, -3)
+
+
+def lowered(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
+    """Convolutions in bfloat16, if that is the dtype."""
+    return torch.autocast(device.type, dtype, enabled=dtype == torch.bfloat16)
 
 
 def true_float32(device: torch.device) -> AbstractContextManager[None]:

@@ -10,7 +10,7 @@ FOLDER = Path(__file__).parent / "weights"
 
 def bundled_models() -> list[str]:
     """Names of the models that come with the package."""
-    return sorted(path.stem for path in FOLDER.glob("*.safetensors"))
+    return sorted(path.stem for path in FOLDER.glob("rpsnn*.safetensors"))
 
 
 def model_path(model: str | os.PathLike[str]) -> Path:

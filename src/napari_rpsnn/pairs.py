@@ -18,10 +18,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_rpsnn import allocator, inference
-from napari_rpsnn.decision import DECISION_HALO, NEAR_HALO, VOTE_HALO, compose, decide, mean_channel, vote, widely
+from napari_rpsnn.decider import bundled_decider
+from napari_rpsnn.decision import (
+    DECISION_HALO,
+    NEAR_HALO,
+    VOTE_HALO,
+    compose,
+    decide,
+    evidence,
+    hesitate,
+    mean_channel,
+    vote,
+    widely,
+)
 from napari_rpsnn.intensity import IntensityRange
 from napari_rpsnn.network import HALO, RPSNN
-from napari_rpsnn.tiling import Part, Tile, narrowed, split_image
+from napari_rpsnn.tiling import Tile, narrowed, split_image
 from napari_rpsnn.weights import ModelLike, prepared_model
 
 Seen = Callable[[NDArray[Any]], NDArray[Any]]
@@ -84,7 +96,7 @@ class Engine:
         seen : callable, optional
             Returns the channels that the network is to see. Three are RGB; any other number is averaged.
         stay : float, optional
-            What the second picture needs to win a region, as a share of all that votes and detail can weigh.
+            What the second picture needs to win a region, see `hesitate`.
         """
         rows, columns, _ = image0.shape
         votes = np.empty((rows, columns), np.int8)
@@ -101,7 +113,7 @@ class Engine:
 
         for place in self.windows(rows, columns):
             part0, part1, voted = (picture[place.read] for picture in (image0, image1, votes))
-            result[place.write], share = self.compose(part0, part1, voted, place.inner, values, seen, stay)
+            result[place.write], share = self.compose(part0, part1, voted, place, values, seen, stay)
             if decision is not None:
                 decision[place.write] = share
             yield None
@@ -141,15 +153,17 @@ class Engine:
         part0: NDArray[Any],
         part1: NDArray[Any],
         votes: NDArray[np.int8],
-        inner: Part,
+        place: Tile,
         values: IntensityRange,
         seen: Seen,
         stay: float,
     ) -> tuple[NDArray[Any], NDArray[np.float32]]:
-        """Result and decision map of the inner part of a window, which was read with a halo of `DECISION_HALO`."""
+        """Result and decision map of the inner part of a window that was read with a halo of `DECISION_HALO`."""
         device = next(self.network.parameters()).device
         # Only the wide neighbourhood needs all of the window.
-        near, inside = narrowed(inner, NEAR_HALO)
+        whole, near, inside = narrowed(place, NEAR_HALO)
+        half = tuple(slice(axis.start // 2, -(-axis.stop // 2)) for axis in near)
+        part0, part1, votes = (part[whole] for part in (part0, part1, votes))
         pair = part0[near], part1[near]
 
         @torch.inference_mode()
@@ -157,7 +171,10 @@ class Engine:
             with inference.true_float32(device):
                 voted = torch.from_numpy(np.ascontiguousarray(votes)).to(device)
                 grey0, grey1 = (mean_channel(inference.to_tensor(_unit(part, values, seen), device)) for part in pair)
-                share = decide(voted[near], widely(voted)[near], grey0, grey1, stay)
+                known = evidence(voted[near], widely(voted)[half], grey0, grey1)
+                with inference.lowered(device, self.dtype):
+                    weighed = bundled_decider(device)(known[None])[0].float()
+                share = decide(hesitate(weighed, known, stay), (grey0 + grey1) / 2)
                 # Copies, so that the whole windows can go.
                 return compose(*pair, share)[inside].copy(), share[inside].cpu().numpy().copy()
 

@@ -61,8 +61,23 @@ def split_image(rows: int, columns: int, tile: int, halo: int) -> list[Tile]:
     ]
 
 
-def narrowed(inner: Part, halo: int) -> tuple[Part, Part]:
-    """What is left of a window with a halo of `halo` pixels around its inner part, and where that part is in it."""
-    rest = tuple(slice(max(axis.start - halo, 0), axis.stop + halo) for axis in inner)
-    again = tuple(slice(axis.start - cut.start, axis.stop - cut.start) for axis, cut in zip(inner, rest, strict=True))
-    return rest, again
+def narrowed(tile: Tile, halo: int) -> tuple[Part, Part, Part]:
+    """Parts of a window that begin in even rows and columns of the image, for work at half the resolution.
+
+    Returns
+    -------
+    whole
+        All of the window, less an odd first row or column.
+    near
+        What is left of that with a halo of `halo` pixels around the inner part, or one more.
+    inside
+        The inner part of that.
+    """
+    whole, near, inside = [], [], []
+    for read, inner in zip(tile.read, tile.inner, strict=True):
+        first = read.start % 2
+        start = max(inner.start - first - halo, 0) // 2 * 2
+        whole.append(slice(first, None))
+        near.append(slice(start, min(inner.stop + halo, read.stop - read.start) - first))
+        inside.append(slice(inner.start - first - start, inner.stop - first - start))
+    return tuple(whole), tuple(near), tuple(inside)

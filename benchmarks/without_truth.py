@@ -1,0 +1,50 @@
+"""Both methods on real pairs, by three measures that need no truth.
+
+    python benchmarks/without_truth.py NEAR FAR [NAME=FOLDER ...]
+
+NEAR and FAR are folders of 8-bit pictures, every further FOLDER has what another tool made of them, all in one order
+(1 before 10 before a).
+Prints a Markdown table of means over the pairs.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from metrics import METRICS, to_grey
+from skimage.io import imread
+
+from napari_rpsnn import fuse
+
+
+def in_order(folder: str) -> list[Path]:
+    """Files of a folder, with the numbers in their names in the order of numbers."""
+    return sorted(Path(folder).iterdir(), key=lambda path: [f"{n:0>9}" for n in re.split(r"(\d+)", path.name)])
+
+
+def main(near: str, far: str, *others: str) -> None:
+    """Measure and print."""
+    methods: dict[str, Callable[..., Any]] = {
+        f"`fuse`, {method}": partial(fuse, channel_axis=-1, method=method) for method in ("decision", "regression")
+    }
+    folders = dict(other.split("=", 1) for other in others)
+    scores: dict[str, list[list[float]]] = {name: [] for name in (*methods, *folders)}
+    for files in zip(*map(in_order, (near, far, *folders.values())), strict=True):
+        *pair, others_made = imread(files[0]), imread(files[1]), map(imread, files[2:])
+        fused = {name: method(*pair) for name, method in methods.items()} | dict(zip(folders, others_made, strict=True))
+        for name, image in fused.items():
+            pictures = [to_grey(x) for x in (*pair, image)]
+            scores[name].append([metric(*pictures) for metric in METRICS.values()])
+    print("| method |", " | ".join(METRICS), "|\n|---|" + "---|" * len(METRICS))
+    for name, values in scores.items():
+        print(f"| {name} |", " | ".join(f"{value:.4f}" for value in np.mean(values, 0)), "|")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
