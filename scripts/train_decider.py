@@ -4,9 +4,9 @@
 
 FOLDER holds sharp images, as for `napari-rpsnn-train`; what that holds out is not used. OUT is the file to write. MODEL
 is the network that votes, `rpsnn-lite` if it is not named. 240 batches of pairs are made, as in training, and their
-evidence kept (0.3 GB); then 2000 steps of twelve pairs. Where the decider takes one source, that one's error counts:
-the loss is how many decibels a pair loses to the choice of the better source at every pixel, and a tenth of what it
-loses in grey levels squared, so that a few bad failures count, too.
+evidence kept (0.8 GB); then 3600 steps of twelve pairs. The loss is the error of the sources mixed by the decision map,
+as `fuse` makes it: how many decibels a pair is worse than the better source at every pixel, and a hundredth of that
+difference in grey levels squared, so that a few bad failures count, too.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from tqdm import trange
 
 from napari_rpsnn.data import PairMaker
 from napari_rpsnn.decider import Decider
-from napari_rpsnn.decision import evidence, halved, mean_channel, vote, widely
+from napari_rpsnn.decision import decide, evidence, mean_channel, vote, widely
 from napari_rpsnn.filters import gaussian
 from napari_rpsnn.pictures import read_pictures, split_pictures
 from napari_rpsnn.weights import prepared_model, write_whole
 
 BATCHES, CROP, KINDS, SEED = 240, 192, {"geometric": 3, "fluorescence": 2, "brightfield": 3}, 502
-STEPS, PAIRS, RATE = 2000, 12, 5e-3
-#: Standard deviation in pixels of the window of an error: a single pixel's is chance.
+STEPS, PAIRS, RATE = 3600, 12, 5e-3
+#: Standard deviation in pixels of the window in which a source is the better one: at a single pixel it is chance.
 ERROR_SIGMA_PX = 1.0
 #: In grey levels squared, below what an 8-bit picture tells.
 LEAST_ERROR = 0.05
 
 
 @torch.inference_mode()
-def examples(folder: str, model: str) -> tuple[Tensor, Tensor]:
-    """Evidence of pairs, and square errors of both sources, each `(pairs, channels, rows, columns)`, halved."""
+def examples(folder: str, model: str) -> tuple[Tensor, Tensor, Tensor]:
+    """Of pairs: evidence; products of errors, first by first, first by second, second by second; guides."""
     network = prepared_model(model, torch.device("cpu"))
     pairs = PairMaker(split_pictures(read_pictures(folder))[0], crop=CROP, kinds=KINDS, seed=SEED)
-    known, errors = [], []
+    known, products, guides = [], [], []
     for step in trange(BATCHES, desc="pairs"):
         batch = pairs.batch(step)
         # As `fuse` does: the brighter image goes first.
@@ -50,14 +50,16 @@ def examples(folder: str, model: str) -> tuple[Tensor, Tensor]:
         for one, unit0, unit1, sharp in zip(fused, first, second, batch.sharp, strict=True):
             if (unit0 - unit1).abs().mean() < 1 / 255:
                 continue
-            votes = vote(one, unit0, unit1)
-            known.append(evidence(votes, widely(votes), mean_channel(unit0), mean_channel(unit1)).half())
-            error = torch.stack([(255 * (unit - sharp)).square().mean(0) for unit in (unit0, unit1)])
-            errors.append(halved(gaussian(error, ERROR_SIGMA_PX)).half())
-    return torch.stack(known), torch.stack(errors)
+            votes, grey0, grey1 = vote(one, unit0, unit1), mean_channel(unit0), mean_channel(unit1)
+            known.append(evidence(votes, widely(votes), grey0, grey1).half())
+            error0, error1 = (255 * (unit - sharp) for unit in (unit0, unit1))
+            both = torch.stack((error0 * error0, error0 * error1, error1 * error1))
+            products.append(both.mean(1).half())
+            guides.append(((grey0 + grey1) / 2).half())
+    return torch.stack(known), torch.stack(products), torch.stack(guides)
 
 
-def train(known: Tensor, errors: Tensor) -> Decider:
+def train(known: Tensor, products: Tensor, guides: Tensor) -> Decider:
     """A decider of these examples."""
     torch.manual_seed(SEED)
     decider = Decider()
@@ -67,13 +69,15 @@ def train(known: Tensor, errors: Tensor) -> Decider:
     with trange(STEPS, desc="steps") as steps:
         for _ in steps:
             chosen = torch.randint(len(known), (PAIRS,))
-            turns, mirrored = int(torch.randint(4, ())), [2] * int(torch.randint(2, ()))
-            x, error = (t[chosen].float().rot90(turns, (2, 3)).flip(mirrored) for t in (known, errors))
-            share = decider(x).sigmoid()
-            made = (share * error[:, 0] + (1 - share) * error[:, 1]).mean((1, 2))
-            best = error.amin(1).mean((1, 2))
-            lost = 10 * torch.log10((made + LEAST_ERROR) / (best + LEAST_ERROR))
-            loss = (lost + (made - best) / 100).mean()
+            turns, mirrored = int(torch.randint(4, ())), [-2] * int(torch.randint(2, ()))
+            x, y, guide = (t[chosen].float().rot90(turns, (-2, -1)).flip(mirrored) for t in (known, products, guides))
+            share = torch.stack([decide(*one) for one in zip(decider(x), guide, strict=True)])
+            made = share**2 * y[:, 0] + 2 * share * (1 - share) * y[:, 1] + (1 - share) ** 2 * y[:, 2]
+            # The products are rounded: what they leave of nothing may be less than that.
+            error = made.mean((1, 2)).clamp_min(0)
+            best = torch.minimum(*(gaussian(y[:, k], ERROR_SIGMA_PX) for k in (0, 2))).mean((1, 2))
+            lost = 10 * torch.log10((error + LEAST_ERROR) / (best + LEAST_ERROR))
+            loss = (lost + (error - best) / 100).mean()
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(decider.parameters(), 1.0)

@@ -9,9 +9,12 @@ So its image is taken as a hint only:
    source has more fine detail), and what that is worth (how alike the two structures are, how much they differ, how
    much detail there is: rings of defocus are detail, too, but the other source shows other ones).
 3. `decide`: a small network weighs the evidence of a pixel and its neighbours; then the outline of the regions found is
-   drawn along the edges of the picture by a narrow guided filter. The result is the decision map.
-4. `compose`: each source where the map is 1 or 0, value for value; up to ten pixels from an outline the two are
-   blended, coarse detail over a wider strip than fine detail, so that no seam shows, and held between the sources.
+   drawn along the edges of the picture by a narrow guided filter. The result is the decision map: 1 or 0 where the
+   network is sure, between them where a mixture of both sources is nearer to the truth than either, as where both show
+   the same with a noise of their own.
+4. `compose`: each source where the map is 1 or 0, value for value; elsewhere, and up to ten pixels from an outline, the
+   two are blended, coarse detail over a wider strip than fine detail, so that no seam shows, and held between the
+   sources.
 
 Where neither source explains the network's image (the blurred rim of an occluding object), the nearer of the two is
 taken all the same: a value that some plane recorded is worth more than one that nobody did.
@@ -48,6 +51,8 @@ DETAIL_SIGMA_HALF_PX, DIFFERENCE_SIGMA_HALF_PX = 0.75, 1.0
 STRUCTURE_BOX_HALF_PX = 5
 #: Standard deviation of the neighbourhood that has to be sure before a plane gives way to another.
 SURE_SIGMA_HALF_PX = 1.0
+#: A decision without a doubt.
+SURE = 10.0
 #: Energies of detail and of differences, and variance of structures, that are no more than noise.
 DETAIL_NOISE, DIFFERENCE_NOISE, STRUCTURE_NOISE = 5e-7, 3e-5, 1.5e-5
 #: Variance of the guide, which runs from 0 to 1, from which on the outline follows its edges.
@@ -149,7 +154,7 @@ def halved(pictures: Tensor) -> Tensor:
 
 
 def hesitate(weighed: Tensor, known: Tensor, stay: float) -> Tensor:
-    """A decision that leaves the first source only where all the evidence speaks for the second one by a margin.
+    """A decision for the first source but where all the evidence speaks for the second one by a margin.
 
     Parameters
     ----------
@@ -164,7 +169,7 @@ def hesitate(weighed: Tensor, known: Tensor, stay: float) -> Tensor:
         return weighed
     near, wide, detail, alike, *_ = known
     weight = (gaussian((near + detail * alike.clamp_min(0))[None], SURE_SIGMA_HALF_PX)[0] + wide) / 3
-    return torch.where(weight > -stay, weighed.abs(), weighed)
+    return torch.where(weight > -stay, SURE, weighed)
 
 
 def decide(weighed: Tensor, guide: Tensor) -> Tensor:
@@ -179,9 +184,7 @@ def decide(weighed: Tensor, guide: Tensor) -> Tensor:
     """
     rows, columns = guide.shape
     weighed = F.interpolate(weighed[None, None], scale_factor=2, mode="bilinear")[0, 0, :rows, :columns]
-    # A tie must stay a tie, whatever the rounding of sums: the order of the sources is not to decide.
-    region = torch.where(weighed.abs() < 1e-4, 0, weighed.sign())
-    outline = _follow_edges(region, guide)
+    outline = _follow_edges(torch.tanh(weighed / 2), guide)
     # Filters leave 0.9999 of what is 1; a map of ones copies the source as it is.
     return (0.5 + 0.51 * outline).clamp(0, 1)
 
