@@ -36,11 +36,11 @@ LEAST_ERROR = 0.05
 
 
 @torch.inference_mode()
-def examples(folder: str, model: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Of pairs: evidence; products of errors, first by first, first by second, second by second; guides."""
+def examples(folder: str, model: str) -> tuple[Tensor, Tensor]:
+    """Of pairs: evidence; products of errors, first by first, first by second, second by second."""
     network = prepared_model(model, torch.device("cpu"))
     pairs = PairMaker(split_pictures(read_pictures(folder))[0], crop=CROP, kinds=KINDS, seed=SEED)
-    known, products, guides = [], [], []
+    known, products = [], []
     for step in trange(BATCHES, desc="pairs"):
         batch = pairs.batch(step)
         # As `fuse` does: the brighter image goes first.
@@ -55,11 +55,10 @@ def examples(folder: str, model: str) -> tuple[Tensor, Tensor, Tensor]:
             error0, error1 = (255 * (unit - sharp) for unit in (unit0, unit1))
             both = torch.stack((error0 * error0, error0 * error1, error1 * error1))
             products.append(both.mean(1).half())
-            guides.append(((grey0 + grey1) / 2).half())
-    return torch.stack(known), torch.stack(products), torch.stack(guides)
+    return torch.stack(known), torch.stack(products)
 
 
-def train(known: Tensor, products: Tensor, guides: Tensor) -> Decider:
+def train(known: Tensor, products: Tensor) -> Decider:
     """A decider of these examples."""
     torch.manual_seed(SEED)
     decider = Decider()
@@ -70,8 +69,8 @@ def train(known: Tensor, products: Tensor, guides: Tensor) -> Decider:
         for _ in steps:
             chosen = torch.randint(len(known), (PAIRS,))
             turns, mirrored = int(torch.randint(4, ())), [-2] * int(torch.randint(2, ()))
-            x, y, guide = (t[chosen].float().rot90(turns, (-2, -1)).flip(mirrored) for t in (known, products, guides))
-            share = torch.stack([decide(*one) for one in zip(decider(x), guide, strict=True)])
+            x, y = (t[chosen].float().rot90(turns, (-2, -1)).flip(mirrored) for t in (known, products))
+            share = torch.stack([decide(one, *y.shape[2:]) for one in decider(x)])
             made = share**2 * y[:, 0] + 2 * share * (1 - share) * y[:, 1] + (1 - share) ** 2 * y[:, 2]
             # The products are rounded: what they leave of nothing may be less than that.
             error = made.mean((1, 2)).clamp_min(0)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from napari_rpsnn.decider import DILATIONS, EVEN, ODD, Decider, bundled_decider
+from napari_rpsnn.decider import AGREED, DILATIONS, EVEN, ODD, Decider, bundled_decider
 
 SWAP = torch.tensor([-1.0] * ODD + [1.0] * EVEN)[:, None, None]
 
@@ -22,6 +22,16 @@ def test_a_decision_changes_its_sign_when_the_sources_change_places(decider, sha
     torch.testing.assert_close(decider(known * SWAP), -decided)
     known[:, :ODD] = 0
     assert (decider(known) == 0).all()
+
+
+def test_the_layers_cannot_turn_against_evidence_without_a_dissent(decider):
+    known = torch.randn(1, ODD + EVEN, 60, 60)
+    odd = known[0, :ODD]
+    agreed = (odd.sign().sum(0).abs() == ODD) & (odd.abs().amin(0) > 0.05)
+    decided, weakest = decider(known)[0][agreed], odd.abs().amin(0)[agreed] * odd[0][agreed].sign()
+    assert (decided * weakest.sign() >= AGREED * weakest.abs() - 1e-4).all()
+    decider.direct.data.fill_(-5)  # they try
+    assert (decider(known)[0][agreed] * weakest > 0).all()
 
 
 def test_nothing_beyond_the_halo_is_seen(decider):

@@ -4,12 +4,19 @@ import torch
 
 from napari_rpsnn import fuse
 from napari_rpsnn.decider import bundled_decider
-from napari_rpsnn.decision import DECISION_HALO, NEAR_HALO, compose, decide, evidence, hesitate, vote, widely
+from napari_rpsnn.decision import DECISION_HALO, NEAR_HALO, compose, decide, evidence, hesitate, mix, vote, widely
 from napari_rpsnn.tiling import narrowed, split_image
 
 
-@pytest.mark.parametrize("dtype", ["u1", "i2", "u2", "i8", "u8", "f4", "f8"])
-def test_all_or_nothing_copies_the_source(dtype):
+def mixed_by(function, pair, decision):
+    return function(*map(torch.from_numpy, pair), decision).numpy() if function is mix else function(*pair, decision)
+
+
+@pytest.mark.parametrize(
+    ("function", "dtype"),
+    [*((compose, kind) for kind in ("u1", "i2", "u2", "i8", "u8", "f4", "f8")), (mix, "u1"), (mix, "i2"), (mix, "u2")],
+)
+def test_all_or_nothing_copies_the_source(function, dtype):
     torch.manual_seed(0)
     kind, rng = np.dtype(dtype), np.random.default_rng(0)
     if kind.kind == "f":
@@ -17,9 +24,9 @@ def test_all_or_nothing_copies_the_source(dtype):
     else:
         limits = np.iinfo(kind)
         pair = rng.integers(limits.min, limits.max, (2, 30, 40, 3), dtype=kind, endpoint=True)
-    np.testing.assert_array_equal(compose(*pair, torch.ones(30, 40)), pair[0])
-    np.testing.assert_array_equal(compose(*pair, torch.zeros(30, 40)), pair[1])
-    mixed = compose(*pair, torch.rand(30, 40))
+    np.testing.assert_array_equal(mixed_by(function, pair, torch.ones(30, 40)), pair[0])
+    np.testing.assert_array_equal(mixed_by(function, pair, torch.zeros(30, 40)), pair[1])
+    mixed = mixed_by(function, pair, torch.rand(30, 40))
     assert mixed.dtype == kind
     assert (mixed >= pair.min(0)).all()
     assert (mixed <= pair.max(0)).all()
@@ -48,7 +55,7 @@ def test_the_order_of_the_sources_does_not_decide():
     other = weigh(-votes, widely(-votes), grey1, grey0)
     torch.testing.assert_close(other, -one, atol=1e-4, rtol=1e-4)
     tie = torch.zeros_like(votes)
-    assert (decide(weigh(tie, widely(tie), grey0, grey0), grey0) == 0.5).all()
+    assert (decide(weigh(tie, widely(tie), grey0, grey0), 60, 50) == 0.5).all()
 
 
 def test_a_margin_is_for_the_first_source_only():
@@ -67,15 +74,14 @@ def test_windows_give_what_the_whole_gives():
     greys = torch.rand(2, *shape)
     greys[1, :, 100:] = greys[0, :, 100:] + 0.1 * greys[1, :, 100:]
     pair = rng.integers(0, 4095, (2, *shape, 1), dtype=np.uint16)
-    whole = compose(*pair, decide(weigh(votes, widely(votes), *greys), greys.mean(0)))
+    whole = compose(*pair, decide(weigh(votes, widely(votes), *greys), *shape))
     tiled = np.zeros_like(whole)
     for place in split_image(*shape, 30, DECISION_HALO):
         whole_read, near, inside = narrowed(place, NEAR_HALO)
         half = tuple(slice(axis.start // 2, (axis.stop + 1) // 2) for axis in near)
         votes_read, grey0, grey1, *pair_read = (x[place.read][whole_read][near] for x in (votes, *greys, *pair))
-        share = decide(
-            weigh(votes_read, widely(votes[place.read][whole_read])[half], grey0, grey1), (grey0 + grey1) / 2
-        )
+        weighed = weigh(votes_read, widely(votes[place.read][whole_read])[half], grey0, grey1)
+        share = decide(weighed, *votes_read.shape)
         tiled[place.write] = compose(*pair_read, share)[inside]
     assert np.mean(tiled != whole) < 1e-3
     assert np.abs(tiled.astype(int) - whole).max() <= 1

@@ -21,7 +21,7 @@ from napari_rpsnn.weights import prepared_model
 
 def fuse_tiled(network, pair, tile, halo=HALO, dtype=torch.float64, **options):
     fused = np.full(pair[0].shape, np.nan)
-    read = lambda window: tuple(x[window] for x in pair)  # noqa: E731
+    read = lambda window: tuple(torch.from_numpy(x[window]) for x in pair)  # noqa: E731
     for place, values in iter_tiles(network, read, split_image(*fused.shape[:2], tile, halo), dtype=dtype, **options):
         fused[place.write] = np.moveaxis(values, 0, -1)[place.inner]
     return fused
@@ -100,8 +100,8 @@ def test_models():
 def test_batches_are_for_gpus(monkeypatch):
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda device: (16e9, 16e9))
     assert choose_batch(256, torch.device("cpu"), 16, torch.bfloat16) == 1
-    assert choose_batch(256, torch.device("cuda"), 16, torch.bfloat16) == 56
-    assert choose_batch(1024, torch.device("cuda"), 64, torch.bfloat16) == 1
+    assert choose_batch(256, torch.device("cuda"), 16, torch.bfloat16) == 124
+    assert choose_batch(1024, torch.device("cuda"), 64, torch.bfloat16) == 2
 
 
 @pytest.mark.parametrize("tile", [0, -1, 1.5, "big", True])

@@ -16,7 +16,7 @@ def room_for(monkeypatch):
 
     def room(pixels):
         def short(network, windows, *options):
-            if windows[0][0][..., 0].size > pixels:
+            if windows[0][0][..., 0].numel() > pixels:
                 raise torch.OutOfMemoryError("CUDA out of memory")
             return run(network, windows, *options)
 

@@ -8,24 +8,19 @@ So its image is taken as a hint only:
 2. `evidence`: what speaks for either source at every pixel (the vote, the mean vote of a wide neighbourhood, which
    source has more fine detail), and what that is worth (how alike the two structures are, how much they differ, how
    much detail there is: rings of defocus are detail, too, but the other source shows other ones).
-3. `decide`: a small network weighs the evidence of a pixel and its neighbours; then the outline of the regions found is
-   drawn along the edges of the picture by a narrow guided filter. The result is the decision map: 1 or 0 where the
-   network is sure, between them where a mixture of both sources is nearer to the truth than either, as where both show
-   the same with a noise of their own.
-4. `compose`: each source where the map is 1 or 0, value for value; elsewhere, and up to ten pixels from an outline, the
-   two are blended, coarse detail over a wider strip than fine detail, so that no seam shows, and held between the
-   sources.
+3. `decide`: a small network weighs the evidence of a pixel and its neighbours. The result is the decision map: 1 or 0
+   where it is sure, between them where a mixture of both sources is nearer to the truth than either, as along outlines,
+   and where both show the same with a noise of their own.
+4. `compose`, or `mix`: each source where the map is 1 or 0, value for value; elsewhere both, as the map says.
 
 Where neither source explains the network's image (the blurred rim of an occluding object), the nearer of the two is
 taken all the same: a value that some plane recorded is worth more than one that nobody did.
 
-Sources: guided filter, K. He, J. Sun, X. Tang, IEEE TPAMI 35 (2013), with a Gaussian in place of the box; blending by
-bands, P. Burt, E. Adelson, ACM TOG 2 (1983). The constants were chosen on pairs of known truth, see docs/design.md.
+The constants were chosen on pairs of known truth, see docs/design.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -38,8 +33,8 @@ from napari_rpsnn.decider import DILATIONS
 from napari_rpsnn.filters import box, gaussian, gaussian_reach
 from napari_rpsnn.intensity import IntensityRange
 
-#: Standard deviations in pixels: of the window of a vote, of the outline.
-VOTE_SIGMA_PX, OUTLINE_SIGMA_PX = 2.0, 1.7
+#: Standard deviation in pixels of the window of a vote.
+VOTE_SIGMA_PX = 2.0
 #: Detail is what a Gaussian leaves and a box of three pixels takes away.
 DETAIL_SIGMA_PX = 1.0
 #: At half the resolution, in its pixels. Side of the wide neighbourhood's box: two of them, one after the other, have a
@@ -55,13 +50,9 @@ SURE_SIGMA_HALF_PX = 1.0
 SURE = 10.0
 #: Energies of detail and of differences, and variance of structures, that are no more than noise.
 DETAIL_NOISE, DIFFERENCE_NOISE, STRUCTURE_NOISE = 5e-7, 3e-5, 1.5e-5
-#: Variance of the guide, which runs from 0 to 1, from which on the outline follows its edges.
-OUTLINE_EDGE = 1e-2
-#: Bands of detail that are blended each over a strip of its own width.
-BAND_SIGMAS_PX = (1.0, 2.0, 4.0)
 
-#: Pixels that are seen around a pixel: by `vote`, and by `evidence`, `decide` and `compose` together, without and with
-#: the wide neighbourhood. A guided filter smooths twice. Halving and doubling the resolution add three.
+#: Pixels that are seen around a pixel: by `vote`, and by `evidence` and `decide` together, without and with the wide
+#: neighbourhood. Halving and doubling the resolution add three.
 VOTE_HALO = gaussian_reach(VOTE_SIGMA_PX)
 NEAR_HALO = (
     gaussian_reach(DETAIL_SIGMA_PX)
@@ -69,8 +60,6 @@ NEAR_HALO = (
     + 2 * max(gaussian_reach(DIFFERENCE_SIGMA_HALF_PX), STRUCTURE_BOX_HALF_PX // 2)
     + 2 * sum(DILATIONS)
     + 3
-    + 2 * gaussian_reach(OUTLINE_SIGMA_PX)
-    + gaussian_reach(BAND_SIGMAS_PX[-1])
 )
 DECISION_HALO = NEAR_HALO + 4 * (WIDE_BOX_HALF_PX // 2)
 
@@ -172,21 +161,19 @@ def hesitate(weighed: Tensor, known: Tensor, stay: float) -> Tensor:
     return torch.where(weight > -stay, SURE, weighed)
 
 
-def decide(weighed: Tensor, guide: Tensor) -> Tensor:
-    """Return the decision map: how much of the first source goes into each pixel, in [0, 1].
+def decide(weighed: Tensor, rows: int, columns: int) -> Tensor:
+    """The decision map `(rows, columns)`: the share of the first source, from 0 to 1; exactly so where it is sure.
 
     Parameters
     ----------
-    weighed : Tensor of half the rows and columns of `guide`, rounded up
+    weighed : Tensor of half the rows and columns, rounded up
         Of a `Decider`.
-    guide : Tensor of shape `(rows, columns)`
-        The map follows the edges of this picture, which runs from 0 to 1.
+    rows, columns : int
+        Of the picture.
     """
-    rows, columns = guide.shape
     weighed = F.interpolate(weighed[None, None], scale_factor=2, mode="bilinear")[0, 0, :rows, :columns]
-    outline = _follow_edges(torch.tanh(weighed / 2), guide)
-    # Filters leave 0.9999 of what is 1; a map of ones copies the source as it is.
-    return (0.5 + 0.51 * outline).clamp(0, 1)
+    # A logistic function that reaches its ends: 1 and 0 copy a source as it is.
+    return (0.5 + 0.51 * torch.tanh(weighed / 2)).clamp(0, 1)
 
 
 def compose(image0: NDArray[Any], image1: NDArray[Any], decision: Tensor) -> NDArray[Any]:
@@ -204,44 +191,23 @@ def compose(image0: NDArray[Any], image1: NDArray[Any], decision: Tensor) -> NDA
     ndarray
         Of the shape and dtype of the images.
     """
-    widest = gaussian(decision[None], BAND_SIGMAS_PX[-1])
-    share = widest[0].cpu().numpy()
+    share = decision.cpu().numpy()
     result = np.where((share > 0.5)[..., None], image0, image1)
-    # What is within rounding of all or nothing in the widest window is copied: exact in every dtype.
-    rows, columns = np.nonzero((share > 1e-6) & (share < 1 - 1e-6))
-    if len(rows):
-        reach = gaussian_reach(BAND_SIGMAS_PX[-1])
-        window = tuple(slice(max(i.min() - reach, 0), i.max() + 1 + reach) for i in (rows, columns))
-        # Only what is blended passes through float32, in a scale of its own.
-        values = IntensityRange.of((image0[window], image1[window]))
-        units = [torch.from_numpy(values.to_unit(image[window])) for image in (image0, image1)]
-        unit0, unit1 = (unit.to(decision.device).permute(2, 0, 1).contiguous() for unit in units)
-        shares = [gaussian(decision[None, *window], sigma) for sigma in BAND_SIGMAS_PX[:-1]]
-        unit = unit1 + _blend(unit0 - unit1, [*shares, widest[:, *window]])
-        blended = unit.permute(1, 2, 0).cpu().numpy()[rows - window[0].start, columns - window[1].start]
-        ends = image0[rows, columns], image1[rows, columns]
-        result[rows, columns] = np.clip(values.from_unit(blended, result.dtype), np.minimum(*ends), np.maximum(*ends))
+    mixed = (share > 0) & (share < 1)
+    if mixed.any():
+        # Only what is mixed passes through float32, in a scale of its own.
+        ends = image0[mixed], image1[mixed]
+        values = IntensityRange.of(ends)
+        unit0, unit1 = (values.to_unit(end) for end in ends)
+        unit = unit1 + share[mixed, None] * (unit0 - unit1)
+        result[mixed] = np.clip(values.from_unit(unit, result.dtype), np.minimum(*ends), np.maximum(*ends))
     return result
 
 
-def _blend(difference: Tensor, shares: Sequence[Tensor]) -> Tensor:
-    """Sum of the bands of a picture, the finest first, each times its share."""
-    total, rest = torch.zeros_like(difference), difference
-    for sigma, share in zip((*BAND_SIGMAS_PX[:-1], None), shares, strict=True):
-        coarser = torch.zeros_like(rest) if sigma is None else gaussian(difference, sigma)
-        total += share * (rest - coarser)
-        rest = coarser
-    return total
-
-
-def _follow_edges(image: Tensor, guide: Tensor) -> Tensor:
-    """Smooth `image`, but not across edges of `guide`: a guided filter in Gaussian windows."""
-    means = gaussian(torch.stack((image, guide, guide * guide, guide * image)), OUTLINE_SIGMA_PX)
-    mean, mean_guide, mean_square, mean_product = means
-    slope = (mean_product - mean_guide * mean) / (mean_square - mean_guide**2 + OUTLINE_EDGE)
-    slope, offset = gaussian(torch.stack((slope, mean - slope * mean_guide)), OUTLINE_SIGMA_PX)
-    smooth: Tensor = slope * guide + offset
-    return smooth
+def mix(image0: Tensor, image1: Tensor, decision: Tensor) -> Tensor:
+    """`compose` of integers of at most 16 bits, which float32 holds: on the device, in a tenth of the time."""
+    mixed = torch.lerp(image1.float(), image0.float(), decision[..., None])
+    return mixed.round_().to(image0.dtype)
 
 
 def _dot(image0: Tensor, image1: Tensor) -> Tensor:

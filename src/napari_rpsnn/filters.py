@@ -44,9 +44,16 @@ def _separable(pictures: Tensor, weights: tuple[float, ...]) -> Tensor:
 def _filter_columns(pictures: Tensor, weights: tuple[float, ...]) -> Tensor:
     _, rows, columns = pictures.shape
     padded = pictures.index_select(1, _mirrored(rows, len(weights) // 2, pictures.device))
-    kernel = pictures.new_tensor(weights).expand(columns, 1, 1, -1)
+    kernel = _on_device(weights, pictures.device).expand(columns, 1, 1, -1)
     filtered = F.conv2d(padded.transpose(1, 2).unsqueeze(2), kernel, groups=columns)
     return filtered.squeeze(2).transpose(1, 2)
+
+
+@lru_cache(maxsize=64)
+@torch.inference_mode(False)  # what is kept serves training, too
+def _on_device(weights: tuple[float, ...], device: torch.device) -> Tensor:
+    """A GPU waits for whatever is copied to it."""
+    return torch.tensor(weights, dtype=torch.float32, device=device)
 
 
 @lru_cache(maxsize=64)

@@ -11,7 +11,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain, islice
 from typing import Any, TypeVar
 
@@ -27,15 +27,15 @@ from napari_rpsnn.tiling import Tile
 from napari_rpsnn.weights import ModelLike
 
 Item = TypeVar("Item")
-Windows = tuple[NDArray[np.floating], NDArray[np.floating]]
+Windows = tuple[Tensor, Tensor]
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 #: Values in memory for each pixel of a window and each channel of the network's width: the growth of resident memory
 #: while windows of 520 and 825 pixels went through both models in float32 was 6.4 to 8.4.
 WINDOW_VALUES = 9
-#: Sides in pixels that a tile is chosen between.
-LEAST_TILE, LARGEST_TILE = 128, 1024
+#: Sides in pixels that a tile is chosen between. A larger one would take longer than a user waits to see it move.
+LEAST_TILE, LARGEST_TILE = 128, {"cpu": 1024, "mps": 1024, "cuda": 2048}
 
 
 def choose_device(device: str) -> torch.device:
@@ -87,7 +87,7 @@ def choose_tile(tile: int | str, device: torch.device, width: int, dtype: torch.
     """
     if tile == "auto":
         side = math.isqrt(_pixels_at_once(device, width, dtype)) - 2 * HALO
-        return min(max(side // 64 * 64, LEAST_TILE), LARGEST_TILE)
+        return min(max(side // 64 * 64, LEAST_TILE), LARGEST_TILE[device.type])
     if not isinstance(tile, int | np.integer) or isinstance(tile, bool) or tile < 1:
         raise ValueError(f"tile: expected 'auto' or a number of pixels of at least 1, got {tile!r}")
     return int(tile)
@@ -101,9 +101,9 @@ def choose_batch(tile: int, device: torch.device, width: int, dtype: torch.dtype
 
 
 def _pixels_at_once(device: torch.device, width: int, dtype: torch.dtype) -> int:
-    """Pixels of windows that take 0.65 GB on a CPU, 1.8 GB on a GPU, or a quarter of what is free if that is less."""
+    """Pixels of windows that take 0.65 GB on a CPU, 6 GB on a GPU, or a quarter of what is free if that is less."""
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
-    budget = min(0.65e9 if device.type == "cpu" else 1.8e9, free / 4)
+    budget = min(0.65e9 if device.type == "cpu" else 6e9, free / 4)
     return int(budget / (WINDOW_VALUES * width * dtype.itemsize))
 
 
@@ -113,6 +113,7 @@ def iter_tiles(
     tiles: Sequence[Tile],
     *,
     dtype: torch.dtype,
+    to_unit: Callable[[Tensor], Tensor] = lambda pictures: pictures,
     then: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None,
     batch: int = 1,
 ) -> Iterator[tuple[Tile, NDArray[Any]]]:
@@ -123,15 +124,18 @@ def iter_tiles(
     network : RPSNN
         On the device that is to do the work.
     read : callable
-        Returns the windows of both images for two slices, each `(rows, columns, 3)`, or `(rows, columns, 1)` for grey,
-        in [0, 1], float32 (float64 if `network` is). It is called in a thread, one batch ahead.
+        Returns the windows of both images for two slices, each `(rows, columns, channels)`. It is called in a thread,
+        one batch ahead.
     tiles : sequence of Tile
         Of one shape. Read with a halo of at least `HALO`, their inner parts are those of the whole image's result.
     dtype : torch.dtype
         Of the arithmetic. The network's last two convolutions keep its own.
+    to_unit : callable, optional
+        What is made of windows `(n, rows, columns, channels)` on the device before the network sees them: three
+        channels, or one for grey, in [0, 1], float32 (float64 if `network` is).
     then : callable, optional
         What is made of the network's image of a window, `(3, rows, columns)` on the device: called with it and with
-        what was read of both images, `(channels, rows, columns)`. None: nothing.
+        what the network has seen, `(channels, rows, columns)`. None: nothing.
     batch : int, optional
         Tiles to compute at a time.
 
@@ -144,7 +148,7 @@ def iter_tiles(
     with ThreadPoolExecutor(1) as reader, ready() as run:
         readings = _begun((reader.submit(read, tile.read) for tile in tiles), batch)
         batches = iter(lambda: [reading.result() for reading in islice(readings, batch)], [])
-        work = (run(_fuse_windows, network, windows, dtype, then) for windows in batches)
+        work = (run(_fuse_windows, network, windows, dtype, to_unit, then) for windows in batches)
         # A GPU is given the next batch's work before this one's is waited for.
         made = chain.from_iterable(_begun(work, int(device.type == "cuda")))
         for tile, part in zip(tiles, made, strict=True):
@@ -175,39 +179,48 @@ def _fuse_windows(
     network: RPSNN,
     windows: Sequence[Windows],
     dtype: torch.dtype,
+    to_unit: Callable[[Tensor], Tensor],
     then: Callable[[Tensor, Tensor, Tensor], Tensor] | None,
 ) -> list[Tensor]:
     device = next(network.parameters()).device
-    units = [
-        to_tensor(np.stack(images) if len(images) > 1 else images[0][None], device)
-        for images in zip(*windows, strict=True)
-    ]
+    # On a GPU, copies from pinned memory run beside the work that it still has.
+    images = ([window.to(device, non_blocking=True) for window in pictures] for pictures in zip(*windows, strict=True))
+    units = [to_unit(torch.stack(x) if len(x) > 1 else x[0][None]).movedim(-1, -3) for x in images]
+    with arithmetic(device, dtype):
+        fused = network(*(unit.expand(-1, 3, -1, -1) for unit in units))
     with true_float32(device):
-        with lowered(device, dtype):
-            fused = network(*(unit.expand(-1, 3, -1, -1) for unit in units))
         return list(fused) if then is None else [then(*one) for one in zip(fused, *units, strict=True)]
 
 
-def to_tensor(picture: NDArray[np.floating], device: torch.device) -> Tensor:
-    """A picture `(..., rows, columns, channels)` as `(..., channels, rows, columns)` on the device."""
-    tensor = torch.from_numpy(picture)
-    if device.type == "cuda":
-        # From pinned memory the copy runs beside the work that the GPU still has.
-        tensor = tensor.pin_memory()
-    return tensor.to(device, non_blocking=True).movedim(-1, -3)
+def to_host(picture: NDArray[Any], device: torch.device) -> Tensor:
+    """A copy of the picture in one memory layout, from where `device` takes it fastest."""
+    like = torch.from_numpy(np.empty(0, picture.dtype.newbyteorder("=")))
+    tensor = torch.empty(picture.shape, dtype=like.dtype, pin_memory=device.type == "cuda")
+    tensor.numpy()[...] = picture
+    return tensor
 
 
-def lowered(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
-    """Convolutions in bfloat16, if that is the dtype."""
-    return torch.autocast(device.type, dtype, enabled=dtype == torch.bfloat16)
+@contextmanager
+def arithmetic(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
+    """Convolutions in bfloat16 if that is the dtype, and those that stay float32 in TF32 then, where CUDA has it.
+
+    TF32 has 10 bits of mantissa, bfloat16 has 7.
+    """
+    low = dtype == torch.bfloat16
+    with _tf32(device, low), torch.autocast(device.type, dtype, enabled=low):
+        yield
 
 
 def true_float32(device: torch.device) -> AbstractContextManager[None]:
-    """Keep float32 convolutions float32 on CUDA, where torch allows TF32, 10 bits of mantissa, by itself."""
+    """Keep float32 convolutions float32 on CUDA, where torch allows TF32 by itself."""
+    return _tf32(device, False)
+
+
+def _tf32(device: torch.device, allowed: bool) -> AbstractContextManager[None]:
     if device.type != "cuda":
         return nullcontext()
     cudnn = torch.backends.cudnn
     # Left out, the other settings would be switched off.
     settings = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
-    context: AbstractContextManager[None] = cudnn.flags(**settings, allow_tf32=False)
+    context: AbstractContextManager[None] = cudnn.flags(**settings, allow_tf32=allowed)
     return context

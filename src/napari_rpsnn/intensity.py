@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,11 @@ class IntensityRange:
     @property
     def _span(self) -> float | int:
         return self.high - self.low or 1
+
+    def to_unit_tensor(self, images: Tensor) -> Tensor:
+        """`to_unit` of integers of at most 16 bits, on the device that they are on."""
+        unit: Tensor = (images.float() - self.low) / self._span
+        return unit
 
     def to_unit(self, image: NDArray[Any]) -> NDArray[np.float32]:
         """Map `image` linearly to float32 in [0, 1]."""

@@ -29,7 +29,7 @@ NEGATIVE_SLOPE = 0.1
 #: Of the decision at the start. Pictures differ by up to 1, random features by far less.
 GAIN = 4.0
 
-#: Rows of a pyramid that are computed at a time where no gradients are wanted.
+#: Rows of a pyramid that are computed at a time on a CPU where no gradients are wanted.
 STRIP_ROWS = 64
 
 #: A start needs three channels for the colours, and twelve for a gate (see `RPSNN.reset_parameters`).
@@ -116,9 +116,9 @@ class RACP(nn.Module):
                 [self.get_parameter(f"conv{g}.weight")[:, part] for g in GROUPS], 1
             )  # (width, 3 width, 1, 1)
             merged.append((dilation, atrous, mix))
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or x.device.type != "cpu":
             return _pyramid(x, merged, 0, x.shape[2])
-        # Without gradients in strips of rows: the features, three times as many channels as `x` has, stay small.
+        # In strips of rows the features, three times as many channels as `x` has, stay small. A GPU is slower by them.
         y = torch.empty_like(x)
         for top in range(0, x.shape[2], STRIP_ROWS):
             bottom = min(top + STRIP_ROWS, x.shape[2])

@@ -28,6 +28,7 @@ from napari_rpsnn.decision import (
     evidence,
     hesitate,
     mean_channel,
+    mix,
     vote,
     widely,
 )
@@ -36,7 +37,8 @@ from napari_rpsnn.network import HALO, RPSNN
 from napari_rpsnn.tiling import Tile, narrowed, split_image
 from napari_rpsnn.weights import ModelLike, prepared_model
 
-Seen = Callable[[NDArray[Any]], NDArray[Any]]
+#: Of an array or a tensor.
+Seen = Callable[[Any], Any]
 
 METHODS = ("decision", "regression")
 
@@ -163,20 +165,24 @@ class Engine:
         # Only the wide neighbourhood needs all of the window.
         whole, near, inside = narrowed(place, NEAR_HALO)
         half = tuple(slice(axis.start // 2, -(-axis.stop // 2)) for axis in near)
-        part0, part1, votes = (part[whole] for part in (part0, part1, votes))
-        pair = part0[near], part1[near]
+        pair = part0[whole][near], part1[whole][near]
+        exact = _held_on(device, part0.dtype)
 
         @torch.inference_mode()
         def work() -> tuple[NDArray[Any], NDArray[np.float32]]:
             with inference.true_float32(device):
-                voted = torch.from_numpy(np.ascontiguousarray(votes)).to(device)
-                grey0, grey1 = (mean_channel(inference.to_tensor(_unit(part, values, seen), device)) for part in pair)
+                voted = inference.to_host(votes[whole], device).to(device)
+                parts = [inference.to_host(part if exact else values.to_unit(seen(part)), device) for part in pair]
+                images = [part.to(device, non_blocking=True) for part in parts]
+                units = (values.to_unit_tensor(seen(image)) if exact else image for image in images)
+                grey0, grey1 = (mean_channel(unit.movedim(-1, 0)) for unit in units)
                 known = evidence(voted[near], widely(voted)[half], grey0, grey1)
-                with inference.lowered(device, self.dtype):
+                with inference.arithmetic(device, self.dtype):
                     weighed = bundled_decider(device)(known[None])[0].float()
-                share = decide(hesitate(weighed, known, stay), (grey0 + grey1) / 2)
+                share = decide(hesitate(weighed, known, stay), *grey0.shape)
+                composed = mix(images[0], images[1], share).cpu().numpy() if exact else compose(*pair, share)
                 # Copies, so that the whole windows can go.
-                return compose(*pair, share)[inside].copy(), share[inside].cpu().numpy().copy()
+                return composed[inside].copy(), share[inside].cpu().numpy().copy()
 
         with inference.ready() as run:
             composed: tuple[NDArray[Any], NDArray[np.float32]] = run(work)
@@ -198,13 +204,22 @@ class Engine:
         tiles: list[Tile],
         then: Callable[[Tensor, Tensor, Tensor], Tensor] | None,
     ) -> Iterator[tuple[Tile, NDArray[Any]]]:
-        def read(window: tuple[slice, slice]) -> inference.Windows:
-            unit0, unit1 = (_as_colour(_unit(image[window], values, seen)) for image in (image0, image1))
-            return unit0, unit1
-
         device = next(self.network.parameters()).device
+        exact = _held_on(device, image0.dtype)
+
+        def read(window: tuple[slice, slice]) -> inference.Windows:
+            part0, part1 = (seen(image[window]) for image in (image0, image1))
+            host0, host1 = (inference.to_host(x if exact else values.to_unit(x), device) for x in (part0, part1))
+            return host0, host1
+
+        def to_unit(pictures: Tensor) -> Tensor:
+            units = values.to_unit_tensor(pictures) if exact else pictures
+            return units if units.shape[-1] == 3 else units.mean(-1, keepdim=True)
+
         batch = inference.choose_batch(self.tile, device, self.network.width, self.dtype)
-        return inference.iter_tiles(self.network, read, tiles, dtype=self.dtype, then=then, batch=batch)
+        return inference.iter_tiles(
+            self.network, read, tiles, dtype=self.dtype, to_unit=to_unit, then=then, batch=batch
+        )
 
     def tiles(self, rows: int, columns: int) -> list[Tile]:
         """What `look` is to go through, of a picture of this size."""
@@ -217,11 +232,7 @@ class Engine:
         return split_image(rows, columns, self.tile, DECISION_HALO)
 
 
-def _unit(picture: NDArray[Any], values: IntensityRange, seen: Seen) -> NDArray[np.float32]:
-    """What the network sees, in [0, 1]; in one memory layout, because the rounding of means and sums depends on it."""
-    return values.to_unit(np.ascontiguousarray(seen(picture)))
-
-
-def _as_colour(unit: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Three channels as they are; the mean of any other number."""
-    return unit if unit.shape[-1] == 3 else unit.mean(-1, keepdims=True)
+def _held_on(device: torch.device, dtype: np.dtype[Any]) -> bool:
+    """Whether pictures go to the device as they are, and what is made of them there is exact."""
+    # Apple GPUs have no unsigned 16-bit integers.
+    return dtype.kind in "ui" and dtype.itemsize <= 2 and device.type != "mps"
