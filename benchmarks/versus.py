@@ -96,8 +96,7 @@ def main() -> None:
         rows, rates, args
     )
     text += f"\n\nNot installed: {', '.join(missing)}." if missing else ""
-    name = "versus" if args.device == "cpu" else "versus on a GPU"
-    tables.write(name, judge.facts["machine"], " ".join(["python", "benchmarks/versus.py", *sys.argv[1:]]), text)
+    tables.write("versus", judge.facts["machine"], " ".join(["python", "benchmarks/versus.py", *sys.argv[1:]]), text)
 
 
 def start(folder: str, args: argparse.Namespace, precisions: list[str]) -> list[tuple[Row, Worker]]:

@@ -23,10 +23,10 @@ from napari_rpsnn.pairs import Engine
 from napari_rpsnn.planes import Planes
 from napari_rpsnn.survey import Survey, sample_windows, strip_rows, survey_strip
 
-#: What a further plane needs to win a region, as a share of all that votes and detail can weigh. Where two planes are
+#: What a further plane needs to win a region, see `decision.hesitate`. Where two planes are
 #: about equally sharp the better one of the whole picture stays, so that thin specimens come from one plane and not
 #: from a patchwork of several.
-STAY = 0.2
+STAY = 1.5
 
 
 @dataclass

@@ -47,7 +47,7 @@ class _Layer(nn.Module):
 class Decider(nn.Module):
     """Evidence `(N, 6, rows, columns)` in, decisions `(N, rows, columns)` out: the first source where positive.
 
-    Like the argument of a logistic function: from 5 or -5 on it is sure.
+    Like the argument of a logistic function: from 3 or -3 on it is sure.
     """
 
     def __init__(self) -> None:

@@ -44,21 +44,24 @@ WIDE_BOX_HALF_PX = 39
 DETAIL_SIGMA_HALF_PX, DIFFERENCE_SIGMA_HALF_PX = 0.75, 1.0
 #: Side of the box in which structures are compared.
 STRUCTURE_BOX_HALF_PX = 5
-#: Standard deviation of the neighbourhood that has to be sure before a plane gives way to another.
-SURE_SIGMA_HALF_PX = 1.0
+#: Standard deviation of the neighbourhood in which a plane has to win against another.
+STAY_SIGMA_HALF_PX = 4.0
 #: A decision without a doubt.
-SURE = 10.0
+SURE = 5.0
+#: How much surer decisions are in a stack: what two planes share, the next one would share again, and so on.
+FIRMNESS = 4.0
 #: Energies of detail and of differences, and variance of structures, that are no more than noise.
 DETAIL_NOISE, DIFFERENCE_NOISE, STRUCTURE_NOISE = 5e-7, 3e-5, 1.5e-5
 
-#: Pixels that are seen around a pixel: by `vote`, and by `evidence` and `decide` together, without and with the wide
-#: neighbourhood. Halving and doubling the resolution add three.
+#: Pixels that are seen around a pixel: by `vote`, and by `evidence`, `hesitate` and `decide` together, without and with
+#: the wide neighbourhood. Halving and doubling the resolution add three.
 VOTE_HALO = gaussian_reach(VOTE_SIGMA_PX)
 NEAR_HALO = (
     gaussian_reach(DETAIL_SIGMA_PX)
     + 1
     + 2 * max(gaussian_reach(DIFFERENCE_SIGMA_HALF_PX), STRUCTURE_BOX_HALF_PX // 2)
     + 2 * sum(DILATIONS)
+    + 2 * gaussian_reach(STAY_SIGMA_HALF_PX)
     + 3
 )
 DECISION_HALO = NEAR_HALO + 4 * (WIDE_BOX_HALF_PX // 2)
@@ -142,23 +145,20 @@ def halved(pictures: Tensor) -> Tensor:
     return (lines[..., ::2] + lines[..., 1::2]) / 4
 
 
-def hesitate(weighed: Tensor, known: Tensor, stay: float) -> Tensor:
-    """A decision for the first source but where all the evidence speaks for the second one by a margin.
+def hesitate(weighed: Tensor, stay: float) -> Tensor:
+    """A decision for the first source but where a neighbourhood, not single pixels, is for the second one by a margin.
 
     Parameters
     ----------
     weighed : Tensor of shape `(rows, columns)`
         Of a `Decider`.
-    known : Tensor of shape `(6, rows, columns)`
-        Of `evidence`.
     stay : float
-        What the second source needs to win a region, as a share of all that votes and detail can weigh; 0: nothing.
+        The margin, in what a `Decider` weighs; 0: none, and no neighbourhood.
     """
     if stay == 0:
         return weighed
-    near, wide, detail, alike, *_ = known
-    weight = (gaussian((near + detail * alike.clamp_min(0))[None], SURE_SIGMA_HALF_PX)[0] + wide) / 3
-    return torch.where(weight > -stay, SURE, weighed)
+    around = gaussian(weighed.clamp(-SURE, SURE)[None], STAY_SIGMA_HALF_PX)[0]
+    return FIRMNESS * (around + stay)
 
 
 def decide(weighed: Tensor, rows: int, columns: int) -> Tensor:
@@ -172,8 +172,8 @@ def decide(weighed: Tensor, rows: int, columns: int) -> Tensor:
         Of the picture.
     """
     weighed = F.interpolate(weighed[None, None], scale_factor=2, mode="bilinear")[0, 0, :rows, :columns]
-    # A logistic function that reaches its ends: 1 and 0 copy a source as it is.
-    return (0.5 + 0.51 * torch.tanh(weighed / 2)).clamp(0, 1)
+    # A logistic function that reaches its ends, at 3 and -3: 1 and 0 copy a source as it is.
+    return (0.5 + 0.55 * torch.tanh(weighed / 2)).clamp(0, 1)
 
 
 def compose(image0: NDArray[Any], image1: NDArray[Any], decision: Tensor) -> NDArray[Any]:

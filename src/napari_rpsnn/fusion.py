@@ -99,9 +99,9 @@ def fuse(
     same to the result. Grey is three equal channels to it. The brighter picture goes into its first branch, so that the
     order of the two makes no difference unless their means are equal.
 
-    By decision, a pixel is one of the sources' own, in its full bit depth, but for a strip of up to ten pixels on each
-    side of an outline of the decision map, where both are blended. By regression, values are the network's, held
-    between the two sources. Two equal images give back the image.
+    By decision, a pixel is one of the sources' own, in its full bit depth, where the decision map is 1 or 0. Between
+    them, along outlines and where both sources show the same, they are mixed by it. By regression, values are the
+    network's, held between the two sources. Two equal images give back the image.
 
     Of dask arrays, results are those of arrays in memory, in float32 bit for bit, whatever their chunks. Sources are
     computed twice, first for the range of their values. What cannot be fused because of its values is refused when it

@@ -179,7 +179,7 @@ class Engine:
                 known = evidence(voted[near], widely(voted)[half], grey0, grey1)
                 with inference.arithmetic(device, self.dtype):
                     weighed = bundled_decider(device)(known[None])[0].float()
-                share = decide(hesitate(weighed, known, stay), *grey0.shape)
+                share = decide(hesitate(weighed, stay), *grey0.shape)
                 composed = mix(images[0], images[1], share).cpu().numpy() if exact else compose(*pair, share)
                 # Copies, so that the whole windows can go.
                 return composed[inside].copy(), share[inside].cpu().numpy().copy()
