@@ -20,11 +20,11 @@ from torch.nn import functional as F
 from napari_rpsnn import fuse, fuse_stack, load_model, sample_data
 from napari_rpsnn.allocator import keep_freed
 from napari_rpsnn.demo import make_pair
+from napari_rpsnn.half import half_network, has_kernels
+from napari_rpsnn.inference import PRECISIONS, arithmetic, has_bfloat16
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from plain import as_in_the_paper, authors_checkpoint
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def fuse_files(folder: str, model: str, precision: str, device: str):
@@ -44,12 +44,13 @@ def network_alone(folder: str, model: str, precision: str, device: str):
     if device == "cpu":
         keep_freed()  # as `fuse` does
     network = load_model(model).to(device=device, memory_format=torch.channels_last)
+    compute = half_network(network) if precision == "float16" else network
     pair = [x.contiguous(memory_format=torch.channels_last) for x in to_tensors(read_pairs(folder)["speed"], device)]
 
     @torch.inference_mode()
     def work(_: str) -> dict[str, Any]:
-        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bfloat16"):
-            network(*pair)
+        with arithmetic(torch.device(device), PRECISIONS[precision]):
+            compute(*pair)
         return {}
 
     return work, {"weights": count_weights(model)}
@@ -73,7 +74,7 @@ def plain_network(folder: str, model: str, device: str):
 
 def peak_of_machine(precision: str, device: str):
     """Measure the operations per second of a large convolution and of a large product of matrices."""
-    dtype, side = DTYPES[precision], 8192 if device.startswith("cuda") else 1536
+    dtype, side = PRECISIONS[precision], 8192 if device.startswith("cuda") else 1536
     a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
     rows = side // 4
     x = torch.randn(1, 64, rows, rows, device=device, dtype=dtype).contiguous(memory_format=torch.channels_last)
@@ -164,9 +165,10 @@ def count_weights(model: str) -> int:
 
 
 def machine(device: str) -> dict[str, Any]:
-    """The machine in words, and whether it multiplies bfloat16."""
+    """The machine in words, and what precisions are to be measured on it."""
+    bfloat16, float16 = has_bfloat16(torch.device(device)), has_kernels(torch.device(device))
     if device.startswith("cuda"):
-        name, bfloat16 = torch.cuda.get_device_name(device), torch.cuda.is_bf16_supported(including_emulation=False)
+        name = torch.cuda.get_device_name(device)
     else:
         info = Path("/proc/cpuinfo")
         models = (
@@ -174,10 +176,10 @@ def machine(device: str) -> dict[str, Any]:
             if (info.exists())
             else [platform.processor()]
         )
-        bfloat16 = torch.cpu._is_avx512_bf16_supported()
         name = f"{models[0]}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
     words = f"{name}, {'with' if bfloat16 else 'without'} bfloat16; torch {torch.__version__}, {platform.system()}"
-    return {"machine": words, "bfloat16": bool(bfloat16)}
+    precisions = ["float32", *["bfloat16"] * bfloat16, *["float16"] * float16]
+    return {"machine": words, "precisions": precisions}
 
 
 TASKS = {

@@ -58,7 +58,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         judge = Worker(kind="pairs", folder=folder, side=args.size, device=args.device)
-        precisions = ["float32", "bfloat16"] if judge.facts["bfloat16"] else ["float32"]
+        precisions = judge.facts["precisions"]
         peaks = {p: Worker(kind="peak", precision=p, device=args.device) for p in precisions}
         workers = start(folder, args, precisions)
         rows = [row for row, _ in workers]

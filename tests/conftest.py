@@ -1,9 +1,14 @@
 """Pairs with known truth that the tests share."""
 
+import os
+
 import numpy as np
 import pytest
 from scipy import ndimage as ndi
 from skimage import data
+
+# Kernels for GPUs run on the CPU. It must be known before the first `import triton`, torch's own for example.
+os.environ["TRITON_INTERPRET"] = "1"
 
 
 def blur_halves(truth):

@@ -5,6 +5,7 @@ import pytest
 import torch
 from test_network import randomized
 
+from napari_rpsnn.half import half_network
 from napari_rpsnn.inference import (
     choose_batch,
     choose_device,
@@ -14,7 +15,7 @@ from napari_rpsnn.inference import (
     iter_tiles,
     true_float32,
 )
-from napari_rpsnn.network import HALO
+from napari_rpsnn.network import HALO, RPSNN
 from napari_rpsnn.tiling import split_image
 from napari_rpsnn.weights import prepared_model
 
@@ -65,7 +66,7 @@ def test_cuda_settings_keep_cudnn_on_and_float32_true():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_cuda_gives_what_the_cpu_gives(rgb_pair, dtype):
     pair = [x.astype(np.float32) / 255 for x in rgb_pair[:2]]
     on_cpu, on_gpu = (
@@ -83,12 +84,25 @@ def test_devices():
         choose_device("cuda:99")
 
 
-def test_precisions():
-    cpu = torch.device("cpu")
-    assert choose_precision("auto", cpu) in (torch.bfloat16, torch.float32)
-    assert choose_precision("float32", cpu) == torch.float32
-    with pytest.raises(ValueError, match="precision: expected 'auto', 'float32', 'bfloat16', got 'float16'"):
-        choose_precision("float16", cpu)
+def test_precisions(monkeypatch):
+    cpu, cuda, network = torch.device("cpu"), torch.device("cuda"), RPSNN(width=16)
+    assert choose_precision("auto", cpu, network) in (torch.bfloat16, torch.float32)
+    assert choose_precision("float32", cpu, network) == torch.float32
+    with pytest.raises(ValueError, match=r"precision: expected 'auto', .*, got 'half'"):
+        choose_precision("half", cpu, network)
+    with pytest.raises(ValueError, match="precision: 'float16' is for CUDA devices, got the device 'cpu'"):
+        choose_precision("float16", cpu, network)
+
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda **_: True)
+    monkeypatch.setattr("napari_rpsnn.inference.has_kernels", lambda device: device == cuda)
+    assert choose_precision("auto", cuda, network) == choose_precision("float16", cuda, network) == torch.float16
+    with torch.no_grad():
+        for branch in network.branches:
+            branch[0].conv[0].weight *= 1e5
+    half_network.cache_clear()
+    assert choose_precision("auto", cuda, network) == torch.bfloat16
+    with pytest.raises(ValueError, match="precision: the values of this model leave the range of 'float16'"):
+        choose_precision("float16", cuda, network)
 
 
 def test_models():

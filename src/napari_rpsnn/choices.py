@@ -11,7 +11,7 @@ from napari_rpsnn.models import bundled_models
 METHODS = ("decision", "regression")
 ALIGNMENTS = ("none", "translation", "similarity", "affine")
 ORDERS = ("cascade", "tree")
-PRECISIONS = ("auto", "float32", "bfloat16")
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 TILES = ("auto", "128", "256", "512", "1024", "2048")
 #: In the list of models: a weights file of the user's own.
 FILE = "file…"

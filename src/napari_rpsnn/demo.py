@@ -86,6 +86,7 @@ def to_uint8(images: Sequence[Image]) -> list[Image]:
 def run(image_paths: Sequence[Path], out: Path, model: str, device_name: str) -> None:
     """Fuse, write and print; see `main`."""
     from napari_rpsnn import inference
+    from napari_rpsnn.weights import prepared_model
 
     truth = None
     if image_paths:
@@ -95,8 +96,9 @@ def run(image_paths: Sequence[Path], out: Path, model: str, device_name: str) ->
     if near.ndim > 3 or (near.ndim == 3 and near.shape[-1] not in (3, 4)):
         raise ValueError(f"{image_paths[0]}: expected a grey, RGB or RGBA picture, got an array of shape {near.shape}")
     device = inference.choose_device(device_name)
-    precision = str(inference.choose_precision("auto", device)).removeprefix("torch.")
     name = str(inference.choose_model(model, device))
+    dtype = inference.choose_precision("auto", device, prepared_model(name, device))
+    precision = str(dtype).removeprefix("torch.")
     started = time.perf_counter()
     fused = fuse(near, far, channel_axis=-1 if near.ndim == 3 else None, model=name, device=str(device))
     seconds = time.perf_counter() - started

@@ -61,8 +61,8 @@ class Engine:
         if method not in METHODS:
             raise ValueError(f"method: expected {' or '.join(map(repr, METHODS))}, got {method!r}")
         chosen = inference.choose_device(device)
-        dtype = inference.choose_precision(precision, chosen)
         network = prepared_model(inference.choose_model(model, chosen), chosen)
+        dtype = inference.choose_precision(precision, chosen, network)
         side = inference.choose_tile(tile, chosen, network.width, dtype)
         if chosen.type == "cpu":
             allocator.keep_freed()
@@ -131,7 +131,8 @@ class Engine:
         if device.type == "cpu":
             raise
         cpu = torch.device("cpu")
-        self.network, self.dtype = prepared_model(self.network, cpu), inference.choose_precision("auto", cpu)
+        self.network = prepared_model(self.network, cpu)
+        self.dtype = inference.choose_precision("auto", cpu, self.network)
         return "The memory of the GPU was too small: going on on the CPU."
 
     def look(

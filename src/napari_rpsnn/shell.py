@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--register", choices=("translation", "similarity", "affine"), help="align the planes first")
     parser.add_argument("--model", default="auto", help="rpsnn, rpsnn-lite, or a weights file (default: auto)")
     parser.add_argument("--device", default="auto", help="cuda, cuda:1, mps or cpu (default: auto)")
-    parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bfloat16"))
+    parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bfloat16", "float16"))
     parser.add_argument("--tile", default="auto", type=_tile, help="side of a tile in pixels (default: auto)")
     parser.add_argument(
         "--scheduler",

@@ -33,7 +33,7 @@ def fuse_stack(
     plane_spacing: float = 1.0,
     model: ModelLike = "auto",
     device: str = "auto",
-    precision: Literal["auto", "float32", "bfloat16"] = "auto",
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
     tile: int | Literal["auto"] = "auto",
 ) -> Any:
     """Return the all-in-focus image of a focus stack.
