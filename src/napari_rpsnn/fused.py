@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_rpsnn.convolution import NEGATIVE_SLOPE
 from napari_rpsnn.kernels import convolve, pyramid
-from napari_rpsnn.network import DILATIONS, GROUPS, NEGATIVE_SLOPE, RACP, RPSNN
+from napari_rpsnn.network import DILATIONS, GROUPS, RACP, RPSNN
 
 Step = Callable[..., Tensor]
 

@@ -18,13 +18,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from napari_rpsnn.convolution import NEGATIVE_SLOPE, activated, convolve, convolve_onto
+
 #: Receptive radius in pixels. An output pixel depends on nothing farther away: per branch 3 + 1 (two convs),
 #: 3 * 2 (residual blocks), 2 * 8 (pyramids), then in the generation module 1, 4 * 2, 3 and 1.
 HALO = 39
 
 DILATIONS = (1, 4, 8)
 GROUPS = (1, 2, 3)
-NEGATIVE_SLOPE = 0.1
 
 #: Of the decision at the start. Pictures differ by up to 1, random features by far less.
 GAIN = 4.0
@@ -41,11 +42,6 @@ def _conv(c_in: int, c_out: int, size: int, dilation: int = 1) -> nn.Conv2d:
     return nn.Conv2d(c_in, c_out, size, padding=size // 2 * dilation, dilation=dilation, bias=False)
 
 
-def _activate(x: Tensor) -> Tensor:
-    """LeakyReLU, in place: its input is needed nowhere else, and new memory costs as much time as the arithmetic."""
-    return F.leaky_relu(x, NEGATIVE_SLOPE, inplace=True)
-
-
 class ConvBlock(nn.Module):
     """Convolution, then LeakyReLU."""
 
@@ -54,8 +50,9 @@ class ConvBlock(nn.Module):
         self.conv = nn.Sequential(_conv(c_in, c_out, size), nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True))
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.conv(x)
-        return y
+        weight = self.get_parameter("conv.0.weight")
+        margin = weight.shape[-1] // 2
+        return convolve(x, weight, padding=(margin, margin), activate=True)
 
 
 class NarrowConvBlock(ConvBlock):
@@ -72,7 +69,7 @@ class NarrowConvBlock(ConvBlock):
         y = parts[:, :c_out, : x.shape[2]].clone()
         for i in range(1, size):
             y.add_(parts[:, i * c_out : (i + 1) * c_out, i : i + x.shape[2]])
-        return _activate(y)
+        return activated(y)
 
 
 class ResidualBlock(nn.Module):
@@ -85,8 +82,8 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.res(x)
-        return y.add_(x)
+        y = convolve(x, self.get_parameter("res.0.weight"), padding=(1, 1), activate=True)
+        return convolve_onto(x, y, self.get_parameter("res.2.weight"), padding=(1, 1))
 
 
 class RACP(nn.Module):
@@ -116,27 +113,28 @@ class RACP(nn.Module):
                 [self.get_parameter(f"conv{g}.weight")[:, part] for g in GROUPS], 1
             )  # (width, 3 width, 1, 1)
             merged.append((dilation, atrous, mix))
-        if torch.is_grad_enabled() or x.device.type != "cpu":
-            return _pyramid(x, merged, 0, x.shape[2])
+        rows = x.shape[2]
+        if torch.is_grad_enabled():
+            return _pyramid(x, x, merged, 0, rows)
         # In strips of rows the features, three times as many channels as `x` has, stay small. A GPU is slower by them.
-        y = torch.empty_like(x)
-        for top in range(0, x.shape[2], STRIP_ROWS):
-            bottom = min(top + STRIP_ROWS, x.shape[2])
-            y[:, :, top:bottom] = _pyramid(x, merged, top, bottom)
+        y = x.clone()
+        step = STRIP_ROWS if x.device.type == "cpu" else rows
+        for top in range(0, rows, step):
+            bottom = min(top + step, rows)
+            _pyramid(x, y[:, :, top:bottom], merged, top, bottom)
         return y
 
 
-def _pyramid(x: Tensor, merged: list[tuple[int, Tensor, Tensor]], top: int, bottom: int) -> Tensor:
-    """Rows `top` to `bottom` of what a pyramid of (dilation, atrous weights, mixing weights) makes of `x`."""
-    y = x[:, :, top:bottom]
+def _pyramid(x: Tensor, y: Tensor, merged: list[tuple[int, Tensor, Tensor]], top: int, bottom: int) -> Tensor:
+    """Return `y` and what a pyramid of (dilation, atrous weights, mixing weights) makes of rows of `x`, added up."""
     for dilation, atrous, mix in merged:
         first, last = max(top - dilation, 0), min(bottom + dilation, x.shape[2])
         # Zeros stand for rows beyond the image only. To pad one border alone would be to copy all rows: both are
         # padded, and what that makes too many of is cut off.
         inside = last - first == bottom - top + 2 * dilation
-        rows = F.conv2d(x[:, :, first:last], atrous, padding=(0 if inside else dilation, dilation), dilation=dilation)
-        features = _activate(rows if inside else rows[:, :, top - first : bottom - first])
-        y = F.conv2d(features, mix).add_(y)
+        padding = (0 if inside else dilation, dilation)
+        rows = convolve(x[:, :, first:last], atrous, padding=padding, dilation=dilation, activate=True)
+        y = convolve_onto(y, rows if inside else rows[:, :, top - first : bottom - first], mix)
     return y
 
 
@@ -251,8 +249,8 @@ class RPSNN(nn.Module):
         # The generator's first convolution is one of both branches' features side by side, so the sum of one of each:
         # they need not be copied together.
         weights = self.get_parameter("generator.0.conv.0.weight").chunk(2, 1)
-        x = F.conv2d(self.branches[0](image0), weights[0], padding=1)
-        x = _activate(F.conv2d(self.branches[1](image1), weights[1], padding=1).add_(x))
+        x = convolve(self.branches[0](image0), weights[0], padding=(1, 1))
+        x = activated(convolve_onto(x, self.branches[1](image1), weights[1], padding=(1, 1)))
         # From the last residual block on, all ends in the picture itself and in differences of large numbers (see
         # `reset_parameters`). It stays float32, 4 % of the work: bfloat16 steps are 1/256 near 1.
         x = self.generator[1:4](x)
