@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,15 @@ def test_pictures_and_maps(shape, channel_axis, guide, pictures, made):
     assert parts.shape == pictures[:-1]
     parts[...] = 1
     assert (whole == 1).all()
+
+
+def test_colours_that_nobody_named_are_not_silently_columns():
+    with pytest.warns(UserWarning, match=r"shape \(20, 30, 3\) are pictures of 30 rows and 3 columns.*channel_axis=-1"):
+        Layout.of((20, 30, 3), None, None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for shape, channel_axis in (((20, 30, 3), -1), ((3, 20, 30), None), ((20, 3), None), ((2, 4, 3), None)):
+            Layout.of(shape, channel_axis, None)
 
 
 def test_a_map_lies_where_its_picture_lies():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_rpsnn.tiling import narrowed, split_image
+from napari_rpsnn.tiling import STEP, narrowed, split_image
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 500), (100, 100), (301, 257)])
@@ -22,6 +22,18 @@ def test_all_windows_have_one_shape():
     sizes = {tuple(s.stop - s.start for s in part.read) for part in split_image(1000, 700, 200, 39)}
     assert len(sizes) == 1
     assert max(max(size) for size in sizes) <= 278
+
+
+@pytest.mark.parametrize("columns", [1109, 2048, 4096, 6001, 8192])
+def test_wide_windows_are_a_multiple_of_what_processors_like(columns):
+    window = split_image(100, columns, 1024, 39)[0].read[1]
+    assert window.stop % STEP == 0
+    assert window.stop <= 1.04 * (1024 + 2 * 39)
+
+
+def test_an_image_that_is_one_window_is_read_as_it_is():
+    (part,) = split_image(77, 101, 32, 39)
+    assert part.read == part.write == (slice(0, 77), slice(0, 101))
 
 
 @pytest.mark.parametrize(("shape", "tile"), [((600, 600), 512), ((640, 480), 512), ((1200, 1200), 1024)])

@@ -46,7 +46,8 @@ def refuse_alpha(count: int, names: tuple[str, str]) -> None:
     if count:
         raise ValueError(
             f"{' and '.join(names)}: of four channels on channel_axis the last is alpha and must be the same in both, "
-            f"got {count} pixels that differ; to fuse four independent channels one by one, leave channel_axis=None"
+            f"got {count} pixels that differ; of four independent channels let one decide by guide_channel, or fuse "
+            "them one by one: make them the first axis and leave channel_axis=None"
         )
 
 

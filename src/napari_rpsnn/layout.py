@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,13 +39,22 @@ class Layout:
 
     @classmethod
     def of(cls, shape: tuple[int, ...], channel_axis: int | None, guide_channel: int | Sequence[int] | None) -> Layout:
-        """Read the options for images of `shape`, or raise ValueError naming the wrong one."""
+        """Read the options for images of `shape`, or raise ValueError naming the wrong one.
+
+        Pictures of three or four columns are allowed, but most likely they are colours that nobody named: that is said.
+        """
         axes = 2 if channel_axis is None else 3
         if len(shape) < axes or 0 in shape:
             raise ValueError(f"expected images with at least {axes} axes, none of them empty, got the shape {shape}")
         if channel_axis is None:
             if guide_channel is not None:
                 raise ValueError(f"guide_channel: expected None without channel_axis, got {guide_channel}")
+            if len(shape) > 2 and shape[-1] in (3, 4) and shape[-2] > 4:
+                warnings.warn(
+                    f"channel_axis: without it, images of shape {shape} are pictures of {shape[-2]} rows and "
+                    f"{shape[-1]} columns; if the last axis is colour, say channel_axis=-1",
+                    stacklevel=2,
+                )
             return cls(None, joined=True, alpha=False, guide=None)
         if not -len(shape) <= channel_axis < len(shape):
             raise ValueError(f"channel_axis: expected an axis of an image of shape {shape}, got {channel_axis}")
