@@ -37,9 +37,9 @@ def convolve(
 
 
 def convolve_onto(y: Tensor, x: Tensor, weight: Tensor, *, padding: tuple[int, int] = (0, 0)) -> Tensor:
-    """Return `y` and the convolution of `x`, added up. Without gradients it is `y` itself, overwritten."""
+    """Return `y` and the convolution of `x`, added up: where `overwrites(x)`, it is `y` itself."""
     x, weight = _cast(x, weight)
-    if torch.is_grad_enabled():
+    if not overwrites(x):
         return F.conv2d(x, weight, padding=padding).add_(y)
     if _in_one_step(x) and y.dtype == x.dtype:
         torch.ops.mkldnn._convolution_pointwise_.binary(
@@ -47,6 +47,11 @@ def convolve_onto(y: Tensor, x: Tensor, weight: Tensor, *, padding: tuple[int, i
         )
         return y
     return y.add_(F.conv2d(x, weight, padding=padding))
+
+
+def overwrites(x: Tensor) -> bool:
+    """Whether sums with a convolution of `x` overwrite what is added to: on a CPU, where no gradients are wanted."""
+    return x.device.type == "cpu" and not torch.is_grad_enabled()
 
 
 def activated(x: Tensor) -> Tensor:
@@ -63,6 +68,6 @@ def _cast(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _in_one_step(x: Tensor) -> bool:
-    if not HAS_STEPS or torch.is_grad_enabled() or x.device.type != "cpu":
+    if not HAS_STEPS or not overwrites(x):
         return False
     return x.dtype == torch.float32 or (x.dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())

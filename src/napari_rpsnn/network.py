@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_rpsnn.convolution import NEGATIVE_SLOPE, activated, convolve, convolve_onto
+from napari_rpsnn.convolution import NEGATIVE_SLOPE, activated, convolve, convolve_onto, overwrites
 
 #: Receptive radius in pixels. An output pixel depends on nothing farther away: per branch 3 + 1 (two convs),
 #: 3 * 2 (residual blocks), 2 * 8 (pyramids), then in the generation module 1, 4 * 2, 3 and 1.
@@ -47,6 +47,7 @@ class ConvBlock(nn.Module):
 
     def __init__(self, c_in: int, c_out: int, size: int) -> None:
         super().__init__()
+        # Named as the paper's authors do; `forward` joins both.
         self.conv = nn.Sequential(_conv(c_in, c_out, size), nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -114,13 +115,12 @@ class RACP(nn.Module):
             )  # (width, 3 width, 1, 1)
             merged.append((dilation, atrous, mix))
         rows = x.shape[2]
-        if torch.is_grad_enabled():
+        if not overwrites(x):
             return _pyramid(x, x, merged, 0, rows)
         # In strips of rows the features, three times as many channels as `x` has, stay small. A GPU is slower by them.
         y = x.clone()
-        step = STRIP_ROWS if x.device.type == "cpu" else rows
-        for top in range(0, rows, step):
-            bottom = min(top + step, rows)
+        for top in range(0, rows, STRIP_ROWS):
+            bottom = min(top + STRIP_ROWS, rows)
             _pyramid(x, y[:, :, top:bottom], merged, top, bottom)
         return y
 

@@ -3,8 +3,7 @@
 A convolutional network sees no farther than its receptive radius, so a window read with a halo of that radius gives
 exactly the whole image's result inside. Where a window meets the image's border the halo is cut off, never padded,
 because the network pads the whole image there as well. All windows have one shape, the last ones are moved inwards:
-libraries below plan and allocate once per shape. Its rows are, if that adds little, multiples of
-`STEP` pixels long.
+libraries below plan and allocate once per shape. Its rows are multiples of `STEP` pixels long, if that adds little.
 """
 
 from __future__ import annotations
