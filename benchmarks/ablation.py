@@ -20,12 +20,12 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from napari_rpsnn import training
-from napari_rpsnn.config import TrainConfig
-from napari_rpsnn.pictures import read_pictures, split_pictures
-from napari_rpsnn.reports import drain
-from napari_rpsnn.validation import Validation
-from napari_rpsnn.weights import load_model
+from napari_rpsnn.engine.results import drain
+from napari_rpsnn.model.weights import load_model
+from napari_rpsnn.training import loop
+from napari_rpsnn.training.config import TrainConfig
+from napari_rpsnn.training.dataset import read_pictures, split_pictures
+from napari_rpsnn.training.validation import Validation
 
 KINDS = {"geometric": 1, "fluorescence": 1, "brightfield": 1}
 
@@ -40,10 +40,10 @@ def charbonnier(fused: Tensor, sharp: Tensor) -> Tensor:
     return torch.sqrt((fused - sharp) ** 2 + 1e-6).mean()
 
 
-def one_order(model: Callable[..., Tensor], fabric: Fabric, batch: training.Batch) -> Tensor:
+def one_order(model: Callable[..., Tensor], fabric: Fabric, batch: loop.Batch) -> Tensor:
     """The pairs in one order only."""
     with fabric.autocast():
-        return training.image_loss(model(*batch.sources), batch.sharp)
+        return loop.image_loss(model(*batch.sources), batch.sharp)
 
 
 #: What differs from the recipe: options of `TrainConfig`, and functions of `training` with what stands in for them.
@@ -73,7 +73,7 @@ def main() -> None:
     for change, (options, functions) in CHANGES.items():
         with tempfile.TemporaryDirectory() as out, ExitStack() as patches:
             for name, function in functions.items():
-                patches.enter_context(mock.patch.object(training, name, function))
+                patches.enter_context(mock.patch.object(loop, name, function))
             base = TrainConfig(
                 args.folder,
                 out,
@@ -85,7 +85,7 @@ def main() -> None:
                 save_every=args.steps,
                 **KINDS,
             )
-            drain(training.iter_train(replace(base, **options)))
+            drain(loop.iter_train(replace(base, **options)))
             scores = validation.scores(load_model(f"{out}/model.safetensors"))
         row = (f"{scores[f'{kind} network']:.2f}" for kind in KINDS)
         print(f"| {change} | " + " | ".join(row) + " |", flush=True)

@@ -16,9 +16,9 @@ import psutil
 from scipy.ndimage import gaussian_filter
 
 from napari_rpsnn import fuse
-from napari_rpsnn.cluster import connected, stored
-from napari_rpsnn.imagefile import ImageFile
-from napari_rpsnn.io import read_image
+from napari_rpsnn.cli.dask_files import connected, stored
+from napari_rpsnn.io.formats import read_image
+from napari_rpsnn.io.image_file import ImageFile
 
 CHUNK_PX = 1024
 

@@ -20,9 +20,9 @@ from metrics import METRICS, to_grey
 from skimage.metrics import mean_squared_error
 
 from napari_rpsnn import fuse
-from napari_rpsnn.data import PairMaker
-from napari_rpsnn.demo import average, sharper_source
-from napari_rpsnn.pictures import read_pictures, split_pictures
+from napari_rpsnn.cli.demo import average, sharper_source
+from napari_rpsnn.training.dataset import read_pictures, split_pictures
+from napari_rpsnn.training.pair_synthesis import PairMaker
 
 #: Of eight pairs. Pairs differ so much that the mean of a few of them says little.
 BATCHES = 16

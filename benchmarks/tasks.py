@@ -17,13 +17,14 @@ import torch
 from skimage.io import imread, imsave
 from torch.nn import functional as F
 
-from napari_rpsnn import fuse, fuse_stack, load_model, sample_data
-from napari_rpsnn.allocator import keep_freed
-from napari_rpsnn.demo import make_pair
-from napari_rpsnn.half import half_network, has_kernels
-from napari_rpsnn.inference import PRECISIONS, arithmetic, has_bfloat16
+from napari_rpsnn import fuse, fuse_stack, load_model
+from napari_rpsnn.cli.demo import make_pair
+from napari_rpsnn.engine.inference import PRECISIONS, arithmetic, has_bfloat16
+from napari_rpsnn.engine.memory import keep_freed
+from napari_rpsnn.model.float16 import half_network, has_kernels
+from napari_rpsnn.plugin import sample_data
 
-sys.path.append(str(Path(__file__).parents[1] / "tests"))
+sys.path.append(str(Path(__file__).parents[1] / "tests" / "helpers"))
 from plain import as_in_the_paper, authors_checkpoint
 
 

@@ -14,12 +14,12 @@ from statistics import median
 
 import torch
 
-from napari_rpsnn.cli import WIDTHS
-from napari_rpsnn.config import TrainConfig
-from napari_rpsnn.data import Batch, PairMaker
-from napari_rpsnn.network import RPSNN
-from napari_rpsnn.pictures import read_pictures
-from napari_rpsnn.training import batch_loss, launch
+from napari_rpsnn.cli.train import WIDTHS
+from napari_rpsnn.model.network import RPSNN
+from napari_rpsnn.training.config import TrainConfig
+from napari_rpsnn.training.dataset import read_pictures
+from napari_rpsnn.training.loop import batch_loss, launch
+from napari_rpsnn.training.pair_synthesis import Batch, PairMaker
 
 
 def main() -> None:

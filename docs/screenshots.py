@@ -25,7 +25,7 @@ os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp()) / "settings.yaml")
 import napari
 from qtpy.QtWidgets import QApplication
 
-from napari_rpsnn.demo import make_pair
+from napari_rpsnn.cli.demo import make_pair
 
 OUT = Path(__file__).parent / "napari"
 SIZE_PX = (1100, 720)

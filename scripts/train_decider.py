@@ -20,12 +20,12 @@ from safetensors.torch import save
 from torch import Tensor
 from tqdm import trange
 
-from napari_rpsnn.data import PairMaker
-from napari_rpsnn.decider import Decider
-from napari_rpsnn.decision import decide, evidence, mean_channel, vote, widely
-from napari_rpsnn.filters import gaussian
-from napari_rpsnn.pictures import read_pictures, split_pictures
-from napari_rpsnn.weights import prepared_model, write_whole
+from napari_rpsnn.engine.decision import decide, evidence, mean_channel, vote, widely
+from napari_rpsnn.engine.filters import gaussian
+from napari_rpsnn.model.decider import Decider
+from napari_rpsnn.model.weights import prepared_model, write_whole
+from napari_rpsnn.training.dataset import read_pictures, split_pictures
+from napari_rpsnn.training.pair_synthesis import PairMaker
 
 BATCHES, CROP, KINDS, SEED = 240, 192, {"geometric": 3, "fluorescence": 2, "brightfield": 3}, 502
 STEPS, PAIRS, RATE = 3600, 12, 5e-3

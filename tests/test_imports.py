@@ -30,14 +30,15 @@ def test_the_core_loads_neither_napari_nor_qt():
 
 
 def test_what_a_run_is_made_of_needs_no_napari():
-    rooms = ("layers", "placement", "choices", "task", "devices", "models", "provenance")
+    rooms = [f"plugin.{room}" for room in ("layers", "placement", "choices", "run", "startup")]
+    rooms += ["model.catalog", "io.provenance"]
     assert loaded_after("import " + ", ".join(f"napari_rpsnn.{room}" for room in rooms)) == []
 
 
 def test_the_widget_opens_without_torch():
     pytest.importorskip("napari", reason="napari is not in this environment")
-    assert "torch" not in loaded_after("import napari_rpsnn.widget")
+    assert "torch" not in loaded_after("import napari_rpsnn.plugin.widget")
 
 
 def test_the_samples_load_torch_only_when_one_is_opened():
-    assert not {"torch", "napari"} & set(loaded_after("import napari_rpsnn.sample_data"))
+    assert not {"torch", "napari"} & set(loaded_after("import napari_rpsnn.plugin.sample_data"))

@@ -4,7 +4,8 @@ import inspect
 import pytest
 
 import napari_rpsnn
-from napari_rpsnn import fusion, stack, weights
+from napari_rpsnn import fusion, stack
+from napari_rpsnn.model import weights
 
 
 def test_public_names():

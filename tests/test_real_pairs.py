@@ -7,7 +7,7 @@ import pytest
 from skimage.io import imread
 
 from napari_rpsnn import fuse
-from napari_rpsnn.demo import sharper_source
+from napari_rpsnn.cli.demo import sharper_source
 
 LYTRO = Path(__file__).parents[2] / "shared" / "eval" / "lytro"
 

@@ -6,7 +6,7 @@ import numpy as np
 from skimage import data
 
 from napari_rpsnn import fuse, fuse_stack
-from napari_rpsnn.inference import choose_device, choose_precision
+from napari_rpsnn.engine.inference import choose_device, choose_precision
 
 
 def planes(count: int, side: int) -> np.ndarray:

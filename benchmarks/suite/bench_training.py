@@ -6,10 +6,10 @@ import torch
 from lightning_fabric import Fabric
 from skimage import data
 
-from napari_rpsnn.data import PairMaker
-from napari_rpsnn.network import RPSNN
-from napari_rpsnn.pictures import Picture
-from napari_rpsnn.training import batch_loss
+from napari_rpsnn.model.network import RPSNN
+from napari_rpsnn.training.dataset import Picture
+from napari_rpsnn.training.loop import batch_loss
+from napari_rpsnn.training.pair_synthesis import PairMaker
 
 KINDS = {"geometric": 2, "fluorescence": 1, "brightfield": 1}
 

@@ -1,6 +1,6 @@
-from .config import TrainConfig as TrainConfig
 from .fusion import fuse as fuse
-from .network import RPSNN as RPSNN
+from .model.network import RPSNN as RPSNN
+from .model.weights import load_model as load_model
 from .stack import fuse_stack as fuse_stack
-from .training import train as train
-from .weights import load_model as load_model
+from .training.config import TrainConfig as TrainConfig
+from .training.loop import train as train

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_rpsnn.checks import check_finite, check_guide, check_pair
-from napari_rpsnn.facts import Facts, Plan
-from napari_rpsnn.layout import WHOLE, Layout
-from napari_rpsnn.picture import Picture
-from napari_rpsnn.reports import Progress, Result, drain
-from napari_rpsnn.tiling import split_image
+from napari_rpsnn.engine.pair_statistics import Facts, Plan
+from napari_rpsnn.engine.results import Progress, Result, drain
+from napari_rpsnn.images.checks import check_finite, check_guide, check_pair
+from napari_rpsnn.images.image_view import Picture
+from napari_rpsnn.images.layout import WHOLE, Layout
+from napari_rpsnn.images.tiling import split_image
 
 if TYPE_CHECKING:
-    from napari_rpsnn.weights import ModelLike
+    from napari_rpsnn.model.weights import ModelLike
 
 Method = Literal["decision", "regression"]
 Registration = Literal["translation", "similarity", "affine"]
@@ -150,7 +150,7 @@ def fuse(
         "tile": tile,
     }
     if is_dask(image0) or is_dask(image1):
-        from napari_rpsnn.chunked import lazy_fuse
+        from napari_rpsnn.lazy.fusion import lazy_fuse
 
         result = lazy_fuse(image0, image1, **options)
     else:
@@ -187,7 +187,7 @@ def iter_fuse(
     for name, image in zip(names, (a, b), strict=True):
         if isinstance(image, np.ndarray):
             check_finite(image, name)
-    from napari_rpsnn.pairs import Engine
+    from napari_rpsnn.engine.pair_engine import Engine
 
     engine = Engine.choose(model, device, precision, tile, method)
     result = np.empty(a.shape, a.dtype)
@@ -242,7 +242,7 @@ def _colours(picture: Any, layout: Layout) -> Any:
 
 def _registered(fixed: Any, moving: Any, kind: str, names: tuple[str, str]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Both pictures whole, the colours of the second where they lie on the first: the first where it has no data."""
-    from napari_rpsnn.registration import estimate, warp
+    from napari_rpsnn.engine.registration import estimate, warp
 
     layout = fixed.layout
     whole = fixed[WHOLE], moving[WHOLE].copy()

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from napari_rpsnn.checks import check_guide, check_height
+from napari_rpsnn.engine.results import Preview, Progress, Result, drain
 from napari_rpsnn.fusion import Method, Registration, is_dask
-from napari_rpsnn.planes import Planes
-from napari_rpsnn.reports import Preview, Progress, Result, drain
+from napari_rpsnn.images.checks import check_guide, check_height
+from napari_rpsnn.images.focus_stack import Planes
 
 if TYPE_CHECKING:
-    from napari_rpsnn.weights import ModelLike
+    from napari_rpsnn.model.weights import ModelLike
 
 ORDERS = ("cascade", "tree")
 
@@ -141,7 +141,7 @@ def fuse_stack(
     }
     if is_dask(images) or (isinstance(images, Sequence) and any(map(is_dask, images))):
         _check_order(order, guide_channel, method)
-        from napari_rpsnn.chunked import lazy_fuse_stack
+        from napari_rpsnn.lazy.fusion import lazy_fuse_stack
 
         result = lazy_fuse_stack(images, **options)
     else:
@@ -174,9 +174,9 @@ def iter_fuse_stack(
 
     import torch
 
-    from napari_rpsnn.cascade import PictureStack
-    from napari_rpsnn.height import iter_heights
-    from napari_rpsnn.pairs import Engine
+    from napari_rpsnn.engine.cascade import PictureStack
+    from napari_rpsnn.engine.depth_from_focus import iter_heights
+    from napari_rpsnn.engine.pair_engine import Engine
 
     engine = Engine.choose(model, device, precision, tile, method)
     result = np.empty(stack.shape, stack.dtype)

@@ -1,0 +1,104 @@
+"""The command line: parse, call, print."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import inspect
+import re
+import signal
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Any, TypeVar
+
+from napari_rpsnn.training.config import TrainConfig
+
+Report = TypeVar("Report")
+
+WIDTHS = {"full": 64, "lite": 16}
+
+
+def train_command(argv: Sequence[str] | None = None) -> None:
+    """``napari-rpsnn-train``: train a network on a folder of sharp images or measured triples."""
+    config, resume = _parse_training(argv)
+    try:
+        from lightning_fabric.utilities.rank_zero import rank_zero_only
+        from tqdm import tqdm
+
+        from napari_rpsnn.model.weights import read_card
+        from napari_rpsnn.training.loop import iter_train
+    except ModuleNotFoundError as error:
+        raise SystemExit(f"{error}. Training needs more packages: pip install 'napari-rpsnn[train]'") from error
+
+    interrupted = False
+
+    def interrupt(*_: Any) -> None:
+        nonlocal interrupted
+        interrupted = True
+        signal.signal(signal.SIGINT, before)  # a second Ctrl-C does not wait
+
+    # Ctrl-C takes effect between two steps, where the state is whole.
+    before = signal.signal(signal.SIGINT, interrupt)
+    first = getattr(rank_zero_only, "rank", 0) == 0  # of several processes one talks
+    try:
+        steps = iter_train(config, resume=resume)
+        with tqdm(total=config.steps, unit="step", disable=not first) as bar:
+            for report in _until(steps, lambda: interrupted):
+                bar.update(report.step - bar.n)
+                bar.set_postfix(loss=f"{report.loss:.4f}", refresh=False)
+                if report.scores:
+                    bar.write(f"step {report.step}: " + ", ".join(f"{k} {v:.2f} dB" for k, v in report.scores.items()))
+    except (ValueError, FloatingPointError, OSError) as error:
+        raise SystemExit(f"napari-rpsnn-train: {error}") from error
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if first:
+        path = f"{config.out}/model.safetensors"
+        step = read_card(path)["step"]
+        print(f"Wrote {path} after step {step} of {config.steps}.")
+        if step < config.steps:
+            print("To go on, give the same command with --resume.")
+
+
+def _until(steps: Generator[Report, bool | None], stopped: Callable[[], bool]) -> Iterator[Report]:
+    """The reports of a generator that is told after each whether to stop."""
+    try:
+        report = next(steps)
+        while True:
+            yield report
+            report = steps.send(stopped())
+    except StopIteration:
+        return
+
+
+def _parse_training(argv: Sequence[str] | None) -> tuple[TrainConfig, bool]:
+    parser = argparse.ArgumentParser(
+        prog="napari-rpsnn-train",
+        description="Train an R-PSNN on a folder of sharp images, on measured triples, or on both.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("data", help="folder of sharp images, or of img1, img2 and gt; subfolders are read too")
+    parser.add_argument("-o", "--out", required=True, help="folder for weights, checkpoint, logs and panels")
+    parser.add_argument("--model", default="full", help="full (width 64), lite (width 16) or a width")
+    parser.add_argument("--resume", action="store_true", help="continue from the checkpoint in OUT")
+    texts = _attribute_texts(TrainConfig)
+    for field in dataclasses.fields(TrainConfig):
+        if field.name not in ("data", "out", "width"):
+            kind: Any = {"int": int, "float": float, "float | None": float}.get(str(field.type), str)
+            option = f"--{field.name.replace('_', '-')}"
+            parser.add_argument(option, type=kind, default=field.default, help=texts[field.name])
+    options = vars(parser.parse_args(argv))
+    resume, model = options.pop("resume"), options.pop("model")
+    try:
+        width = WIDTHS.get(model) or int(model)
+    except ValueError:
+        parser.error(f"--model: expected full, lite or a number of channels, got {model!r}")
+    try:
+        return TrainConfig(width=width, **options), resume
+    except ValueError as error:
+        parser.error(str(error))
+
+
+def _attribute_texts(documented: type) -> dict[str, str]:
+    """Descriptions of the attributes in a numpydoc docstring: options are described once."""
+    entries = re.findall(r"^(\w[\w, ]*) : .*\n((?: {4}.*\n?)+)", inspect.getdoc(documented) or "", re.MULTILINE)
+    return {name: " ".join(text.split()) for names, text in entries for name in names.split(", ")}

@@ -1,0 +1,86 @@
+"""What long work says on its way and returns in the end: it is a generator of small reports."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_rpsnn.images.layout import Layout
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One picture as far as it is fused, in an array that is not written to any more.
+
+    Attributes
+    ----------
+    picture : ndarray of shape `(rows, columns, channels)`
+    where : tuple of int
+        Which picture of the result: time, position, channel.
+    layout : Layout
+    """
+
+    picture: NDArray[Any]
+    where: tuple[int, ...]
+    layout: Layout
+
+    def paint(self, result: NDArray[Any]) -> None:
+        """Copy the picture to its place in an array of the result's shape."""
+        self.layout.pictures(result)[self.where] = self.picture
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A report after every tile: how many of how many are done.
+
+    Attributes
+    ----------
+    done, total : int
+    note : str or None
+        A sentence for the user about how the work goes on.
+    preview : Preview or None
+        Of a stack, now and then: the picture as far as it is fused.
+    """
+
+    done: int
+    total: int
+    note: str | None = None
+    preview: Preview | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What fusing returns: the all-in-focus image, and where it comes from.
+
+    Attributes
+    ----------
+    image : ndarray
+        The all-in-focus image.
+    map : ndarray or None
+        Of two images, where asked for: the decision map, float32, how much of the first one is in each pixel.
+    index : ndarray or None
+        Of a stack: the plane that each pixel comes from, uint16. None by regression.
+    height : ndarray or None
+        Of a stack, where asked for: the height of the surface, float32.
+    """
+
+    image: NDArray[Any]
+    map: NDArray[np.float32] | None = None
+    index: NDArray[np.uint16] | None = None
+    height: NDArray[np.float32] | None = None
+
+
+def drain(steps: Generator[Any, None, Value]) -> Value:
+    """Run a generator to its end and return what it returns."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            value: Value = end.value
+            return value

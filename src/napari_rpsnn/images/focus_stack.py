@@ -1,0 +1,84 @@
+"""Read a focus stack plane by plane, whatever holds it: an array, a memory map, zarr, dask, or a sequence of planes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_rpsnn.images.checks import check_pair
+from napari_rpsnn.images.layout import Layout
+
+
+@dataclass(frozen=True)
+class Planes:
+    """A stack, read plane by plane: `shape` and `layout` are those of one plane of it."""
+
+    images: Any
+    axis: int
+    count: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    layout: Layout
+
+    @classmethod
+    def of(cls, images: Any, axis: int, channel_axis: int | None, guide_channel: int | Sequence[int] | None) -> Planes:
+        """Check the options against the stack."""
+        if not hasattr(images, "shape"):
+            images = _Sequence.of(images)
+        shape = tuple(images.shape)
+        for name, value in (("axis", axis), ("channel_axis", channel_axis)):
+            if value is not None and not -len(shape) <= value < len(shape):
+                raise ValueError(f"{name}: expected an axis of a stack of shape {shape}, got {value}")
+        axis %= len(shape)
+        if channel_axis is not None:
+            channel_axis %= len(shape)
+            if channel_axis == axis:
+                raise ValueError(f"channel_axis: expected another axis than that of the planes, {axis}, got the same")
+            channel_axis -= channel_axis > axis
+        if shape[axis] < 2:
+            raise ValueError(f"images: expected at least 2 planes on axis {axis} of shape {shape}, got {shape[axis]}")
+        plane = shape[:axis] + shape[axis + 1 :]
+        dtype = np.dtype(images.dtype)
+        if dtype.kind not in "iuf":
+            raise TypeError(f"images: expected an integer or floating-point dtype, got {dtype}")
+        return cls(images, axis, shape[axis], plane, dtype, Layout.of(plane, channel_axis, guide_channel))
+
+    def read(self, index: tuple[int, ...], k: int) -> NDArray[Any]:
+        """Picture `(rows, columns, channels)` of plane `k`; `index` is of the leading axes of `Layout.pictures`."""
+        picture: NDArray[Any] = self.picture(index, k, np.asarray)
+        return picture
+
+    def picture(self, index: tuple[int, ...], k: int, as_array: Callable[[Any], Any] = lambda plane: plane) -> Any:
+        """What `read` reads, as the kind of array that holds the stack."""
+        ndim = len(self.shape)
+        key = self.layout.key(index, ndim)
+        key.insert(self.axis, k)
+        return self.layout.picture(as_array(self.images[tuple(key)]), ndim)
+
+
+@dataclass(frozen=True)
+class _Sequence:
+    """Planes that were handed in one by one, as an array with a first axis more."""
+
+    planes: Sequence[Any]
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @classmethod
+    def of(cls, images: Sequence[Any]) -> _Sequence:
+        planes = [x if hasattr(x, "shape") else np.asarray(x) for x in images]
+        if not planes:
+            raise ValueError("images: expected at least 2 planes, got none")
+        for k, plane in enumerate(planes):
+            check_pair(planes[0], plane, ("images[0]", f"images[{k}]"))
+        return cls(planes, (len(planes), *planes[0].shape), np.dtype(planes[0].dtype))
+
+    def __getitem__(self, key: tuple[Any, ...]) -> Any:
+        first, rest = key[0], key[1:]
+        if isinstance(first, slice):  # the planes are on another axis
+            return np.stack([plane[rest] for plane in self.planes[first]])
+        return self.planes[first][rest]

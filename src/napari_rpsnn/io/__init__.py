@@ -1,0 +1,1 @@
+"""Image files in and out: one file a format, and what made a result."""

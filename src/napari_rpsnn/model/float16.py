@@ -1,0 +1,79 @@
+"""The network in float16 on a GPU: by kernels of its own, or by torch where those do not run.
+
+float16 has 10 bits of mantissa, as TF32, and ends at 65 504; values in the bundled networks end at 5.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from functools import lru_cache
+from importlib.util import find_spec
+
+import torch
+from torch import Tensor
+
+from napari_rpsnn.model.network import RPSNN
+
+#: The noise that networks are tried with: two images of these rows and columns, each pixel of which sees a border of
+#: the picture or of what a program computes.
+NOISE = (24, 140)
+#: It ends here, not at 1. Networks have no biases, so all values in them are so many times as large, too: where none
+#: leaves the range, none does in a picture that they see as much in.
+MARGIN = 16
+#: Of the image of noise, as a share of its largest value. Both bundled models have 0.003.
+LARGEST_ERROR = 0.02
+
+Network = Callable[[Tensor, Tensor], Tensor]
+
+
+def has_kernels(device: torch.device) -> bool:
+    """Whether the kernels are for this device: NVIDIA's Hopper, on which they were written and measured."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device)[0] == 9 and bool(find_spec("triton"))
+
+
+@lru_cache(maxsize=4)
+@torch.inference_mode()
+def half_network(network: RPSNN) -> Network | None:
+    """Return what computes `network`, not to be changed any more, in float16; None if its values leave the range.
+
+    By kernels where there are some that run and give what float32 gives, else by torch.
+    """
+    device = next(network.parameters()).device
+    noise = MARGIN * torch.rand(2, 1, 3, *NOISE, generator=torch.Generator().manual_seed(0)).to(device)
+    exact = network(*noise)
+    for make in (_by_kernels, _by_torch):
+        made = make(network)
+        # Not "larger than": what is not a number is neither.
+        if made and (made(*noise) - exact).abs().max() <= LARGEST_ERROR * exact.abs().max():
+            return made
+    return None
+
+
+def _by_kernels(network: RPSNN) -> Network | None:
+    device = next(network.parameters()).device
+    if not has_kernels(device):
+        return None
+    try:
+        from napari_rpsnn.model.triton_network import WIDTHS, FusedRPSNN
+
+        if network.width not in WIDTHS:
+            return None
+        made = FusedRPSNN(network)
+        # Kernels are compiled when they are first used; a machine may lack the C compiler that starting them takes.
+        made(*torch.zeros(2, 1, 3, 1, 1, device=device))
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:
+        warnings.warn(f"the GPU takes about twice as long as it could, since Triton failed: {error}", stacklevel=2)
+        return None
+    return made
+
+
+def _by_torch(network: RPSNN) -> Network:
+    def compute(image0: Tensor, image1: Tensor) -> Tensor:
+        with torch.autocast(image0.device.type, torch.float16):
+            y: Tensor = network(image0, image1)
+        return y
+
+    return compute

@@ -1,0 +1,1 @@
+"""The panels in napari and its sample data. Only here are napari and Qt known."""

@@ -1,0 +1,190 @@
+"""The form of a panel: what may be chosen, what was chosen before, and which devices there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import asdict, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from magicgui.widgets import Container, FileEdit, Label, ProgressBar, PushButton
+from napari.qt.threading import create_worker
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QSizePolicy, QWidget
+
+from napari_rpsnn.model.catalog import bundled_models
+from napari_rpsnn.plugin.choices import ALIGNMENTS, FILE, METHODS, PRECISIONS, TILES, Choices
+from napari_rpsnn.plugin.controls import MIN_WIDTH_PX, choice, describe, folded, labelled, set_choices, stacked
+from napari_rpsnn.plugin.layers import axis_names, channel_names, find_channel_axis, possible_channel_axes
+from napari_rpsnn.plugin.settings import remembered
+from napari_rpsnn.plugin.startup import available_devices
+
+#: After this time the panel finds out what was chosen before and which devices there are.
+LOOKOUT_MS = 200
+
+
+class Form(Container[Any]):
+    """All rows of a panel, from the layers to the line that says what is going on.
+
+    Parameters
+    ----------
+    rows : list of widget
+        What is fused.
+    returns : list of widget
+        What is wanted beside the fused image.
+    more : list of widget
+        First rows of the fold.
+    """
+
+    def __init__(self, rows: list[Any], returns: list[Any], more: list[Any]) -> None:
+        self._remembered = Choices()
+        self._make_widgets()
+        shown = [
+            *rows,
+            self.channels,
+            self.guide,
+            *returns,
+            self.method,
+            self.align,
+            self.model,
+            self.model_file,
+            self.device,
+        ]
+        hidden = [*more, self.tile, self.precision]
+        self._rows = {widget.name: labelled(widget) for widget in (*shown, *hidden)}
+        self._fields = {w.name: w for w in (*shown, *hidden) if w.name in Choices.__dataclass_fields__}
+        upper, lower = (stacked([self._rows[w.name] for w in widgets]) for widgets in (shown, hidden))
+        buttons = stacked([self.fuse_button, self.cancel_button], layout="horizontal")
+        super().__init__(widgets=[upper, buttons, self.progress, self.status], labels=False)
+        self.min_width = MIN_WIDTH_PX
+        self._folded = lower  # magicgui's wrapper must live as long as its widget
+        self.advanced = folded("Advanced", lower, "Tile size, precision and more")
+        self.native.layout().insertWidget(1, self.advanced)
+        self._order_tabs(shown, hidden)
+        self._show_file_row()
+        self._offer_maps()
+        self.model.changed.connect(self._show_file_row)
+        self.method.changed.connect(self._offer_maps)
+        # Once the panel is on the screen: a thread at work slows its opening down.
+        self._lookout: Any = None
+        self._later(LOOKOUT_MS, self._look_around)
+
+    def show_row(self, widget: Any, visible: bool) -> None:
+        """Show a widget with its label, or hide both."""
+        self._rows[widget.name].visible = visible
+
+    def offer_channels(self, layer: Any, planes: int | None) -> None:
+        """Offer the axes of `layer` that may be channels, if there are any."""
+        axes = [] if layer is None else possible_channel_axes(layer, planes)
+        names = axis_names(layer) if axes else []
+        found = find_channel_axis(layer) if axes else None
+        set_choices(self.channels, [("none", None), *((names[i], i) for i in axes)], found if found in axes else None)
+        self.show_row(self.channels, bool(axes))
+
+    def offer_guides(self, layer: Any) -> None:
+        """Offer the channels of `layer`, if there are any, each as a guide for all."""
+        names = [] if layer is None else channel_names(layer, self.channels.value)
+        set_choices(self.guide, [("none", None), *((name, i) for i, name in enumerate(names))], None)
+        self.show_row(self.guide, bool(names))
+
+    def _make_widgets(self) -> None:
+        self.channels = choice("channels", "Channels", [("none", None)], "Axis of the channels")
+        together = "The channel that decides for all; none: each is fused by itself, colours together"
+        self.guide = choice("guide", "Guide", [("none", None)], together)
+        self.method = choice("method", "Method", METHODS, "decision: the sources' values; regression: the network's")
+        self.align = choice("align", "Align", ALIGNMENTS, "Align the pictures first; this interpolates values")
+        models = ("auto", *bundled_models(), FILE)
+        self.model = choice("model", "Model", models, "auto: rpsnn on a GPU, rpsnn-lite on a CPU; or a file of yours")
+        weights = "*.safetensors *.pth"
+        self.model_file = FileEdit(name="model_file", label="File", filter=weights, tooltip=f"Weights: {weights}")
+        self.device = choice("device", "Device", ("auto",), "Where to compute; auto takes a GPU if there is one")
+        self.tile = choice("tile", "Tile", TILES, "Side of a tile in pixels; smaller ones take less memory, more time")
+        self.precision = choice("precision", "Precision", PRECISIONS, "Of the arithmetic; auto takes the fastest")
+        self.fuse_button = PushButton(name="fuse", text="Fuse", tooltip="Begin; the window stays usable")
+        self.cancel_button = PushButton(
+            name="cancel", text="Cancel", tooltip="Stop after the tile in work, add nothing"
+        )
+        self.progress = ProgressBar(name="progress", tooltip="How much is done")
+        self.status = Label(name="status", value="", tooltip="What is going on")
+        self.status.native.setWordWrap(True)
+        self.status.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        self.status.min_height = 2 * self.status.native.sizeHint().height()
+        for widget, title in (
+            (self.model_file, "Weights file"),
+            (self.fuse_button, "Fuse"),
+            (self.cancel_button, "Cancel"),
+            (self.progress, "Progress"),
+            (self.status, "Status"),
+        ):
+            describe(widget, title)
+
+    def _order_tabs(self, rows: list[Any], hidden: list[Any]) -> None:
+        widgets = [*(row.native for row in rows), self.advanced.toggleButton(), *(row.native for row in hidden)]
+        widgets += [self.fuse_button.native, self.cancel_button.native]
+        for before, after in pairwise(widgets):
+            QWidget.setTabOrder(before, after)
+
+    # Choices.
+
+    @property
+    def choices(self) -> Choices:
+        """What is chosen now, apart from layers and axes; what this panel has no row for is as it was remembered."""
+        values = {name: widget.value for name, widget in self._fields.items()}
+        file = values.pop("model_file")  # what stands there while there is no file to choose means nothing
+        if self.model.value == FILE:
+            values["model_file"] = str(file)
+        return replace(self._remembered, **values)
+
+    def _later(self, ms: int, call: Callable[[], None]) -> None:
+        """Call when this event and those that wait are done, if the panel is still there then."""
+        timer = QTimer(self.native)
+        timer.setSingleShot(True)
+        timer.timeout.connect(call)
+        timer.timeout.connect(timer.deleteLater)
+        timer.start(ms)
+
+    def _show_file_row(self) -> None:
+        self.show_row(self.model_file, self.model.value == FILE)
+
+    def _offer_maps(self) -> None:
+        """By regression there is no decision, so no maps of it."""
+        for name in ("decision_map", "index_map", "height_map", "guide"):
+            if (widget := getattr(self, name, None)) is not None:
+                widget.enabled = self.method.value == "decision"
+
+    def _look_around(self) -> None:
+        """Find out in a thread, while the panel is open already, what was chosen before and which devices there are."""
+        worker = create_worker(_look_around, _start_thread=False, _ignore_errors=True)
+        worker.yielded.connect(self._recall)
+        worker.returned.connect(self._offer_devices)
+        self._lookout = worker
+        worker.start()
+
+    def _recall(self, choices: Choices) -> None:
+        """Show what was chosen before, but leave alone what has been chosen by now."""
+        self._remembered = choices
+        if choices.device != "auto":  # whether it is there is found out later
+            set_choices(self.device, [("auto", "auto"), (choices.device, choices.device)], self.device.value)
+        for name, default in asdict(Choices()).items():
+            if name in self._fields and self._fields[name].value == default:
+                self._fields[name].value = getattr(choices, name)
+        if choices.model_file:
+            self.model_file.value = Path(choices.model_file)
+
+    def _offer_devices(self, devices: dict[str, str]) -> None:
+        self._lookout = None
+        wanted = self.device.value
+        options = [("auto", "auto"), *((text, device) for device, text in devices.items())]
+        set_choices(self.device, options, wanted if wanted in devices else "auto")
+
+    def _ignore_lookout(self) -> None:
+        """The panel is gone: what is found out must not reach it."""
+        if self._lookout is not None:
+            for signal in (self._lookout.yielded, self._lookout.returned):
+                signal.disconnect()
+
+
+def _look_around() -> Generator[Choices, None, dict[str, str]]:
+    yield remembered()
+    return available_devices()

@@ -1,0 +1,226 @@
+"""napari layers to arrays, options and attributes of the result. Layers are duck-typed: no napari here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from napari_rpsnn.plugin.placement import PLACE, is_mixed, look_of, place_of, value_of, without_axes
+
+#: Axis labels by which planes and channels are found.
+PLANE_LABELS = ("z", "plane", "planes", "focus")
+CHANNEL_LABELS = ("c", "ch", "channel", "channels")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Image layers as the engine takes them, and the attributes of the layers to be made of them.
+
+    Attributes
+    ----------
+    images : tuple of array
+        Two images, or one stack. Not copied.
+    arguments : tuple of str
+        What the engine calls them in its messages.
+    names : tuple of str
+        What the user calls them.
+    options : dict
+        Axes and channels as `fuse` or `fuse_stack` take them.
+    attributes, map_attributes : dict
+        Of the fused layer, and where its maps lie.
+    title : str
+        What the names of all results begin with.
+    planes : int
+        How many images or planes there are.
+    unit : str
+        Of heights; of a stack only.
+    note : str or None
+        What the user is to know before the work begins.
+    """
+
+    images: tuple[Any, ...]
+    arguments: tuple[str, ...]
+    names: tuple[str, ...]
+    options: dict[str, Any]
+    attributes: dict[str, Any]
+    map_attributes: dict[str, Any]
+    title: str
+    planes: int = 2
+    unit: str = ""
+    note: str | None = None
+    shape: tuple[int, ...] = field(default=())
+
+    def in_users_words(self, message: str) -> str:
+        """A message of the engine with the layers' names in place of the arguments'."""
+        for argument, name in zip(self.arguments, self.names, strict=True):
+            message = message.replace(argument, f"Layer '{name}'")
+        return message
+
+
+def read_pair(layer0: Any, layer1: Any, channel_axis: int | None = None, guide: int | None = None) -> Sources:
+    """Read two image layers, so that they may be removed, renamed or moved afterwards. Their arrays are not copied.
+
+    Parameters
+    ----------
+    layer0, layer1 : napari.layers.Image
+    channel_axis : int or None
+        Axis of the channels of layers that are not RGB.
+    guide : int or None
+        The channel that decides for all.
+
+    Raises
+    ------
+    ValueError
+        If a layer is missing, the layers are the same, or they differ in kind of colour, in shape or in where they lie
+        in the world. The message has both values.
+    """
+    if layer0 is None or layer1 is None:
+        raise ValueError("Expected two image layers, got fewer. Open or add another image.")
+    if layer0 is layer1:
+        raise ValueError(f"Expected two different layers, got '{layer0.name}' twice.")
+    place0, place1 = place_of(layer0), place_of(layer1)
+    for what, value0, value1 in (
+        ("kind of colour", _colour(layer0), _colour(layer1)),
+        ("shape", data_of(layer0).shape, data_of(layer1).shape),
+        ("dtype", data_of(layer0).dtype, data_of(layer1).dtype),
+        *((name, place0[name], place1[name]) for name in PLACE),
+    ):
+        if not np.array_equal(value0, value1):
+            raise ValueError(
+                f"Expected layers of the same {what}, got {_text(value0)} ('{layer0.name}') and {_text(value1)} "
+                f"('{layer1.name}')."
+            )
+    title = f"{layer0.name} + {layer1.name}"
+    look = look_of(layer0)
+    if "contrast_limits" in look:
+        # The limits of both: the result may be as dark or as bright as either.
+        both = (*layer0.contrast_limits, *layer1.contrast_limits)
+        look["contrast_limits"] = (min(both), max(both))
+    options = _channels(layer0, channel_axis, guide)
+    images = data_of(layer0), data_of(layer1)
+    return Sources(
+        images=images,
+        arguments=("image0", "image1"),
+        names=(layer0.name, layer1.name),
+        options=options,
+        attributes=place0 | look | {"name": f"{title} fused", "rgb": layer0.rgb},
+        map_attributes=without_axes(place0, _shared(layer0, options)),
+        title=title,
+        shape=tuple(images[0].shape),
+    )
+
+
+def read_stack(layer: Any, axis: int | None, channel_axis: int | None = None, guide: int | None = None) -> Sources:
+    """Read an image layer whose planes lie along one of its axes, as `read_pair` reads two.
+
+    Raises
+    ------
+    ValueError
+        If there is no layer, no axis of planes beside rows and columns, or fewer than two planes.
+    """
+    if layer is None:
+        raise ValueError("Expected an image layer with planes, got none. Open or add a stack.")
+    shape = tuple(data_of(layer).shape)
+    if axis is None or layer.ndim < 3:
+        raise ValueError(
+            f"Expected a layer with an axis of planes beside rows and columns, got '{layer.name}' of shape {shape}."
+        )
+    if shape[axis] < 2:
+        raise ValueError(f"Expected at least two planes, got {shape[axis]} on that axis of '{layer.name}', {shape}.")
+    if channel_axis == axis and guide is not None:
+        raise ValueError(f"Expected planes and channels on different axes of '{layer.name}', got the same for both.")
+    place = place_of(layer)
+    options = {"axis": axis, **_channels(layer, channel_axis, guide)}
+    note = None
+    if is_mixed(place, (axis,)):
+        note = (
+            f"'{layer.name}' is turned or sheared along its planes: the result keeps its scale and translation, not "
+            "its rotation, shear and affine."
+        )
+    return Sources(
+        images=(data_of(layer),),
+        arguments=("images",),
+        names=(layer.name,),
+        options=options,
+        attributes=without_axes(place, (axis,)) | look_of(layer) | {"name": f"{layer.name} fused", "rgb": layer.rgb},
+        map_attributes=without_axes(place, {axis, *_shared(layer, options)}),
+        title=layer.name,
+        planes=shape[axis],
+        unit=unit_of(layer, axis),
+        note=note,
+        shape=shape[:axis] + shape[axis + 1 :],
+    )
+
+
+def data_of(layer: Any) -> Any:
+    """Data of a layer, at full resolution where it has several."""
+    return layer.data[0] if layer.multiscale else layer.data
+
+
+def axis_names(layer: Any) -> list[str]:
+    """What to call the axes of a layer: their labels, else their numbers; with their lengths. Not colours."""
+    named = [label if _is_label(label) else f"axis {i}" for i, label in enumerate(layer.axis_labels)]
+    return [f"{name} ({n})" for name, n in zip(named, data_of(layer).shape, strict=False)]
+
+
+def find_plane_axis(layer: Any, not_displayed: Sequence[int]) -> int | None:
+    """Axis of the planes: by its label, else the first that is not displayed, else the first."""
+    if layer.ndim < 3:
+        return None
+    return next(
+        (i for i, label in enumerate(layer.axis_labels) if label.lower() in PLANE_LABELS),
+        next((i for i in not_displayed if 0 <= i < layer.ndim), 0),
+    )
+
+
+def find_channel_axis(layer: Any) -> int | None:
+    """Axis of the channels by its label."""
+    return next((i for i, label in enumerate(layer.axis_labels) if label.lower() in CHANNEL_LABELS), None)
+
+
+def possible_channel_axes(layer: Any, planes: int | None = None) -> list[int]:
+    """Axes that may be channels: not the planes, not rows and columns. RGB layers have theirs."""
+    return [] if layer.rgb else [i for i in range(layer.ndim) if i != planes][:-2]
+
+
+def channel_names(layer: Any, channel_axis: int | None) -> list[str]:
+    """What to call the channels of a layer: its colours, or those of an axis."""
+    if layer.rgb:
+        return ["red", "green", "blue"]
+    return [] if channel_axis is None else [f"channel {i}" for i in range(data_of(layer).shape[channel_axis])]
+
+
+def unit_of(layer: Any, axis: int) -> str:
+    """Unit of an axis, short: µm for micrometre."""
+    unit = value_of(layer, "units")[axis]
+    return unit if isinstance(unit, str) else f"{unit:~}"
+
+
+def _is_label(label: str) -> bool:
+    """Whether an axis was labelled: napari calls others "axis -1"."""
+    return bool(label) and not label.startswith("axis ")
+
+
+def _channels(layer: Any, channel_axis: int | None, guide: int | None) -> dict[str, Any]:
+    """Options of the channels. Without a guide the channels of layers that are not RGB are fused one by one."""
+    if layer.rgb:
+        return {"channel_axis": -1, "guide_channel": guide}
+    if channel_axis is None or guide is None:
+        return {"channel_axis": None, "guide_channel": None}
+    return {"channel_axis": channel_axis, "guide_channel": guide}
+
+
+def _shared(layer: Any, options: dict[str, Any]) -> set[int]:
+    """Axes of the layer whose pictures share a decision, so that maps do not have them. Colours are no such axis."""
+    return set() if layer.rgb or options["channel_axis"] is None else {options["channel_axis"]}
+
+
+def _colour(layer: Any) -> str:
+    return "RGB" if layer.rgb else "grey"
+
+
+def _text(value: Any) -> str:
+    return str(value.tolist()) if isinstance(value, np.ndarray) else str(value)

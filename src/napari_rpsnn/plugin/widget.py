@@ -1,0 +1,135 @@
+"""The two dock widgets that the manifest names: two image layers in, or a stack; the fused layer out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import napari
+from magicgui.widgets import FloatSpinBox
+
+from napari_rpsnn.plugin.choices import ORDERS
+from napari_rpsnn.plugin.controls import choice, describe, layer_choice, set_choices, tick
+from napari_rpsnn.plugin.layers import (
+    axis_names,
+    find_plane_axis,
+    read_pair,
+    read_stack,
+    unit_of,
+)
+from napari_rpsnn.plugin.panel import Panel
+from napari_rpsnn.plugin.run import Task
+
+
+class FuseTwoLayers(Panel):
+    """Choose two image layers, fuse them in the background, add the all-in-focus layer.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        Given by napari. The fused layer is added to it.
+    """
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        self.image0 = layer_choice("image0", "First", "One image of the pair, focused on something else")
+        self.image1 = layer_choice("image1", "Second", "The other image; it must lie where the first one lies")
+        self.decision_map = tick("decision_map", "Decision map", "Add how much of the first image is in each pixel")
+        super().__init__(napari_viewer, [self.image0, self.image1], [self.decision_map], [])
+        self.image0.changed.connect(self._follow_axes)
+        self.channels.changed.connect(self._follow_channels)
+        napari_viewer.layers.events.inserted.connect(self.follow_layers)
+        self._follow_axes()
+
+    def read(self) -> Task:
+        """See `Panel`."""
+        sources = read_pair(self.image0.value, self.image1.value, self.channels.value, self.guide.value)
+        return Task(sources, self.choices)
+
+    def follow_layers(self) -> None:
+        """Choose another second layer: both combo boxes start at the first one. Else they follow the list alone."""
+        self.reset_choices()  # this may be called before the combo boxes have followed the layer list
+        others = [layer for layer in self.image1.choices if layer not in (None, self.image0.value)]
+        if self.image1.value is self.image0.value and others:
+            self.image1.value = ([layer for layer in others if layer.visible] or others)[-1]
+
+    def _follow_axes(self) -> None:
+        self.offer_channels(self.image0.value, None)
+        self._follow_channels()
+
+    def _follow_channels(self) -> None:
+        self.offer_guides(self.image0.value)
+
+
+class FuseStack(Panel):
+    """Choose an image layer and the axis of its planes, fuse them in the background, add the all-in-focus layer.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        Given by napari. The fused layer is added to it.
+    """
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        self.image = layer_choice("image", "Stack", "An image layer whose planes are focused on different depths")
+        self.planes = choice("planes", "Planes", [("none", None)], "Axis of the planes")
+        self.spacing = FloatSpinBox(name="spacing", label="Spacing", min=1e-9, max=1e9, step=0.1, value=1.0)
+        self.spacing.tooltip = "Distance of two planes, in the unit of the height map"
+        describe(self.spacing, "Distance of two planes")
+        self.spacing.native.setDecimals(4)
+        self.index_map = tick("index_map", "Plane index", "Add which plane each pixel comes from")
+        self.height_map = tick("height_map", "Height map", "Add the height of the surface")
+        self.order = choice("order", "Order", ORDERS, "cascade: plane by plane; tree: pairs, then pairs of results")
+        self._followed: Any = None
+        rows = [self.image, self.planes]
+        super().__init__(napari_viewer, rows, [self.index_map, self.height_map, self.spacing], [self.order])
+        self.image.changed.connect(self._follow_image)
+        self.planes.changed.connect(self._follow_planes)
+        self.channels.changed.connect(self._follow_channels)
+        self.height_map.changed.connect(self._offer_spacing)
+        napari_viewer.layers.events.inserted.connect(self.follow_layers)
+        self._follow_image()
+
+    def read(self) -> Task:
+        """See `Panel`."""
+        sources = read_stack(self.image.value, self.planes.value, self.channels.value, self.guide.value)
+        return Task(sources, self.choices, self.spacing.value)
+
+    def follow_layers(self) -> None:
+        """Offer the layers that there are."""
+        self.reset_choices()
+
+    def _follow_image(self) -> None:
+        """Offer the axes of the chosen layer, again whenever they change."""
+        layer = self.image.value
+        if layer is not self._followed:
+            for kind in ("data", "scale", "units", "axis_labels"):
+                if self._followed is not None:
+                    getattr(self._followed.events, kind).disconnect(self._follow_image)
+                if layer is not None:
+                    getattr(layer.events, kind).connect(self._follow_image)
+            self._followed = layer
+        if layer is None or layer.ndim < 3:
+            set_choices(self.planes, [("none", None)], None)
+        else:
+            options = [(name, axis) for axis, name in enumerate(axis_names(layer))]
+            set_choices(self.planes, options, find_plane_axis(layer, self._not_displayed(layer)))
+        self._follow_planes()
+
+    def _not_displayed(self, layer: Any) -> list[int]:
+        """Axes of the layer along which the viewer has sliders; layers of fewer axes have the last ones."""
+        dims = self._viewer.dims
+        return [axis - (dims.ndim - layer.ndim) for axis in dims.not_displayed]
+
+    def _follow_planes(self) -> None:
+        layer, axis = self.image.value, self.planes.value
+        if layer is not None and axis is not None:
+            self.spacing.value = float(layer.scale[axis])
+            self.spacing.tooltip = f"Distance of two planes in {unit_of(layer, axis)}, the unit of the height map"
+        self._offer_spacing()
+        self.offer_channels(layer, axis)
+        self._follow_channels()
+
+    def _follow_channels(self) -> None:
+        self.offer_guides(self.image.value)
+
+    def _offer_spacing(self) -> None:
+        self.show_row(self.spacing, self.height_map.value)

@@ -1,0 +1,1 @@
+"""Sharp pictures in, trained weights out."""

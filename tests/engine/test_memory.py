@@ -1,0 +1,61 @@
+import subprocess
+import sys
+
+import pytest
+
+MEASURE = """
+import resource
+import threading
+from concurrent.futures import ThreadPoolExecutor
+import torch
+from napari_rpsnn import load_model
+from napari_rpsnn.engine import memory
+
+network = load_model("rpsnn-lite").to(memory_format=torch.channels_last)
+image = torch.rand(1, 3, 740, 740)  # 35 MB of features: blocks of up to 32 MB glibc may keep by itself
+
+def page_faults():
+    faults = []
+    with torch.inference_mode():
+        for _ in range(5):
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            network(image, image)
+            faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    counts.append(min(faults))  # a heap may grow once more, when its free blocks lie badly
+
+def take_a_heap():
+    kept.append(torch.zeros(1 << 18))
+    meet.wait()
+    meet.wait()
+
+def take_the_first():
+    kept.append(torch.zeros(1 << 18))
+
+counts = []
+page_faults()
+# As in a window: threads of others have heaps already.
+meet, kept = threading.Barrier(4), []
+with ThreadPoolExecutor(4) as others:
+    for _ in range(3):
+        others.submit(take_a_heap)
+    meet.wait()
+    memory.keep_freed()
+    page_faults()
+    others.submit(take_the_first).result()
+    def in_the_first_heap():
+        with memory.on_first_heap(lambda: None) as run:
+            run(page_faults)
+
+    others.submit(in_the_first_heap).result()
+    meet.wait()
+memory.give_back()
+print(*counts)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the allocator is glibc's")
+def test_memory_is_used_again_and_not_asked_for_anew():
+    run = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True)
+    before, main_thread, other_thread = map(int, run.stdout.split())
+    assert main_thread < before / 100
+    assert other_thread < before / 100

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from napari_rpsnn.engine.pair_statistics import Facts, Plan
+from napari_rpsnn.images.layout import Layout
+
+NAMES = ("image0", "image1")
+
+
+def plan(a, b, layout=None, block=None):
+    layout = layout or Layout.of(a.shape[:2], None, None)
+    block = block or max(a.shape)
+    starts = [(i, j) for i in range(0, a.shape[0], block) for j in range(0, a.shape[1], block)]
+    blocks = [(slice(i, i + block), slice(j, j + block)) for i, j in starts]
+    return Plan.of([Facts.of(a[part], b[part], layout) for part in blocks], NAMES)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i8", ">f2", "f4", "f8"])
+def test_the_brighter_one_goes_first_in_any_dtype_and_in_any_blocks(dtype):
+    dark = np.random.default_rng(0).integers(0, 100, (40, 50, 1)).astype(dtype)
+    bright = dark.copy()
+    bright[30, 20] += 1
+    for block in (None, 7, 20):
+        assert plan(dark, bright, block=block).swapped
+        assert not plan(bright, dark, block=block).swapped
+    assert plan(dark, bright).first((1, 2)) == (2, 1)
+    assert plan(bright, dark).first((1, 2)) == (1, 2)
+
+
+def test_a_scale_and_an_offset_do_not_decide():
+    a, b = np.random.default_rng(0).random((2, 40, 50, 1))
+    swapped = plan(a, b).swapped
+    for scale, offset in ((1e-6, 0), (3, -1e3), (1e8, 1e8)):
+        assert plan(scale * a + offset, scale * b + offset).swapped == swapped
+
+
+@pytest.mark.parametrize("block", [None, 3, 11])
+def test_equal_means_leave_the_order_whatever_the_rounding(block):
+    values = np.random.default_rng(0).random((40, 50, 1))
+    assert not plan(values, values[::-1, ::-1], block=block).swapped
+    assert not plan(values[::-1, ::-1], values, block=block).swapped
+
+
+def test_the_range_is_that_of_what_the_network_sees():
+    a, b = np.random.default_rng(0).integers(0, 1000, (2, 8, 9, 5))
+    seen = np.stack([a, b])[..., 2]
+    found = plan(a, b, Layout.of(a.shape, -1, 2), block=4).values
+    assert (found.low, found.high) == (seen.min(), seen.max())
+
+
+def test_what_cannot_be_fused_is_refused_with_its_number():
+    a, b = np.zeros((2, 8, 9, 1))
+    b[2, 3], b[7, 8] = np.nan, np.inf
+    with pytest.raises(ValueError, match="image1: expected finite values, got 2"):
+        plan(a, b, block=4)
+    a, b = np.zeros((2, 8, 9, 4))
+    b[5:, 3, 3] = 1
+    with pytest.raises(ValueError, match=r"image0 and image1: .* 3 pixels"):
+        plan(a, b, Layout.of(a.shape, -1, None), block=4)

@@ -1,0 +1,28 @@
+"""What the tests of heights share."""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from napari_rpsnn.engine.depth_from_focus import iter_heights
+from napari_rpsnn.images.intensity import IntensityRange
+from napari_rpsnn.images.layout import Layout
+
+GREY = Layout.of((1, 1), None, None)
+VALUES = IntensityRange(0, 255)
+
+
+def stack(rows, columns, planes, channels=1):
+    """Planes and their index: uint8 noise, and a step with wrong pixels."""
+    rng = np.random.default_rng(0)
+    index = np.minimum(np.arange(columns) * planes // columns, planes - 1) + rng.integers(0, 2, (rows, columns))
+    return rng.integers(0, 256, (planes, rows, columns, channels), np.uint8), (index % planes).astype(np.uint16)
+
+
+def whole(images, index, layout=GREY):
+    """Heights as of a stack in memory that has been fused."""
+    planes = SimpleNamespace(layout=layout, count=len(images))
+    picture = SimpleNamespace(planes=planes, values=VALUES, index=index, aligned=lambda k: images[k])
+    heights = np.full(index.shape, np.nan, np.float32)
+    assert len(list(iter_heights(picture, heights, threads=2))) == len(images)
+    return heights

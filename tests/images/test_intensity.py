@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from napari_rpsnn.images.intensity import IntensityRange
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i2", ">u2", "u4", "f2", "f4", ">f8"])
+def test_sources_come_back(dtype):
+    image = np.arange(100).astype(dtype)
+    values = IntensityRange.of([image[:50], image[50:]])
+    unit = values.to_unit(image)
+    assert unit.dtype == np.float32
+    assert (unit.min(), unit.max()) == (0, 1)
+    back = values.from_unit(unit, image.dtype)
+    assert back.dtype == image.dtype
+    np.testing.assert_allclose(back.astype(float), image.astype(float), atol=1e-5)
+
+
+def test_all_of_16_bits_come_back_exactly():
+    image = np.arange(65536, dtype=np.uint16)
+    values = IntensityRange.of([image, image])
+    np.testing.assert_array_equal(values.from_unit(values.to_unit(image), image.dtype), image)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64])
+def test_64_bit_integers_do_not_wrap_around(dtype):
+    image = np.array([np.iinfo(dtype).min, np.iinfo(dtype).max], dtype)
+    values = IntensityRange.of([image, image])
+    np.testing.assert_array_equal(values.to_unit(image), [0, 1])
+    np.testing.assert_array_equal(values.from_unit(np.array([-0.1, 1.1]), image.dtype), image)
+
+
+@pytest.mark.parametrize("value", [2**53 + 1, 2**63 - 1])
+def test_integers_that_float64_cannot_hold_come_back(value):
+    image = np.array([value - 3, value], np.int64)
+    values = IntensityRange.of([image, image])
+    np.testing.assert_array_equal(values.from_unit(values.to_unit(image), image.dtype), image)
+
+
+def test_nothing_leaves_the_range():
+    values = IntensityRange(100, 200)
+    np.testing.assert_array_equal(values.from_unit(np.array([-0.5, 1.5]), np.dtype("u1")), [100, 200])
+
+
+def test_a_constant_comes_back():
+    image = np.full(3, 7.5)
+    values = IntensityRange.of([image, image])
+    np.testing.assert_array_equal(values.from_unit(values.to_unit(image), image.dtype), image)
+
+
+def test_an_overflowing_range_is_refused():
+    with pytest.raises(ValueError, match="within a range"):
+        IntensityRange.of([np.array([-1e308]), np.array([1e308])])

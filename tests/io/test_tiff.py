@@ -1,0 +1,114 @@
+import json
+import resource
+
+import numpy as np
+import pytest
+import tifffile
+from image_files import PROVENANCE, assert_same, described, pixels
+from ome_types import from_tiff
+
+from napari_rpsnn.io.formats import read_image, write_image
+from napari_rpsnn.io.image_file import ImageFile
+
+
+def test_colours_before_the_rows_are_moved_behind_them(tmp_path):
+    data = pixels(3, 5, 7, dtype=np.uint8)
+    write_image(tmp_path / "image.ome.tif", data, "SYX", provenance={})
+    np.testing.assert_array_equal(read_image(tmp_path / "image.ome.tif").data[...], np.moveaxis(data, 0, -1))
+
+
+def test_three_channels_are_no_colours(tmp_path):
+    for name in ("image.ome.tif", "image.tif"):
+        write_image(tmp_path / name, pixels(3, 5, 7), "CYX", provenance={})
+        assert tifffile.TiffFile(tmp_path / name).pages[0].photometric == tifffile.PHOTOMETRIC.MINISBLACK
+        assert read_image(tmp_path / name).axes == "CYX"
+
+
+def test_an_ome_tiff_is_valid_and_says_it_all(tmp_path):
+    image = described(pixels(3, 2, 5, 7), "TCYX")
+    write_image(tmp_path / "image.ome.tif", image.data, "TCYX", like=image, provenance=PROVENANCE)
+    ome = from_tiff(tmp_path / "image.ome.tif", validate=False)
+    assert ome.images[0].pixels.physical_size_x_quantity.to("nm").magnitude == pytest.approx(100)
+    assert [channel.name for channel in ome.images[0].pixels.channels] == ["dye 0", "dye 1"]
+    assert json.loads(ome.structured_annotations.comment_annotations[0].value) == PROVENANCE
+
+
+def test_a_hyperstack_of_imagej(tmp_path):
+    data = pixels(2, 4, 3, 5, 7)
+    said = {"axes": "TZCYX", "unit": "micron", "spacing": 0.5, "finterval": 3.0}
+    tifffile.imwrite(tmp_path / "stack.tif", data, imagej=True, resolution=(10, 5), metadata=said)
+    scale = {"X": 0.1, "Y": 0.2, "Z": 0.5, "T": 3.0}
+    assert_same(
+        read_image(tmp_path / "stack.tif"),
+        ImageFile(data, "TZCYX", scale, {a: "s" if a == "T" else "µm" for a in scale}),
+    )
+
+
+def test_pages_without_a_name_are_q(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "pages.tif") as tif:
+        for plane in pixels(3, 5, 7):
+            tif.write(plane, contiguous=False, metadata=None)
+    tifffile.imwrite(tmp_path / "shaped.tif", pixels(6, 5, 7), resolution=(1000, 500), resolutionunit="CENTIMETER")
+    assert read_image(tmp_path / "pages.tif").axes == "QYX"
+    shaped = read_image(tmp_path / "shaped.tif")
+    assert (shaped.axes, shaped.scale, shaped.units) == ("QYX", {"X": 0.001, "Y": 0.002}, {"X": "cm", "Y": "cm"})
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"tile": (16, 16)}, {"byteorder": ">"}])
+def test_planes_are_read_when_indexed(tmp_path, options, monkeypatch):
+    data = pixels(2, 3, 4, 32, 32)
+    tifffile.imwrite(tmp_path / "stack.ome.tif", data, metadata={"axes": "TCZYX"}, **options)
+    image = read_image(tmp_path / "stack.ome.tif").data
+    reads = []
+    inner = image._read
+    monkeypatch.setattr(image, "_read", lambda number: (reads.append(number), inner(number))[1])
+    np.testing.assert_array_equal(image[1, 2, 3], data[1, 2, 3])
+    assert reads == [23]
+    assert image[0, 0, 0].dtype == np.dtype("uint16")
+    for key in (np.s_[:, :, 1], np.s_[..., 2:5, ::-1], np.s_[1, ..., 0], np.s_[-1], np.s_[0:1, 1:, ::2], np.s_[...]):
+        np.testing.assert_array_equal(image[key], data[key])
+
+
+def test_no_file_stays_open(tmp_path):
+    tifffile.imwrite(tmp_path / "plane.tif", pixels(32, 32), compression="zlib")
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, limit[1]))
+    try:
+        planes = [read_image(tmp_path / "plane.tif") for _ in range(80)]
+        assert all(plane.data[...].shape == (32, 32) for plane in planes)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+
+
+def test_a_cut_file_is_refused(tmp_path):
+    write_image(tmp_path / "cut.ome.tif", pixels(9, 64, 64), "ZYX", provenance={})
+    content = (tmp_path / "cut.ome.tif").read_bytes()
+    (tmp_path / "cut.ome.tif").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ValueError, match=r"cut\.ome\.tif: cannot be read as an image"):
+        read_image(tmp_path / "cut.ome.tif").data[...]
+
+
+def test_several_images_in_a_file_are_refused(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "two.ome.tif", ome=True) as tif:
+        tif.write(pixels(5, 7))
+        tif.write(pixels(6, 7))
+    with pytest.raises(ValueError, match="expected one image in the file, got 2"):
+        read_image(tmp_path / "two.ome.tif")
+
+
+def test_axes_without_a_name_keep_their_order(tmp_path):
+    image = ImageFile(pixels(2, 3, 4, 5, 7), "QTQYX")
+    write_image(tmp_path / "image.tif", image.data, image.axes, provenance={})
+    assert_same(read_image(tmp_path / "image.tif"), image)
+
+
+def test_grey_with_alpha_stays_together(tmp_path):
+    image = ImageFile(pixels(5, 7, 2, dtype=np.uint8), "YXS")
+    write_image(tmp_path / "image.tif", image.data, "YXS", provenance={})
+    assert_same(read_image(tmp_path / "image.tif"), image)
+
+
+def test_the_name_of_an_only_channel_is_kept(tmp_path):
+    image = ImageFile(pixels(5, 7), "YX", channel_names=("GFP",))
+    write_image(tmp_path / "image.ome.tif", image.data, "YX", like=image, provenance={})
+    assert_same(read_image(tmp_path / "image.ome.tif"), image)

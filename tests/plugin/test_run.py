@@ -1,0 +1,76 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from napari_rpsnn.engine.results import Preview, Progress, Result, drain
+from napari_rpsnn.fusion import fuse
+from napari_rpsnn.images.layout import Layout
+from napari_rpsnn.plugin.choices import Choices
+from napari_rpsnn.plugin.layers import Sources
+from napari_rpsnn.plugin.run import PREVIEW_S, REPORT_S, Task, _now_and_then
+from napari_rpsnn.stack import fuse_stack
+
+
+def pair_of(near, far):
+    options = {"channel_axis": None, "guide_channel": None}
+    return Sources((near, far), ("image0", "image1"), ("near", "far"), options, {"name": "both"}, {}, "near + far")
+
+
+def test_a_pair_gives_its_image_and_map(grey_pair):
+    near, far, _ = grey_pair
+    fused, share = drain(Task(pair_of(near, far), Choices(decision_map=True, tile="128")).run())
+    expected, expected_share = fuse(near, far, return_map=True, tile=128)
+    np.testing.assert_array_equal(fused.data, expected)
+    np.testing.assert_array_equal(share.data, expected_share)
+    assert fused.attributes["name"] == "both"
+    assert share.attributes["name"] == "near + far decision map"
+    assert share.attributes["contrast_limits"] == (0, 1)
+    said = fused.attributes["metadata"]["napari-rpsnn"]
+    assert said["options"]["tile"] == 128
+    assert len(said["model_sha256"]) == 64
+
+
+def test_maps_are_made_when_asked_for_and_the_method_has_them(grey_pair):
+    near, far, _ = grey_pair
+    assert len(drain(Task(pair_of(near, far), Choices()).run())) == 1
+    assert len(drain(Task(pair_of(near, far), Choices(decision_map=True, method="regression")).run())) == 1
+
+
+def test_a_stack_gives_heights_in_its_unit(small_stack):
+    planes, _ = small_stack
+    options = {"axis": 0, "channel_axis": None, "guide_channel": None}
+    sources = Sources((planes,), ("images",), ("s",), options, {}, {}, "s", planes=4, unit="µm")
+    _, height = drain(Task(sources, Choices(height_map=True), plane_spacing=0.5).run())
+    np.testing.assert_array_equal(height.data, fuse_stack(planes, return_height=True, plane_spacing=0.5)[1])
+    assert height.attributes["name"] == "s height [µm]"
+    assert height.attributes["contrast_limits"] == (0, 1.5)
+    assert height.colorbar
+
+
+def test_errors_name_the_layer(grey_pair):
+    near, far, _ = (x.astype(float) for x in grey_pair)
+    near[0, 0] = np.inf
+    with pytest.raises(ValueError, match="Layer 'near': expected finite values, got 1"):
+        drain(Task(pair_of(near, far), Choices()).run())
+
+
+def test_few_reports_pass_and_all_notes(monkeypatch):
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr("napari_rpsnn.plugin.run.time.perf_counter", lambda: clock.now)
+    preview = Preview(np.zeros((2, 2, 1)), (), Layout.of((2, 2), None, None))
+
+    def steps():
+        for done in range(1000):
+            clock.now += 0.01
+            yield Progress(
+                done, 1000, note="halved" if done == 500 else None, preview=preview if done % 10 == 0 else None
+            )
+        return Result(np.zeros(1))
+
+    notes = []
+    passed = list(_now_and_then(steps(), notes))
+    assert notes == ["halved"]
+    assert any(report.note == "halved" for report in passed)
+    assert abs(len(passed) - 10 / REPORT_S) < 5  # 10 seconds
+    assert len([report for report in passed if report.preview]) in range(8, int(10 / PREVIEW_S) + 2)

@@ -1,0 +1,131 @@
+"""What both panels have in common, in the real napari window: menu, devices, settings, looks, both at work at once."""
+
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("napari", reason="napari is not in this environment")
+
+from napari_rpsnn.fusion import fuse
+from napari_rpsnn.plugin.choices import Choices
+from napari_rpsnn.stack import fuse_stack
+
+TITLES = ("Fuse two layers", "Fuse a stack")
+
+
+def test_both_are_in_the_layers_menu_and_open_from_there(viewer):
+    from napari._app_model import get_app_model  # napari has no public way to its menus
+
+    items = get_app_model().menus.get_menu("napari/layers/project")
+    for title in TITLES:
+        (command,) = (item.command for item in items if item.command.title.startswith(title))
+        get_app_model().commands.execute_command(command.id)
+    docks = [str(name) for name in viewer.window.dock_widgets]
+    assert all(any(title in dock for dock in docks) for title in TITLES)
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_the_panel_opens_at_once(viewer, open_panel, title):
+    open_panel(title)  # the first one of a session imports its modules
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        open_panel(title)
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.3
+
+
+def test_devices_are_named_when_they_are_known(viewer, open_panel, qtbot):
+    widget = open_panel()
+    assert widget.device.choices == ("auto",)
+    qtbot.waitUntil(lambda: "cpu" in widget.device.choices, timeout=60_000)
+    names = [widget.device.native.itemText(i) for i in range(widget.device.native.count())]
+    assert names[0] == "auto"
+    assert names[-1].startswith("CPU: ")
+    assert "threads" in names[-1]
+
+
+def test_choices_are_remembered(viewer, open_panel, qtbot, grey_pair):
+    from napari.settings import _clear_plugin_settings_cache, get_plugin_settings
+
+    near, far, _ = grey_pair
+    for name, image in (("near", near), ("far", far)):
+        viewer.add_image(image, name=name)
+    widget = open_panel()
+    qtbot.waitUntil(lambda: "cpu" in widget.device.choices, timeout=60_000)
+    widget.device.value = "cpu"
+    widget.tile.value = "256"
+    widget.method.value = "regression"
+    widget.fuse_button.native.click()
+    qtbot.waitUntil(lambda: widget.fuse_button.enabled, timeout=60_000)
+    assert "tile: '256'" in get_plugin_settings("napari-rpsnn").config_path.read_text()
+    _clear_plugin_settings_cache()  # as in a new session
+    viewer.window.remove_dock_widget(widget.native)
+    other = open_panel("Fuse a stack")
+    qtbot.waitUntil(lambda: other.device.value == "cpu", timeout=60_000)
+    assert (other.tile.value, other.method.value) == ("256", "regression")
+    assert other.choices == Choices(device="cpu", tile="256", method="regression")
+
+
+def test_every_widget_has_a_tooltip_and_a_name_and_tab_goes_from_top_to_bottom(viewer, open_panel, qtbot):
+    from magicgui.widgets.bases import Widget
+    from qtpy.QtCore import Qt
+
+    for title in TITLES:
+        widget = open_panel(title)
+        widget.advanced.expand(animate=False)
+        named = [*(w for w in vars(widget).values() if isinstance(w, Widget) and w.name), widget.fuse_button]
+        assert len(named) > 10
+        for part in named:
+            assert part.tooltip, part.name
+            assert part.native.accessibleName(), part.name
+        qtbot.wait(100)
+        seen = []
+        here = first = widget._fields["method"].native
+        while True:
+            if here.isVisible() and here.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.native.isAncestorOf(here):
+                seen.append(here.mapTo(widget.native, here.rect().topLeft()).y())
+            here = here.nextInFocusChain()
+            if here is first or here is widget.fuse_button.native:
+                break
+        assert len(seen) >= 5
+        assert seen == sorted(seen)
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_it_fits_into_260_pixels(viewer, open_panel, qtbot, theme):
+    viewer.theme = theme
+    viewer.add_image(
+        np.zeros((3, 3, 8, 8)), name="a layer with a name that is too long for any dock", axis_labels="czyx"
+    )
+    for title in TITLES:
+        widget = open_panel(title)
+        widget.advanced.expand(animate=False)
+        qtbot.wait(100)
+        assert widget.native.minimumSizeHint().width() <= 260
+        widget.native.setFixedWidth(260)
+        qtbot.wait(100)
+        for row in widget._rows.values():
+            if row.native.isVisible():
+                assert row.native.mapTo(widget.native, row.native.rect().topRight()).x() <= 260
+                label = row[0].native
+                assert label.width() >= label.sizeHint().width() or len(row) == 1
+        # Text stands out from what it stands on.
+        picture = widget.native.grab().toImage()
+        lights = [picture.pixelColor(x, y).lightness() for x in range(5, 70) for y in range(5, 60)]
+        assert max(lights) - min(lights) > 100
+
+
+def test_both_panels_may_work_at_once(viewer, open_panel, qtbot, grey_pair, small_stack):
+    near, far, _ = grey_pair
+    for name, image in (("near", near), ("far", far), ("stack", small_stack[0])):
+        viewer.add_image(image, name=name)
+    pair, stack = (open_panel(title) for title in TITLES)
+    pair.image0.value, pair.image1.value = viewer.layers["near"], viewer.layers["far"]
+    stack.image.value = viewer.layers["stack"]
+    for widget in (pair, stack):
+        widget.fuse_button.native.click()
+    qtbot.waitUntil(lambda: pair.fuse_button.enabled and stack.fuse_button.enabled, timeout=90_000)
+    np.testing.assert_array_equal(viewer.layers["near + far fused"].data, fuse(near, far))
+    np.testing.assert_array_equal(viewer.layers["stack fused"].data, fuse_stack(small_stack[0]))

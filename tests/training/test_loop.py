@@ -1,0 +1,315 @@
+import itertools
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from skimage import data, io
+from skimage.metrics import peak_signal_noise_ratio
+
+pytest.importorskip("lightning_fabric", reason="Lightning Fabric is not in this environment")
+
+from napari_rpsnn import TrainConfig, fuse, load_model, train
+from napari_rpsnn.cli.train import train_command
+from napari_rpsnn.model.weights import read_card
+from napari_rpsnn.training.loop import iter_train
+
+
+@pytest.fixture(autouse=True)
+def short_validation(monkeypatch):
+    monkeypatch.setattr("napari_rpsnn.training.validation.PAIRS", 8)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Four small sharp pictures."""
+    out = tmp_path_factory.mktemp("pictures")
+    for name, image in (("ihc", data.immunohistochemistry()), ("coffee", data.coffee())):
+        for i in range(2):
+            io.imsave(out / f"{name}{i}.png", image[i * 128 : i * 128 + 128, :128])
+    return out
+
+
+@pytest.fixture
+def config(folder, tmp_path):
+    return TrainConfig(
+        data=str(folder),
+        out=str(tmp_path / "run"),
+        width=16,
+        steps=4,
+        geometric=1,
+        brightfield=1,
+        fluorescence=1,
+        crop=32,
+        save_every=2,
+        device="cpu",
+    )
+
+
+def tensors(path):
+    return load_model(path).state_dict()
+
+
+def assert_same(path0, path1):
+    second = tensors(path1)
+    assert all(torch.equal(t, second[n]) for n, t in tensors(path0).items())
+
+
+def test_ten_pictures_and_100_steps_train_a_model_that_fuses(tmp_path, grey_pair):
+    pictures = tmp_path / "ten"
+    pictures.mkdir()
+    for i in range(5):
+        for name, image in (("ihc", data.immunohistochemistry()), ("coffee", data.coffee())):
+            crop = image[70 * i : 70 * i + 112, 60 * i : 60 * i + 160]
+            io.imsave(pictures / f"{name}{i}.png", crop, check_contrast=False)
+    rates = {"steps": 100, "warmup": 30, "learning_rate": 4e-4, "ema": 0.97}
+    kinds = {"geometric": 3, "fluorescence": 0, "brightfield": 0}
+    path = train(TrainConfig(str(pictures), str(tmp_path / "run"), width=16, crop=48, device="cpu", **rates, **kinds))
+    near, far, truth = grey_pair
+    average = ((near.astype(int) + far) // 2).astype(np.uint8)
+    for method in ("regression", "decision"):
+        fused = fuse(near, far, model=path, method=method)
+        assert peak_signal_noise_ratio(truth, fused) > peak_signal_noise_ratio(truth, average) + 3
+
+
+def test_a_run_makes_a_model_that_fuse_takes(config, tmp_path):
+    path = train(config)
+    image = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    assert fuse(image, image, model=path).shape == (8, 8)
+    card = read_card(path)
+    assert (card["step"], card["recipe"]["seed"]) == (4, 0)
+    assert sorted(card["pictures"]) == ["coffee0.png", "coffee1.png", "ihc0.png", "ihc1.png"]
+    assert str(tmp_path) not in str(card)
+
+
+def test_the_same_seed_gives_the_same_weights(config, tmp_path):
+    first, again, other = (
+        train(replace(config, out=str(tmp_path / name), seed=seed)) for name, seed in (("a", 0), ("b", 0), ("c", 1))
+    )
+    assert_same(first, again)
+    with pytest.raises(AssertionError):
+        assert_same(first, other)
+
+
+def three_steps(config):
+    """A run after its third step, the second of which was saved."""
+    steps = iter_train(config)
+    for _ in range(3):
+        next(steps)
+    return steps
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(config, tmp_path):
+    whole = train(config)
+    part = replace(config, out=str(tmp_path / "part"))
+    steps = three_steps(part)
+    steps.close()  # as Ctrl-C does; saves the third step
+    assert_same(whole, train(part, resume=True))
+
+
+def test_a_run_that_was_killed_resumes_from_the_last_checkpoint(config, tmp_path):
+    whole = train(config)
+    part = replace(config, out=str(tmp_path / "part"))
+    steps = three_steps(part)
+    shutil.copytree(part.out, tmp_path / "killed")  # the third step is not in there
+    steps.close()
+    assert_same(whole, train(replace(part, out=str(tmp_path / "killed")), resume=True))
+
+
+def test_minutes_bound_a_run_and_resuming_ends_it(config, tmp_path):
+    whole = train(config)
+    part = replace(config, out=str(tmp_path / "part"), minutes=0)
+    train(part)
+    assert read_card(Path(part.out) / "model.safetensors")["step"] == 0
+    assert_same(whole, train(replace(part, minutes=None), resume=True))
+
+
+def test_logs_and_panels_are_written(config):
+    train(config)
+    out = Path(config.out)
+    assert "geometric network" in (out / "logs" / "from_step_0" / "metrics.csv").read_text()
+    assert list((out / "logs" / "from_step_0").glob("events.out.tfevents*"))
+    panel = io.imread(out / "panels" / "step_0000004.png")
+    assert panel.shape == (6 * 112, 5 * 112, 3)
+    assert panel.std() > 10
+
+
+def test_resuming_a_finished_run_changes_nothing(config, capsys):
+    path = train(config)
+    before = path.read_bytes()
+    train_command([*options(config), "--resume"])
+    assert path.read_bytes() == before
+    assert "after step 4 of 4" in capsys.readouterr().out
+
+
+def test_the_card_says_at_which_step_it_was_validated(config):
+    steps = three_steps(config)
+    steps.close()
+    card = read_card(Path(config.out) / "model.safetensors")
+    assert (card["step"], card["validated_at_step"]) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"warmup": 0}, "warmup: expected at least 1, got 0"),
+        ({"geometric": -1}, "geometric: expected at least 0, got -1"),
+        ({"ema": 1.0}, "ema: expected a number from 0 to below 1, got 1.0"),
+        ({"precision": "16-mixed"}, "precision: expected 'auto', 'bf16-mixed' or '32-true', got '16-mixed'"),
+    ],
+)
+def test_options_out_of_range_are_refused(config, change, message):
+    with pytest.raises(ValueError, match=message):
+        replace(config, **change)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_device_that_is_not_there_is_refused(config):
+    with pytest.raises(ValueError, match="device: 'cuda' with devices=1 cannot be used"):
+        train(replace(config, device="cuda"))
+
+
+def test_every_option_is_described(capsys):
+    with pytest.raises(SystemExit):
+        train_command(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "Pairs of measured triples in a batch, if there are any. (default: 4)" in text
+
+
+def test_measured_triples_train_too(config, tmp_path):
+    truth = data.camera()[:128, :128]
+    for folder, image in (("img1", truth // 2), ("img2", truth), ("gt", truth)):
+        for i in range(2):
+            (tmp_path / "triples" / folder).mkdir(parents=True, exist_ok=True)
+            io.imsave(tmp_path / "triples" / folder / f"{i}.png", image)
+    path = train(replace(config, data=str(tmp_path / "triples"), measured=2))
+    assert "measured network" in read_card(path)["validation_psnr_db"]
+
+
+def test_training_lowers_the_loss(config):
+    config = replace(
+        config, steps=60, learning_rate=2e-3, warmup=5, crop=48, geometric=4, brightfield=0, fluorescence=0
+    )
+    losses = [report.loss for report in iter_train(replace(config, save_every=60))]
+    assert np.mean(losses[-20:]) < np.mean(losses[:20])
+
+
+def test_a_wider_network_starts_from_a_narrow_one(config, tmp_path):
+    narrow = train(config)
+    wide = train(replace(config, out=str(tmp_path / "wide"), width=32, init=str(narrow), steps=2))
+    assert load_model(wide).width == 32
+    assert read_card(wide)["recipe"]["init"] == "model.safetensors"
+
+
+def test_resuming_with_another_configuration_is_refused(config):
+    train(config)
+    with pytest.raises(
+        ValueError,
+        match=r"resume: expected the options of the checkpoint, {'learning_rate': 0.001}, got {'learning_rate': 1.0}",
+    ):
+        train(replace(config, learning_rate=1.0), resume=True)
+
+
+def test_resuming_nothing_is_refused(config):
+    with pytest.raises(ValueError, match="resume: expected a checkpoint at"):
+        train(config, resume=True)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(config, monkeypatch):
+    import napari_rpsnn.training.loop as training
+
+    right = training.batch_loss
+    calls = itertools.count()
+    monkeypatch.setattr(training, "batch_loss", lambda *a: right(*a) * (1 if next(calls) < 3 else np.nan))
+    with pytest.raises(FloatingPointError, match="The loss became nan at step 3"):
+        train(config)
+    monkeypatch.undo()
+    assert train(config, resume=True).is_file()
+
+
+def test_the_rate_warms_up_and_decays_to_nothing():
+    config = TrainConfig(data="", out="", steps=1000, warmup=100, learning_rate=1.0)
+    rates = [config.learning_rate_at(step) for step in range(1000)]
+    assert rates[0] == pytest.approx(0.01)
+    assert max(rates) == pytest.approx(0.98, abs=0.02)
+    assert rates[-1] < 1e-5
+
+
+def options(config):
+    """Command-line options of a configuration."""
+    given = {k: v for k, v in asdict(config).items() if v is not None and k not in ("data", "out", "width")}
+    return [
+        config.data,
+        "-o",
+        config.out,
+        "--model",
+        str(config.width),
+        *(f"--{k.replace('_', '-')}={v}" for k, v in given.items()),
+    ]
+
+
+def test_the_command(config, capsys):
+    train_command(options(config))
+    assert "model.safetensors after step 4 of 4" in capsys.readouterr().out
+    assert load_model(f"{config.out}/model.safetensors").width == 16
+
+
+def start_command(config, **how):
+    command = [Path(sys.executable).with_name("napari-rpsnn-train"), *options(config)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(config):
+    config = replace(config, steps=100_000)
+    process = start_command(config)
+    while process.poll() is None and not (Path(config.out) / "checkpoint.pt").is_file():
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "To go on, give the same command with --resume." in out
+    step = read_card(Path(config.out) / "model.safetensors")["step"]
+    assert f"after step {step} of 100000" in out
+
+
+def test_two_processes_train_one_model_and_stop_together(config):
+    config = replace(config, devices=2, steps=100_000)
+    process = start_command(config, start_new_session=True)
+    while process.poll() is None and not (Path(config.out) / "checkpoint.pt").is_file():
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)  # to one of the two
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert out.count("To go on") == 1
+    assert read_card(Path(config.out) / "model.safetensors")["recipe"]["devices"] == 2
+
+
+def test_a_full_disk_keeps_the_last_checkpoint_and_says_so(config):
+    train(config)
+    kept = (Path(config.out) / "checkpoint.pt").read_bytes()
+    limit = 200_000  # bytes: less than a checkpoint, enough for the logs
+
+    def no_space():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    process = start_command(config, preexec_fn=no_space)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "napari-rpsnn-train: " in err
+    assert "File too large" in err
+    assert "Traceback" not in err
+    assert (Path(config.out) / "checkpoint.pt").read_bytes() == kept
+    assert not list(Path(config.out).glob("*.part"))
+
+
+def test_the_command_says_what_is_wrong_without_a_traceback(tmp_path):
+    with pytest.raises(SystemExit, match="napari-rpsnn-train: data: expected images"):
+        train_command([str(tmp_path), "-o", str(tmp_path / "out")])
