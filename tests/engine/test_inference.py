@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from test_network import randomized
+from networks import fuse_tiled, randomized
 
 from napari_rpsnn.engine.inference import (
     choose_batch,
@@ -11,21 +11,11 @@ from napari_rpsnn.engine.inference import (
     choose_model,
     choose_precision,
     choose_tile,
-    iter_tiles,
     true_float32,
 )
-from napari_rpsnn.images.tiling import split_image
 from napari_rpsnn.model.float16 import half_network
-from napari_rpsnn.model.network import HALO, RPSNN
+from napari_rpsnn.model.network import RPSNN
 from napari_rpsnn.model.weights import prepared_model
-
-
-def fuse_tiled(network, pair, tile, halo=HALO, dtype=torch.float64, **options):
-    fused = np.full(pair[0].shape, np.nan)
-    read = lambda window: tuple(torch.from_numpy(x[window]) for x in pair)  # noqa: E731
-    for place, values in iter_tiles(network, read, split_image(*fused.shape[:2], tile, halo), dtype=dtype, **options):
-        fused[place.write] = np.moveaxis(values, 0, -1)[place.inner]
-    return fused
 
 
 @pytest.fixture(scope="module")

@@ -1,23 +1,9 @@
 import pytest
 import torch
+from networks import image, randomized
 from plain import as_in_the_paper, authors_checkpoint
-from torch import nn
 
 from napari_rpsnn.model.network import HALO, RPSNN, widen
-
-
-def randomized(width=16, seed=0):
-    """A network in which every weight counts; the start's many zeros would hide mistakes."""
-    torch.manual_seed(seed)
-    network = RPSNN(width)
-    for weight in network.parameters():
-        nn.init.kaiming_normal_(weight, a=0.1)
-        weight.data *= 0.6
-    return network
-
-
-def image(*shape, seed=0):
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def test_size_is_the_papers():

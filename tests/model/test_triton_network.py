@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_inference import fuse_tiled
-from test_network import randomized
+from networks import fuse_tiled, randomized
 
 from napari_rpsnn.model import float16
 from napari_rpsnn.model.network import RPSNN

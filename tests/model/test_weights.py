@@ -1,7 +1,8 @@
 import pytest
 import torch
+from networks import image, randomized
+from plain import as_in_the_paper, authors_checkpoint
 from safetensors.torch import save_file
-from test_network import as_in_the_paper, authors_checkpoint, image, randomized
 
 from napari_rpsnn.model.catalog import FOLDER, bundled_models
 from napari_rpsnn.model.network import RPSNN
