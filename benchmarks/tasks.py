@@ -21,7 +21,7 @@ from napari_rpsnn import fuse, fuse_stack, load_model
 from napari_rpsnn.cli.demo import make_pair
 from napari_rpsnn.engine.inference import PRECISIONS, arithmetic, has_bfloat16
 from napari_rpsnn.engine.memory import keep_freed
-from napari_rpsnn.model.float16 import half_network, has_kernels
+from napari_rpsnn.model.arithmetic import half_network, has_kernels
 from napari_rpsnn.plugin import sample_data
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "helpers"))

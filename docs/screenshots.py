@@ -100,7 +100,7 @@ def show_pair(theme: str) -> None:
     rest()
     save(viewer, f"pair-before-{theme}")
     widget.tile.value = "128"  # many tiles, so that there is something to see on the way
-    widget.decision_map.value = True
+    widget.return_map.value = True
     widget.fuse_button.native.click()
     wait(lambda: widget.progress.value >= 4)
     save(viewer, f"pair-during-{theme}")
@@ -119,7 +119,7 @@ def show_stack(theme: str) -> None:
     viewer.add_image(make_stack(), name="stack", scale=(2, 0.5, 0.5), units=("um",) * 3, axis_labels=labels)
     widget = open_panel()
     wait(lambda: "cpu" in widget.device.choices)
-    widget.height_map.value = True
+    widget.return_height.value = True
     widget.tile.value = "auto"
     rest()
     save(viewer, f"stack-before-{theme}")

@@ -4,6 +4,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from napari_rpsnn import fuse, load_model
 from napari_rpsnn.fusion import iter_fuse
+from napari_rpsnn.options import FuseOptions
 
 # float32 makes the invariants exact to rounding; bfloat16 has a test of its own.
 EXACT = {"precision": "float32"}
@@ -184,7 +185,7 @@ def test_a_map_is_of_the_first_image_whichever_is_the_brighter_one(grey_pair):
 
 def test_progress_comes_after_every_tile(grey_pair):
     near, far, _ = grey_pair
-    reports = list(iter_fuse(np.stack([near] * 2), np.stack([far] * 2), tile=20))
+    reports = list(iter_fuse(np.stack([near] * 2), np.stack([far] * 2), FuseOptions(tile=20)))
     done = [r.done for r in reports]
     assert done == sorted(done)
     assert len(set(done)) > 3

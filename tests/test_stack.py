@@ -5,6 +5,7 @@ from skimage import data
 from skimage.metrics import peak_signal_noise_ratio
 
 from napari_rpsnn import fuse_stack
+from napari_rpsnn.options import StackOptions
 from napari_rpsnn.stack import iter_fuse_stack
 
 
@@ -143,7 +144,7 @@ def test_aligned_planes_leave_no_borders():
 
 
 def test_progress_never_falls_and_ends_at_the_total(strips):
-    reports = list(iter_fuse_stack(strips[0], height=True, tile=40))
+    reports = list(iter_fuse_stack(strips[0], StackOptions(return_height=True, tile=40)))
     done = [r.done for r in reports]
     assert done == sorted(done)
     assert (done[0], done[-1], len({r.total for r in reports})) == (0, reports[0].total, 1)
@@ -184,7 +185,7 @@ def test_previews_come_plane_by_plane_and_are_not_written_to_again(strips, order
     planes = np.stack([planes, planes], axis=1)  # planes, times
     planes = np.stack([planes, planes, planes, np.full_like(planes, 4095)], axis=-1)
     seen = []
-    steps = iter_fuse_stack(planes, order=order, channel_axis=-1)
+    steps = iter_fuse_stack(planes, StackOptions(order=order, channel_axis=-1))
     result = None
     while result is None:
         try:

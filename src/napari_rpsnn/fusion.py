@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from napari_rpsnn.engine.pair_statistics import Facts, Plan
+from napari_rpsnn.engine.pair_statistics import PairStatistics, Plan
 from napari_rpsnn.engine.results import Progress, Result, drain
-from napari_rpsnn.images.checks import check_finite, check_guide, check_pair
-from napari_rpsnn.images.image_view import Picture
-from napari_rpsnn.images.layout import WHOLE, Layout
+from napari_rpsnn.images.checks import check_finite, check_pair
+from napari_rpsnn.images.image_view import ImageView
+from napari_rpsnn.images.layout import Layout
 from napari_rpsnn.images.tiling import split_image
+from napari_rpsnn.options import FuseOptions, Method, Precision, Registration
 
 if TYPE_CHECKING:
     from napari_rpsnn.model.weights import ModelLike
 
-Method = Literal["decision", "regression"]
-Registration = Literal["translation", "similarity", "affine"]
-
 #: Side in pixels of the windows in which images are looked at before they are fused.
-FACTS_PX = 1024
+LOOK_PX = 1024
 
 
 def fuse(
@@ -36,7 +35,7 @@ def fuse(
     return_map: bool = False,
     model: ModelLike = "auto",
     device: str = "auto",
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
+    precision: Precision = "auto",
     tile: int | Literal["auto"] = "auto",
 ) -> Any:
     """Return the all-in-focus image of two registered images with different focus.
@@ -106,8 +105,8 @@ def fuse(
 
     Of dask arrays, results are those of arrays in memory, in float32 bit for bit, whatever their chunks. Sources are
     computed twice, first for the range of their values. What cannot be fused because of its values is refused when it
-    is computed. With a client of `dask.distributed` its workers do the work; model, precision and tile are chosen here
-    and now, the device, if it is "auto" or "cuda", by each worker.
+    is computed. With a client of `dask.distributed` its workers do the work; what is "auto" is chosen here and
+    now, but the device, if it is "auto" or "cuda", by each worker.
 
     Images that are no NumPy arrays (memory map, zarr) are read by tile, never as a whole unless `register` is given.
 
@@ -138,23 +137,13 @@ def fuse(
     >>> bool(from_near[:, :50].mean() > 0.9), bool(from_near[:, -50:].mean() < 0.1)
     (True, True)
     """
-    _check_map(return_map, method)
-    options: dict[str, Any] = {
-        "channel_axis": channel_axis,
-        "guide_channel": guide_channel,
-        "method": method,
-        "register": register,
-        "model": model,
-        "device": device,
-        "precision": precision,
-        "tile": tile,
-    }
+    options = FuseOptions.of(locals())
     if is_dask(image0) or is_dask(image1):
         from napari_rpsnn.lazy.fusion import lazy_fuse
 
-        result = lazy_fuse(image0, image1, **options)
+        result = lazy_fuse(image0, image1, options)
     else:
-        result = drain(iter_fuse(image0, image1, return_map=return_map, **options))
+        result = drain(iter_fuse(image0, image1, options))
     return (result.image, result.map) if return_map else result.image
 
 
@@ -164,34 +153,20 @@ def is_dask(image: Any) -> bool:
 
 
 def iter_fuse(
-    image0: ArrayLike,
-    image1: ArrayLike,
-    *,
-    channel_axis: int | None = None,
-    guide_channel: int | Sequence[int] | None = None,
-    method: str = "decision",
-    register: str | None = None,
-    return_map: bool = False,
-    model: ModelLike = "auto",
-    device: str = "auto",
-    precision: str = "auto",
-    tile: int | str = "auto",
+    image0: ArrayLike, image1: ArrayLike, options: FuseOptions, names: tuple[str, str] = ("image0", "image1")
 ) -> Generator[Progress, None, Result]:
-    """`fuse`, as a generator: yields a `Progress` before the first and after every tile, returns a `Result`."""
-    _check_map(return_map, method)
+    """`fuse`, as a generator: yields a `Progress` before the first and after every tile, returns a `Result`.
+
+    `names` are what the images are called in messages.
+    """
     a, b = (_as_array(x) for x in (image0, image1))
-    names = ("image0", "image1")
     check_pair(a, b, names)
-    check_guide(guide_channel, method)
-    layout = Layout.of(a.shape, channel_axis, guide_channel)
-    for name, image in zip(names, (a, b), strict=True):
-        if isinstance(image, np.ndarray):
-            check_finite(image, name)
+    layout = Layout.of(a.shape, options.channel_axis, options.guide_channel)
     from napari_rpsnn.engine.pair_engine import Engine
 
-    engine = Engine.choose(model, device, precision, tile, method)
+    engine = Engine.choose(options)
     result = np.empty(a.shape, a.dtype)
-    decisions, decision_of = layout.new_map(a.shape, np.float32) if return_map else (None, None)
+    decisions, decision_of = layout.new_map(a.shape, np.float32) if options.return_map else (None, None)
     target = layout.pictures(result)
     *pictures, rows, columns, _ = target.shape
     total = engine.steps(rows, columns) * int(np.prod(pictures))
@@ -199,33 +174,24 @@ def iter_fuse(
     yield Progress(done, total)
     for index in np.ndindex(*pictures):
         # Whatever holds the images (memory map, zarr, dask) is read window by window.
-        pair: tuple[Any, Any] = Picture(a, layout, index), Picture(b, layout, index)
-        if register is not None:
-            pair = _registered(*pair, register, names)
+        pair = ImageView(a, layout, index), ImageView(b, layout, index)
+        if options.register is not None:
+            pair = _registered(*pair, options.register, names)
         elif len(engine.tiles(rows, columns)) == 1:
-            pair = pair[0][WHOLE], pair[1][WHOLE]
-        facts = []
-        for place in split_image(rows, columns, FACTS_PX, halo=0):
-            part0, part1 = (picture[place.write] for picture in pair)
-            facts.append(Facts.of(part0, part1, layout))
+            pair = pair[0].loaded(), pair[1].loaded()
+        statistics = []
+        for place in split_image(rows, columns, LOOK_PX, halo=0):
+            part0, part1 = (view.read(place.write) for view in pair)
+            statistics.append(PairStatistics.of(part0, part1, layout))
             if layout.alpha:
-                target[index][place.write][..., 3] = part0[..., 3]
+                layout.alpha_of(target[index])[place.write] = layout.alpha_of(part0)
             yield Progress(done, total)
-        plan = Plan.of(facts, names)
-        first, second = plan.first((_colours(pair[0], layout), _colours(pair[1], layout)))
+        plan = Plan.of(statistics, names)
         decision = None if decision_of is None else decision_of[index]
-        fused = _colours(target[index], layout)
-        for note in engine.fuse(first, second, plan.values, fused, decision, layout.seen):
+        for note in engine.fuse(pair, plan, layout, layout.colours(target[index]), decision):
             done = min(done + (note is None), total)
             yield Progress(done, total, note)
-        if decision is not None and plan.swapped:
-            np.subtract(1, decision, out=decision)
-    return Result(result, map=decisions)
-
-
-def _check_map(return_map: bool, method: str) -> None:
-    if return_map and method == "regression":
-        raise ValueError("return_map: expected method='decision', got 'regression', which decides for no source")
+    return Result(result, engine.made_by(options), map=decisions)
 
 
 def _as_array(image: Any) -> Any:
@@ -233,22 +199,15 @@ def _as_array(image: Any) -> Any:
     return image if hasattr(image, "shape") and hasattr(image, "dtype") else np.asarray(image)
 
 
-def _colours(picture: Any, layout: Layout) -> Any:
-    """A picture without its alpha, if it has one."""
-    if isinstance(picture, Picture):
-        return picture.colours
-    return picture[..., :3] if layout.alpha else picture
-
-
-def _registered(fixed: Any, moving: Any, kind: str, names: tuple[str, str]) -> tuple[NDArray[Any], NDArray[Any]]:
+def _registered(fixed: ImageView, moving: ImageView, kind: str, names: tuple[str, str]) -> tuple[ImageView, ImageView]:
     """Both pictures whole, the colours of the second where they lie on the first: the first where it has no data."""
     from napari_rpsnn.engine.registration import estimate, warp
 
-    layout = fixed.layout
-    whole = fixed[WHOLE], moving[WHOLE].copy()
-    for picture, name in zip(whole, names, strict=True):
-        check_finite(picture, name)
-    colours0, colours1 = (_colours(picture, layout) for picture in whole)
+    layout, whole = fixed.layout, moving.loaded()
+    pair = fixed.loaded(), replace(whole, images=whole.images.copy())
+    for view, name in zip(pair, names, strict=True):
+        check_finite(view.read(), name)
+    colours0, colours1 = (layout.colours(view.read()) for view in pair)
     warped, valid = warp(colours1, estimate(layout.grey(colours0), layout.grey(colours1), kind))
     colours1[...] = np.where(valid[..., None], warped, colours0)
-    return whole
+    return pair

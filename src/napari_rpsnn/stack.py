@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_rpsnn.engine.results import Preview, Progress, Result, drain
-from napari_rpsnn.fusion import Method, Registration, is_dask
-from napari_rpsnn.images.checks import check_guide, check_height
-from napari_rpsnn.images.focus_stack import Planes
+from napari_rpsnn.fusion import is_dask
+from napari_rpsnn.images.focus_stack import FocusStack
+from napari_rpsnn.options import Method, Order, Precision, Registration, StackOptions
 
 if TYPE_CHECKING:
     from napari_rpsnn.model.weights import ModelLike
-
-ORDERS = ("cascade", "tree")
 
 
 def fuse_stack(
@@ -26,14 +24,14 @@ def fuse_stack(
     channel_axis: int | None = None,
     guide_channel: int | Sequence[int] | None = None,
     method: Method = "decision",
-    order: Literal["cascade", "tree"] = "cascade",
+    order: Order = "cascade",
     register: Registration | None = None,
     return_index: bool = False,
     return_height: bool = False,
     plane_spacing: float = 1.0,
     model: ModelLike = "auto",
     device: str = "auto",
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
+    precision: Precision = "auto",
     tile: int | Literal["auto"] = "auto",
 ) -> Any:
     """Return the all-in-focus image of a focus stack.
@@ -122,98 +120,43 @@ def fuse_stack(
     >>> [int(np.median(index[:, 43 * k : 43 * (k + 1)])) for k in range(3)]
     [0, 1, 2]
     """
-    for name, wanted in (("return_index", return_index), ("return_height", return_height)):
-        if wanted and method == "regression":
-            raise ValueError(f"{name}: expected method='decision', got 'regression', whose values are of no plane")
-    options: dict[str, Any] = {
-        "axis": axis,
-        "channel_axis": channel_axis,
-        "guide_channel": guide_channel,
-        "method": method,
-        "order": order,
-        "register": register,
-        "height": return_height,
-        "plane_spacing": plane_spacing,
-        "model": model,
-        "device": device,
-        "precision": precision,
-        "tile": tile,
-    }
+    options = StackOptions.of(locals())
     if is_dask(images) or (isinstance(images, Sequence) and any(map(is_dask, images))):
-        _check_order(order, guide_channel, method)
         from napari_rpsnn.lazy.fusion import lazy_fuse_stack
 
-        result = lazy_fuse_stack(images, **options)
+        result = lazy_fuse_stack(images, options)
     else:
-        result = drain(iter_fuse_stack(images, **options))
+        result = drain(iter_fuse_stack(images, options))
     maps = [m for wanted, m in ((return_index, result.index), (return_height, result.height)) if wanted]
     return (result.image, *maps) if maps else result.image
 
 
-def iter_fuse_stack(
-    images: Any,
-    *,
-    axis: int = 0,
-    channel_axis: int | None = None,
-    guide_channel: int | Sequence[int] | None = None,
-    method: str = "decision",
-    order: str = "cascade",
-    register: str | None = None,
-    height: bool = False,
-    plane_spacing: float = 1.0,
-    model: ModelLike = "auto",
-    device: str = "auto",
-    precision: str = "auto",
-    tile: int | str = "auto",
-) -> Generator[Progress, None, Result]:
-    """`fuse_stack`, as a generator: yields a `Progress` before the first and after every step, returns a `Result`."""
-    _check_order(order, guide_channel, method)
-    check_height(height, plane_spacing, method)
-    stack = Planes.of(images, axis, channel_axis, guide_channel)
+def iter_fuse_stack(images: Any, options: StackOptions, name: str = "images") -> Generator[Progress, None, Result]:
+    """`fuse_stack`, as a generator: yields a `Progress` before the first and after every step, returns a `Result`.
+
+    `name` is what the stack is called in messages.
+    """
+    stack = FocusStack.of(images, options.axis, options.channel_axis, options.guide_channel, name)
     layout = stack.layout
-
-    import torch
-
     from napari_rpsnn.engine.cascade import PictureStack
-    from napari_rpsnn.engine.depth_from_focus import iter_heights
     from napari_rpsnn.engine.pair_engine import Engine
 
-    engine = Engine.choose(model, device, precision, tile, method)
+    engine = Engine.choose(options)
     result = np.empty(stack.shape, stack.dtype)
     target = layout.pictures(result)
     indices, index_of = layout.new_map(stack.shape, np.uint16)
-    heights, height_of = layout.new_map(stack.shape, np.float32) if height else (None, None)
+    heights, height_of = layout.new_map(stack.shape, np.float32) if options.return_height else (None, None)
     *pictures, rows, columns, _ = target.shape
-    # Every plane is read and ranked before it is fused, and read once more for the height.
-    count = stack.count
-    steps = (count, count - 1, (count - 1) * engine.steps(rows, columns), count if height else 0)
-    total = sum(steps) * int(np.prod(pictures))
+    steps = PictureStack.count_steps(stack.count, rows, columns, engine, options)
+    total = steps * int(np.prod(pictures))
     yield Progress(0, total)
     for number, where in enumerate(np.ndindex(*pictures)):
-        picture = PictureStack(stack, where, register)
-        work: list[Iterator[str | None]] = [picture.survey(), picture.rank(engine), picture.fuse(engine, order)]
-        if height_of is not None:
-            work.append(iter_heights(picture, height_of[where], torch.get_num_threads()))
-        shown = None
-        for part, iterator in enumerate(work):
-            start = number * sum(steps) + sum(steps[:part])
-            # Planes that are left out leave steps out; a shortage of memory adds some.
-            for step, note in enumerate(iterator, 1):
-                done = start + min(step, steps[part])
-                preview = None
-                if picture.running is not shown and picture.running is not None:
-                    shown = picture.running
-                    preview = Preview(picture.with_alpha(shown), where, layout)
-                yield Progress(done, total, note, preview)
-        target[where] = picture.image
-        index_of[where] = picture.index
-        if height_of is not None:
-            height_of[where] *= float(plane_spacing)
+        picture = PictureStack(stack, where, engine, options)
+        height = None if height_of is None else height_of[where]
+        for step, note, running in picture.fuse(target[where], index_of[where], height):
+            preview = None if running is None else Preview(running, where, layout)
+            yield Progress(number * steps + step, total, note, preview)
     yield Progress(total, total)
-    return Result(result, index=indices if method == "decision" else None, height=heights)
-
-
-def _check_order(order: str, guide_channel: Any, method: str) -> None:
-    if order not in ORDERS:
-        raise ValueError(f"order: expected {' or '.join(map(repr, ORDERS))}, got {order!r}")
-    check_guide(guide_channel, method)
+    return Result(
+        result, engine.made_by(options), index=indices if options.method == "decision" else None, height=heights
+    )

@@ -8,6 +8,7 @@ from napari_rpsnn import fuse
 from napari_rpsnn.engine import inference
 from napari_rpsnn.engine.results import drain
 from napari_rpsnn.fusion import iter_fuse
+from napari_rpsnn.options import FuseOptions
 
 
 @pytest.fixture
@@ -34,11 +35,11 @@ def large_pair(grey_pair):
 def test_tiles_are_halved_until_they_fit(room_for, large_pair):
     expected = fuse(*large_pair, precision="float32", tile=128)
     room_for(200**2)
-    steps = list(iter_fuse(*large_pair, precision="float32", tile=512))
+    steps = list(iter_fuse(*large_pair, FuseOptions(precision="float32", tile=512)))
     notes = [step.note for step in steps if step.note]
     assert notes == [
-        "The memory of the GPU was too small: going on with tiles of 256 pixels.",
-        "The memory of the GPU was too small: going on with tiles of 128 pixels.",
+        "The memory was too small: going on with tiles of 256 pixels.",
+        "The memory was too small: going on with tiles of 128 pixels.",
     ]
     assert steps[-1].done == steps[-1].total
     np.testing.assert_array_equal(fuse(*large_pair, precision="float32", tile=512), expected)
@@ -47,4 +48,4 @@ def test_tiles_are_halved_until_they_fit(room_for, large_pair):
 def test_what_cannot_be_helped_is_raised(room_for, large_pair):
     room_for(0)
     with pytest.raises(torch.OutOfMemoryError):
-        drain(iter_fuse(*large_pair))
+        drain(iter_fuse(*large_pair, FuseOptions()))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_rpsnn.engine.pair_statistics import Facts, Plan
+from napari_rpsnn.engine.pair_statistics import PairStatistics, Plan
 from napari_rpsnn.images.layout import Layout
 
 NAMES = ("image0", "image1")
@@ -12,7 +12,7 @@ def plan(a, b, layout=None, block=None):
     block = block or max(a.shape)
     starts = [(i, j) for i in range(0, a.shape[0], block) for j in range(0, a.shape[1], block)]
     blocks = [(slice(i, i + block), slice(j, j + block)) for i, j in starts]
-    return Plan.of([Facts.of(a[part], b[part], layout) for part in blocks], NAMES)
+    return Plan.of([PairStatistics.of(a[part], b[part], layout) for part in blocks], NAMES)
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i8", ">f2", "f4", "f8"])

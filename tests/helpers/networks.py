@@ -6,6 +6,7 @@ from torch import nn
 
 from napari_rpsnn.engine.inference import iter_tiles
 from napari_rpsnn.images.tiling import split_image
+from napari_rpsnn.model.arithmetic import half_network
 from napari_rpsnn.model.network import HALO, RPSNN
 
 
@@ -26,6 +27,8 @@ def image(*shape, seed=0):
 def fuse_tiled(network, pair, tile, halo=HALO, dtype=torch.float64, **options):
     fused = np.full(pair[0].shape, np.nan)
     read = lambda window: tuple(torch.from_numpy(x[window]) for x in pair)  # noqa: E731
-    for place, values in iter_tiles(network, read, split_image(*fused.shape[:2], tile, halo), dtype=dtype, **options):
+    device, compute = next(network.parameters()).device, network if dtype != torch.float16 else half_network(network)
+    tiles = split_image(*fused.shape[:2], tile, halo)
+    for place, values in iter_tiles(compute, read, tiles, device=device, dtype=dtype, **options):
         fused[place.write] = np.moveaxis(values, 0, -1)[place.inner]
     return fused

@@ -1,7 +1,5 @@
 """What the tests of heights share."""
 
-from types import SimpleNamespace
-
 import numpy as np
 
 from napari_rpsnn.engine.depth_from_focus import iter_heights
@@ -21,8 +19,7 @@ def stack(rows, columns, planes, channels=1):
 
 def whole(images, index, layout=GREY):
     """Heights as of a stack in memory that has been fused."""
-    planes = SimpleNamespace(layout=layout, count=len(images))
-    picture = SimpleNamespace(planes=planes, values=VALUES, index=index, aligned=lambda k: images[k])
     heights = np.full(index.shape, np.nan, np.float32)
-    assert len(list(iter_heights(picture, heights, threads=2))) == len(images)
+    steps = iter_heights(lambda k: images[k], len(images), layout, VALUES, index, heights, threads=2)
+    assert len(list(steps)) == len(images)
     return heights

@@ -59,17 +59,27 @@ def test_alpha_is_the_last_of_four_unless_a_guide_says_that_they_are_channels():
     assert not Layout.of((4, 5, 4), None, None).alpha
 
 
+def test_alpha_is_taken_off_and_put_back():
+    images = np.arange(4 * 5 * 4).reshape(4, 5, 4)
+    layout = Layout.of(images.shape, -1, None)
+    assert layout.colours(images).shape == (4, 5, 3)
+    np.testing.assert_array_equal(layout.with_alpha(layout.colours(images), layout.alpha_of(images)), images)
+    rgb = Layout.of((4, 5, 3), -1, None)
+    assert rgb.alpha_of(images[..., :3]) is None
+    np.testing.assert_array_equal(rgb.with_alpha(rgb.colours(images[..., :3]), None), images[..., :3])
+
+
 def test_the_network_sees_the_guide():
     picture = np.random.default_rng(0).integers(0, 255, (4, 5, 6), dtype=np.uint8)
     for guide in (2, np.int64(2), [2], (2,)):
         layout = Layout.of((4, 5, 6), -1, guide)
-        np.testing.assert_array_equal(layout.seen(picture), picture[..., [2]])
+        np.testing.assert_array_equal(layout.guide_channels(picture), picture[..., [2]])
         np.testing.assert_array_equal(layout.grey(picture), picture[..., 2])
     layout = Layout.of((4, 5, 6), -1, (5, 0))
-    np.testing.assert_array_equal(layout.seen(picture), picture[..., [5, 0]])
+    np.testing.assert_array_equal(layout.guide_channels(picture), picture[..., [5, 0]])
     np.testing.assert_allclose(layout.grey(picture), picture[..., [5, 0]].mean(-1), rtol=1e-6)
     rgb = Layout.of((4, 5, 3), -1, None)
-    np.testing.assert_array_equal(rgb.seen(picture[..., :3]), picture[..., :3])
+    np.testing.assert_array_equal(rgb.guide_channels(picture[..., :3]), picture[..., :3])
 
 
 @pytest.mark.parametrize(

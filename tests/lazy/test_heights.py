@@ -11,7 +11,7 @@ import dask.array as da
 from napari_rpsnn.engine import depth_from_focus
 from napari_rpsnn.images.layout import Layout
 from napari_rpsnn.lazy.graph import by_picture
-from napari_rpsnn.lazy.heights import Relief
+from napari_rpsnn.lazy.heights import Heights
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def several_windows(monkeypatch):
 
 
 def lazily(images, index, chunks, layout=GREY):
-    return Relief([[by_picture(image) for image in images]], layout).heights(
+    return Heights([[by_picture(image) for image in images]], layout).heights(
         0, da.from_array(index, chunks=chunks), VALUES
     )
 

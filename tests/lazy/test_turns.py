@@ -4,7 +4,7 @@ pytest.importorskip("dask", reason="dask is not in this environment")
 
 from dask._task_spec import convert_legacy_graph
 
-from napari_rpsnn.lazy.turns import Turns
+from napari_rpsnn.lazy.graph import Turns
 
 
 class Value:

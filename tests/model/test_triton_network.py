@@ -11,7 +11,7 @@ import pytest
 import torch
 from networks import fuse_tiled, randomized
 
-from napari_rpsnn.model import float16
+from napari_rpsnn.model import arithmetic
 from napari_rpsnn.model.network import RPSNN
 from napari_rpsnn.model.weights import prepared_model
 
@@ -24,11 +24,11 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def everywhere(monkeypatch):
     """Take any device for one that the kernels are for, and try them with little: the interpreter is slow."""
-    monkeypatch.setattr(float16, "has_kernels", lambda device: True)
-    monkeypatch.setattr(float16, "NOISE", (4, 20))
-    float16.half_network.cache_clear()
+    monkeypatch.setattr(arithmetic, "has_kernels", lambda device: True)
+    monkeypatch.setattr(arithmetic, "NOISE", (4, 20))
+    arithmetic.half_network.cache_clear()
     yield
-    float16.half_network.cache_clear()
+    arithmetic.half_network.cache_clear()
 
 
 def error_of(compute, network, *shape):
@@ -63,7 +63,7 @@ def test_grey_pictures_are_expanded_not_copied():
 
 def test_tiles_are_computed_by_kernels_where_there_are_some(everywhere):
     network = prepared_model("rpsnn-lite", CPU)
-    assert isinstance(float16.half_network(network), triton_network.FusedRPSNN)
+    assert isinstance(arithmetic.half_network(network), triton_network.FusedRPSNN)
     pair = np.random.default_rng(0).random((2, 4, 40, 3)).astype(np.float32)
     exact, fast = (fuse_tiled(network, pair, 32, dtype=dtype) for dtype in (torch.float32, torch.float16))
     assert 0 < np.abs(fast - exact).max() < 5e-3
@@ -71,7 +71,7 @@ def test_tiles_are_computed_by_kernels_where_there_are_some(everywhere):
 
 def test_torch_computes_what_the_kernels_are_not_for(everywhere):
     network = randomized(width=20)
-    assert error_of(float16.half_network(network), network, 1, 3, 20, 20) < 5e-3
+    assert error_of(arithmetic.half_network(network), network, 1, 3, 20, 20) < 5e-3
 
 
 @pytest.mark.parametrize("wrong", ["error", "values"])
@@ -89,9 +89,9 @@ def test_torch_computes_where_the_kernels_fail(everywhere, monkeypatch, wrong):
     monkeypatch.setattr(triton_network, "FusedRPSNN", Failing)
     if wrong == "error":
         with pytest.warns(UserWarning, match="Triton failed: no C compiler"):
-            compute = float16.half_network(network)
+            compute = arithmetic.half_network(network)
     else:
-        compute = float16.half_network(network)
+        compute = arithmetic.half_network(network)
     assert not isinstance(compute, Failing)
     assert error_of(compute, network, 1, 3, 20, 20) < 5e-3
 
@@ -101,7 +101,7 @@ def test_networks_that_leave_the_range_of_float16_are_told(everywhere):
     with torch.no_grad():
         network.branches[0][0].conv[0].weight *= 1e5
         network.branches[1][0].conv[0].weight *= 1e5
-    assert float16.half_network(network.eval()) is None
+    assert arithmetic.half_network(network.eval()) is None
 
 
 def test_the_kernels_compile_for_the_gpu_that_they_are_for(tmp_path):

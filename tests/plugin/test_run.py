@@ -14,12 +14,12 @@ from napari_rpsnn.stack import fuse_stack
 
 def pair_of(near, far):
     options = {"channel_axis": None, "guide_channel": None}
-    return Sources((near, far), ("image0", "image1"), ("near", "far"), options, {"name": "both"}, {}, "near + far")
+    return Sources((near, far), ("near", "far"), options, {"name": "both"}, {}, "near + far")
 
 
 def test_a_pair_gives_its_image_and_map(grey_pair):
     near, far, _ = grey_pair
-    fused, share = drain(Task(pair_of(near, far), Choices(decision_map=True, tile="128")).run())
+    fused, share = drain(Task(pair_of(near, far), Choices(return_map=True, tile=128)).run())
     expected, expected_share = fuse(near, far, return_map=True, tile=128)
     np.testing.assert_array_equal(fused.data, expected)
     np.testing.assert_array_equal(share.data, expected_share)
@@ -34,14 +34,14 @@ def test_a_pair_gives_its_image_and_map(grey_pair):
 def test_maps_are_made_when_asked_for_and_the_method_has_them(grey_pair):
     near, far, _ = grey_pair
     assert len(drain(Task(pair_of(near, far), Choices()).run())) == 1
-    assert len(drain(Task(pair_of(near, far), Choices(decision_map=True, method="regression")).run())) == 1
+    assert len(drain(Task(pair_of(near, far), Choices(return_map=True, method="regression")).run())) == 1
 
 
 def test_a_stack_gives_heights_in_its_unit(small_stack):
     planes, _ = small_stack
     options = {"axis": 0, "channel_axis": None, "guide_channel": None}
-    sources = Sources((planes,), ("images",), ("s",), options, {}, {}, "s", planes=4, unit="µm")
-    _, height = drain(Task(sources, Choices(height_map=True), plane_spacing=0.5).run())
+    sources = Sources((planes,), ("s",), options, {}, {}, "s", planes=4, unit="µm")
+    _, height = drain(Task(sources, Choices(return_height=True), plane_spacing=0.5).run())
     np.testing.assert_array_equal(height.data, fuse_stack(planes, return_height=True, plane_spacing=0.5)[1])
     assert height.attributes["name"] == "s height [µm]"
     assert height.attributes["contrast_limits"] == (0, 1.5)
@@ -66,11 +66,9 @@ def test_few_reports_pass_and_all_notes(monkeypatch):
             yield Progress(
                 done, 1000, note="halved" if done == 500 else None, preview=preview if done % 10 == 0 else None
             )
-        return Result(np.zeros(1))
+        return Result(np.zeros(1), {})
 
-    notes = []
-    passed = list(_now_and_then(steps(), notes))
-    assert notes == ["halved"]
+    passed = list(_now_and_then(steps()))
     assert any(report.note == "halved" for report in passed)
     assert abs(len(passed) - 10 / REPORT_S) < 5  # 10 seconds
     assert len([report for report in passed if report.preview]) in range(8, int(10 / PREVIEW_S) + 2)

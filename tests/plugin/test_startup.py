@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-from napari_rpsnn.engine.inference import choose_device
+from napari_rpsnn.engine.device import choose_device
 from napari_rpsnn.plugin import startup
 from napari_rpsnn.plugin.startup import available_devices
 

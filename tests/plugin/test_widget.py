@@ -46,7 +46,7 @@ def test_two_layers_become_a_third(viewer, open_panel, qtbot, grey_pair):
     first, _ = add_pair(viewer, near, far, affine=affine, axis_labels=("row", "column"), **place, **look)
     widget = open_panel()
     assert (widget.image0.value.name, widget.image1.value.name) == ("near", "far")
-    widget.decision_map.value = True
+    widget.return_map.value = True
     widget.fuse_button.native.click()
     assert widget.cancel_button.enabled
     assert not widget.fuse_button.enabled
@@ -92,7 +92,7 @@ def test_rgb_layers_by_regression(viewer, open_panel, qtbot, rgb_pair):
     add_pair(viewer, near, far)
     widget = open_panel()
     widget.method.value = "regression"
-    assert not widget.decision_map.enabled
+    assert not widget.return_map.enabled
     run_to_end(widget, qtbot)
     assert viewer.layers[-1].rgb
     np.testing.assert_array_equal(viewer.layers[-1].data, fuse(near, far, channel_axis=-1, method="regression"))
@@ -105,7 +105,7 @@ def test_one_channel_decides_for_all(viewer, open_panel, qtbot, grey_pair):
     widget = open_panel()
     assert widget.channels.value == 0
     widget.guide.value = 1
-    widget.decision_map.value = True
+    widget.return_map.value = True
     run_to_end(widget, qtbot)
     expected, share = fuse(near, far, channel_axis=0, guide_channel=1, return_map=True)
     np.testing.assert_array_equal(viewer.layers["near + far fused"].data, expected)

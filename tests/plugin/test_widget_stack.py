@@ -29,11 +29,11 @@ def test_a_stack_becomes_an_image_an_index_and_a_height(viewer, open_stack, qtbo
     affine = np.eye(4)
     affine[2, 3] = 4
     widget, layer = open_stack(affine=affine, axis_labels=("z", "y", "x"), colormap="green", gamma=0.7)
-    assert widget.spacing.value == 2
-    assert not widget.spacing.native.isVisible()
-    widget.index_map.value = widget.height_map.value = True
-    qtbot.waitUntil(widget.spacing.native.isVisible, timeout=5_000)
-    assert "µm" in widget.spacing.tooltip
+    assert widget.plane_spacing.value == 2
+    assert not widget.plane_spacing.native.isVisible()
+    widget.return_index.value = widget.return_height.value = True
+    qtbot.waitUntil(widget.plane_spacing.native.isVisible, timeout=5_000)
+    assert "µm" in widget.plane_spacing.tooltip
     run_to_end(widget, qtbot)
     expected, index, height = fuse_stack(small_stack[0], return_index=True, return_height=True, plane_spacing=2)
     fused, planes, heights = (viewer.layers[name] for name in ("stack fused", "stack plane index", "stack height [µm]"))
@@ -97,7 +97,7 @@ def test_a_time_series_with_planes_on_a_later_axis_as_zarr(viewer, open_panel, q
     viewer.add_image(array, name="series", axis_labels=("t", "z", "y", "x"), contrast_limits=(0, 255))
     widget = open_panel("Fuse a stack")
     widget.order.value = "tree"
-    widget.align.value = "none"
+    widget.register.value = "none"
     run_to_end(widget, qtbot)
     np.testing.assert_array_equal(viewer.layers["series fused"].data, fuse_stack(data, axis=1, order="tree"))
 
@@ -109,7 +109,7 @@ def test_rgba_planes_are_aligned_on_request(viewer, open_panel, qtbot, small_sta
     colours = np.stack([moved, moved, moved, np.full_like(moved, 255)], axis=-1)
     viewer.add_image(colours, name="tissue", rgb=True)
     widget = open_panel("Fuse a stack")
-    widget.align.value = "translation"
+    widget.register.value = "translation"
     widget.guide.value = 1
     run_to_end(widget, qtbot)
     fused = viewer.layers["tissue fused"]

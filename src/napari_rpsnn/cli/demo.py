@@ -23,7 +23,9 @@ from skimage.io import imread, imsave
 from skimage.metrics import peak_signal_noise_ratio
 from skimage.util import img_as_float
 
-from napari_rpsnn.fusion import fuse
+from napari_rpsnn.engine.results import drain
+from napari_rpsnn.fusion import iter_fuse
+from napari_rpsnn.options import FuseOptions
 
 Image = NDArray[Any]
 
@@ -85,9 +87,6 @@ def to_uint8(images: Sequence[Image]) -> list[Image]:
 
 def run(image_paths: Sequence[Path], out: Path, model: str, device_name: str) -> None:
     """Fuse, write and print; see `main`."""
-    from napari_rpsnn.engine import inference
-    from napari_rpsnn.model.weights import prepared_model
-
     truth = None
     if image_paths:
         near, far = (imread(path) for path in image_paths)
@@ -95,28 +94,30 @@ def run(image_paths: Sequence[Path], out: Path, model: str, device_name: str) ->
         near, far, truth = make_pair()
     if near.ndim > 3 or (near.ndim == 3 and near.shape[-1] not in (3, 4)):
         raise ValueError(f"{image_paths[0]}: expected a grey, RGB or RGBA picture, got an array of shape {near.shape}")
-    device = inference.choose_device(device_name)
-    name = str(inference.choose_model(model, device))
-    dtype = inference.choose_precision("auto", device, prepared_model(name, device))
-    precision = str(dtype).removeprefix("torch.")
     started = time.perf_counter()
-    fused = fuse(near, far, channel_axis=-1 if near.ndim == 3 else None, model=name, device=str(device))
-    seconds = time.perf_counter() - started
+    options = FuseOptions(channel_axis=-1 if near.ndim == 3 else None, model=model, device=device_name)
+    result = drain(iter_fuse(near, far, options))
+    seconds, fused, made = time.perf_counter() - started, result.image, result.made_by
 
     # What PNG, as Pillow writes it, cannot hold goes to TIFF.
     fits_png = fused.dtype == np.uint8 or (fused.dtype == np.uint16 and fused.ndim == 2)
-    result = out / ("fused.png" if fits_png else "fused.tif")
+    path = out / ("fused.png" if fits_png else "fused.tif")
     out.mkdir(parents=True, exist_ok=True)
-    imsave(result, fused, check_contrast=False)
+    imsave(path, fused, check_contrast=False)
     panels = dict(zip(("near", "far", "fused"), to_uint8((near, far, fused)), strict=True))
     if truth is not None:
         panels["4 x |fused - truth|"] = np.clip(4 * np.abs(fused.astype(float) - truth), 0, 255).astype(np.uint8)
-        rivals = {name: fused, "plain average": average(near, far), "sharper source": sharper_source(near, far)}
+        rivals = {
+            made["model"]: fused,
+            "plain average": average(near, far),
+            "sharper source": sharper_source(near, far),
+        }
         for rival, image in rivals.items():
             print(f"{rival:>15}: PSNR to the truth {peak_signal_noise_ratio(truth, image):.2f} dB")
     draw(panels, out / "figure.png")
-    print(f"{name} on {device}, {precision}, {seconds:.2f} s, {near.shape[1]}x{near.shape[0]} pixels")
-    print(f"Wrote {result} and {out / 'figure.png'}")
+    how = " ".join(str(made[name]) for name in ("model", "device", "precision"))
+    print(f"{how}, {seconds:.2f} s, {near.shape[1]}x{near.shape[0]} pixels")
+    print(f"Wrote {path} and {out / 'figure.png'}")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

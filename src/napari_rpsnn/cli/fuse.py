@@ -19,11 +19,13 @@ import numpy as np
 import psutil
 from tqdm import tqdm
 
+from napari_rpsnn.cli.flags import add_flags, given
 from napari_rpsnn.cli.jobs import Job, Stack, batch_jobs, open_stack, single_jobs
 from napari_rpsnn.io import ome_zarr
 from napari_rpsnn.io.formats import check_writable, read_image, suffix_of, whole, write_image
 from napari_rpsnn.io.image_file import ImageFile
 from napari_rpsnn.io.provenance import record
+from napari_rpsnn.options import FuseOptions, StackOptions
 
 #: What is said without a traceback. The last is torch's, of a device that is out of memory.
 ERRORS = (ValueError, TypeError, OSError, ImportError, MemoryError, RuntimeError)
@@ -74,14 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-o", "--out", required=True, type=Path, help="the image to write; with --batch a folder")
     parser.add_argument("--batch", action="store_true", help="each INPUT, or each in a folder, is a stack of its own")
     parser.add_argument("--axes", type=str.upper, help="axes of each INPUT, as ZCYX: T, C, Z, Y, X, S (RGB), Q (other)")
-    parser.add_argument("--method", choices=("decision", "regression"), default="decision")
-    parser.add_argument("--order", choices=("cascade", "tree"), default="cascade", help="in which a stack is fused")
-    parser.add_argument("--guide-channel", type=_numbers, metavar="N[,N]", help="channels that decide for all, from 0")
-    parser.add_argument("--register", choices=("translation", "similarity", "affine"), help="align the planes first")
-    parser.add_argument("--model", default="auto", help="rpsnn, rpsnn-lite, or a weights file (default: auto)")
-    parser.add_argument("--device", default="auto", help="cuda, cuda:1, mps or cpu (default: auto)")
-    parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bfloat16", "float16"))
-    parser.add_argument("--tile", default="auto", type=_tile, help="side of a tile in pixels (default: auto)")
+    add_flags(parser)
     parser.add_argument(
         "--scheduler",
         type=_scheduler,
@@ -90,19 +85,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--map", type=Path, metavar="FILE", help="write whose pixels are in the image")
     parser.add_argument("--height", type=Path, metavar="FILE", help="write the height of the surface of a stack")
-    parser.add_argument("--plane-spacing", type=float, metavar="D", help="of heights (default: from the file, else 1)")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write how the image was made, as JSON")
     parser.add_argument("--json", action="store_true", help="print one JSON object for each image")
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
     return program
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in text.split(","))
-
-
-def _tile(text: str) -> int | str:
-    return text if text == "auto" else int(text)
 
 
 def _scheduler(text: str) -> str:
@@ -159,7 +145,7 @@ def _run(job: Job, args: argparse.Namespace) -> None:
     map_dtype = np.dtype("float32") if pair else np.min_scalar_type(stack.planes - 1)
     _check_outputs(job, stack, map_dtype)
     start = time.perf_counter()
-    result, how = _fuse(job, stack, args, lazy)
+    result = _fuse(job, stack, args, lazy)
     files: dict[Path, tuple[Any, str]] = {}
     if job.map:
         files[job.map] = result.map if pair else result.index.astype(map_dtype), stack.map_axes
@@ -168,7 +154,7 @@ def _run(job: Job, args: argparse.Namespace) -> None:
     files[job.out] = result.image, stack.axes
     store = _cluster().stored if lazy else _stored
     with store(files, stack.image, _tally(result, stack.planes), args.client, job.out.name) as (tally, finish):
-        said = record([path.name for path in job.sources], seconds=time.perf_counter() - start, **how)
+        said = record(result.made_by, [path.name for path in job.sources], time.perf_counter() - start)
         report = {**said, "axes": stack.axes, "shares": _shares(tally)}
         if job.report:
             with whole(job.report) as part:
@@ -230,37 +216,29 @@ def _check_outputs(job: Job, stack: Stack, map_dtype: np.dtype[Any]) -> None:
             raise FileNotFoundError(f"{path}: expected a folder that exists, found none at {path.parent}")
 
 
-def _fuse(job: Job, stack: Stack, args: argparse.Namespace, lazy: bool) -> tuple[Any, dict[str, Any]]:
-    """The `Result`, and how it was made."""
-    from napari_rpsnn.engine.inference import choose_device, choose_model
+def _fuse(job: Job, stack: Stack, args: argparse.Namespace, lazy: bool) -> Any:
+    """The `Result`."""
+    if stack.other is not None:
+        decided = args.method != "regression"
+        pair = given(FuseOptions, args, channel_axis=stack.channel_axis, return_map=decided)
+        if lazy:
+            from napari_rpsnn.lazy.fusion import lazy_fuse
 
-    device = choose_device(args.device)
-    model = str(choose_model(args.model, device))
-    options = {key: getattr(args, key) for key in ("method", "register", "guide_channel", "precision", "tile")}
-    where = {"channel_axis": stack.channel_axis, "model": model, "device": args.device}
-    how = {"options": options, "model": Path(model).name, "device": str(device)}
-    if stack.other is None:
-        options["order"] = args.order
-        where["axis"] = stack.image.axes.index("Z")
-        if job.height:
-            given = args.plane_spacing
-            options["plane_spacing"] = stack.image.scale.get("Z", 1.0) if given is None else given
-            where["height"] = True
+            return lazy_fuse(stack.image.data, stack.other.data, pair)
+        from napari_rpsnn.fusion import iter_fuse
+
+        return _watch(iter_fuse(stack.image.data[...], stack.other.data[...], pair), job.out.name)
+
+    spacing = stack.image.scale.get("Z", 1.0) if args.plane_spacing is None else args.plane_spacing
+    places = {"axis": stack.image.axes.index("Z"), "channel_axis": stack.channel_axis}
+    options = given(StackOptions, args, **places, return_height=job.height is not None, plane_spacing=spacing)
     if lazy:
-        from napari_rpsnn.lazy.fusion import lazy_fuse, lazy_fuse_stack
+        from napari_rpsnn.lazy.fusion import lazy_fuse_stack
 
-        if stack.other is not None:
-            return lazy_fuse(stack.image.data, stack.other.data, **options, **where), how
-        return lazy_fuse_stack(stack.image.data, **options, **where), how
-    from napari_rpsnn.fusion import iter_fuse
+        return lazy_fuse_stack(stack.image.data, options)
     from napari_rpsnn.stack import iter_fuse_stack
 
-    if stack.other is not None:
-        mapped = args.method == "decision"
-        steps = iter_fuse(stack.image.data[...], stack.other.data[...], return_map=mapped, **options, **where)
-    else:
-        steps = iter_fuse_stack(stack.image.data, **options, **where)
-    return _watch(steps, job.out.name), how
+    return _watch(iter_fuse_stack(stack.image.data, options), job.out.name)
 
 
 def _tally(result: Any, planes: int) -> Any:

@@ -12,10 +12,10 @@ the planes, the third in windows of what these gave.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +24,6 @@ from scipy.ndimage import gaussian_filter, laplace
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import Layout
 from napari_rpsnn.images.tiling import Tile, split_image
-
-if TYPE_CHECKING:
-    from napari_rpsnn.engine.cascade import PictureStack
 
 #: Window of the energy of detail, in pixels.
 DETAIL_SIGMA_PX = 3.0
@@ -115,9 +112,16 @@ def fill(peaks: NDArray[np.float32]) -> NDArray[np.float32]:
     return filled
 
 
-def iter_heights(picture: PictureStack, heights: NDArray[np.float32], threads: int) -> Iterator[None]:
-    """Read all planes of a fused picture once more and set its heights, in planes. Yields after each plane."""
-    layout, values, index = picture.planes.layout, picture.values, picture.index
+def iter_heights(
+    read: Callable[[int], NDArray[Any]],
+    count: int,
+    layout: Layout,
+    values: IntensityRange,
+    index: NDArray[np.uint16],
+    heights: NDArray[np.float32],
+    threads: int,
+) -> Iterator[None]:
+    """Read all `count` planes once more and set the heights of a fused picture, in planes. Yields after each plane."""
     places = detail_windows(*index.shape)
     focus = [Focus(index[place.write]) for place in places]
     peaks = np.empty((*index.shape, 2), np.float32)
@@ -126,14 +130,14 @@ def iter_heights(picture: PictureStack, heights: NDArray[np.float32], threads: i
         seen.see(plane[place.read], k, place.inner, values, layout)
 
     def peaks_at(place: Tile, seen: Focus) -> None:
-        peaks[place.write] = seen.peaks(picture.planes.count - 1)
+        peaks[place.write] = seen.peaks(count - 1)
 
     def fill_at(place: Tile) -> None:
         heights[place.write] = fill(peaks[place.read])[place.inner]
 
     with ThreadPoolExecutor(threads) as pool:
-        for k in range(picture.planes.count):
-            list(pool.map(partial(see_at, k, picture.aligned(k)), places, focus))
+        for k in range(count):
+            list(pool.map(partial(see_at, k, read(k)), places, focus))
             yield
         list(pool.map(peaks_at, places, focus))
         focus.clear()
@@ -143,7 +147,7 @@ def iter_heights(picture: PictureStack, heights: NDArray[np.float32], threads: i
 def _energy(part: NDArray[Any], values: IntensityRange, layout: Layout) -> NDArray[np.float32]:
     """Energy of detail, of intensities from 0 to 1; exact `DETAIL_HALO` inside."""
     # Of one memory layout: the rounding of sums depends on it.
-    unit = values.to_unit(np.ascontiguousarray(layout.seen(part)))
+    unit = values.to_unit(np.ascontiguousarray(layout.guide_channels(part)))
     grey = sum(np.moveaxis(unit, -1, 0)) / np.float32(unit.shape[-1])
     energy: NDArray[np.float32] = gaussian_filter(laplace(grey) ** 2, DETAIL_SIGMA_PX, truncate=TRUNCATE)
     return energy

@@ -1,4 +1,4 @@
-"""The engine for one pair of pictures `(rows, columns, channels)`, tile by tile: used by `fusion` and `stack`.
+"""The engine for one pair of pictures `(rows, columns, colours)`, in memory and by tasks, alone and in a stack.
 
 1. Every tile of both pictures goes through the network.
 2. By regression, its values are held between the two sources and are the result.
@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_rpsnn.engine import device as devices
 from napari_rpsnn.engine import inference, memory
 from napari_rpsnn.engine.decision import (
     DECISION_HALO,
@@ -31,42 +32,69 @@ from napari_rpsnn.engine.decision import (
     vote,
     widely,
 )
+from napari_rpsnn.engine.pair_statistics import Plan
 from napari_rpsnn.images.intensity import IntensityRange
+from napari_rpsnn.images.layout import Layout
 from napari_rpsnn.images.tiling import Tile, narrowed, split_image
+from napari_rpsnn.io import provenance
+from napari_rpsnn.model.arithmetic import Network, arithmetic, choose_dtype, half_network, true_float32
 from napari_rpsnn.model.decider import bundled_decider
 from napari_rpsnn.model.network import HALO, RPSNN
-from napari_rpsnn.model.weights import ModelLike, prepared_model
+from napari_rpsnn.model.weights import ModelLike, model_sha256, prepared_model
+from napari_rpsnn.options import Options
 
-#: Of an array or a tensor.
-Seen = Callable[[Any], Any]
-
-METHODS = ("decision", "regression")
+#: Anything of shape `(rows, columns, colours)` that gives a window of itself when it is indexed.
+Picture = Any
+Pair = tuple[Picture, Picture]
 
 
 @dataclass
 class Engine:
     """A network, where and how it runs, and what is made of its image.
 
-    Where a GPU has too little memory, the tile becomes smaller, and in the end the network moves to the CPU.
+    Where there is too little memory the tile becomes smaller, and in the end a GPU leaves the work to the CPU.
+
+    Attributes
+    ----------
+    model : str, path-like or RPSNN
+        What `network` was made from.
+    composes_on : torch.device
+        Where decisions are made and pictures composed.
+    notes : list of str
+        Sentences for the user about how the work went on.
     """
 
+    model: ModelLike
     network: RPSNN
+    device: torch.device
     dtype: torch.dtype
     tile: int
     method: str
+    composes_on: torch.device
+    notes: list[str] = field(default_factory=list)
 
     @classmethod
-    def choose(cls, model: ModelLike, device: str, precision: str, tile: int | str, method: str) -> Engine:
-        """Engine of the user's options, each checked."""
-        if method not in METHODS:
-            raise ValueError(f"method: expected {' or '.join(map(repr, METHODS))}, got {method!r}")
-        chosen = inference.choose_device(device)
-        network = prepared_model(inference.choose_model(model, chosen), chosen)
-        dtype = inference.choose_precision(precision, chosen, network)
-        side = inference.choose_tile(tile, chosen, network.width, dtype)
-        if chosen.type == "cpu":
+    def choose(cls, options: Options) -> Engine:
+        """Engine of the user's options."""
+        device = devices.choose_device(options.device)
+        model = devices.choose_model(options.model, device)
+        network = prepared_model(model, device)
+        dtype = choose_dtype(options.precision, device, network)
+        tile = devices.choose_tile(options.tile, device, network.width, dtype)
+        if device.type == "cpu":
             memory.keep_freed()
-        return cls(network, dtype, side, method)
+        return cls(model, network, device, dtype, tile, options.method, device)
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """What was chosen where the options say auto, as options again."""
+        dtype = str(self.dtype).removeprefix("torch.")
+        return {"model": self.model, "device": str(self.device), "precision": dtype, "tile": self.tile}
+
+    def made_by(self, options: Options) -> dict[str, Any]:
+        """What makes the results of these options, see `provenance`."""
+        chosen = self.chosen | {"model": devices.model_name(self.model), "model_sha256": model_sha256(self.model)}
+        return provenance.made_by(options.said, chosen, self.notes)
 
     def steps(self, rows: int, columns: int) -> int:
         """How often `fuse` yields."""
@@ -74,12 +102,11 @@ class Engine:
 
     def fuse(
         self,
-        image0: NDArray[Any],
-        image1: NDArray[Any],
-        values: IntensityRange,
+        images: Pair,
+        plan: Plan,
+        layout: Layout,
         result: NDArray[Any],
         decision: NDArray[np.float32] | None = None,
-        seen: Seen = lambda picture: picture,
         stay: float = 0.0,
     ) -> Iterator[str | None]:
         """Fuse a pair of pictures into `result`, another array of their shape.
@@ -88,139 +115,75 @@ class Engine:
 
         Parameters
         ----------
-        image0, image1 : ndarray of shape `(rows, columns, channels)`, or Picture
-        values : IntensityRange
-            Of what the network is to see of both pictures, or of the whole stack they are from.
+        images : tuple of two pictures
+        plan : Plan
+            Of the pair, or of the whole stack that they are from.
+        layout : Layout
         result : ndarray
             Where the fused picture goes.
         decision : ndarray of shape `(rows, columns)`, optional
-            Where the decision map goes.
-        seen : callable, optional
-            Returns the channels that the network is to see. Three are RGB; any other number is averaged.
+            Where the decision map goes: the share of the first picture.
         stay : float, optional
             What the second picture needs to win a region, see `hesitate`.
         """
-        rows, columns, _ = image0.shape
+        rows, columns, _ = images[0].shape
         votes = np.empty((rows, columns), np.int8)
         looked = votes if self.method == "decision" else result
-        while True:
-            try:
-                for place, part in self.look(image0, image1, values, seen, self.tiles(rows, columns)):
-                    looked[place.write] = part
-                    yield None
-                break
-            except torch.OutOfMemoryError:
-                note = self._take_less()
-            yield note
-
+        told = len(self.notes)
+        for place, part in self.look(images, plan, layout, self.tiles(rows, columns)):
+            looked[place.write] = part
+            yield from (*self.notes[told:], None)
+            told = len(self.notes)
         for place in self.windows(rows, columns):
-            part0, part1, voted = (picture[place.read] for picture in (image0, image1, votes))
-            result[place.write], share = self.compose(part0, part1, voted, place, values, seen, stay)
+            parts = images[0][place.read], images[1][place.read]
+            result[place.write], share = self.compose(parts, plan, layout, votes[place.read], place, stay)
             if decision is not None:
                 decision[place.write] = share
-            yield None
+            yield from (*self.notes[told:], None)
+            told = len(self.notes)
 
-    def _take_less(self) -> str:
-        """Make do with less memory of a GPU; raises again what cannot be helped."""
-        device = next(self.network.parameters()).device
-        if device.type == "cuda":
-            torch.cuda.empty_cache()
-        if self.tile > inference.LEAST_TILE:
-            self.tile //= 2
-            return f"The memory of the GPU was too small: going on with tiles of {self.tile} pixels."
-        if device.type == "cpu":
-            raise
-        cpu = torch.device("cpu")
-        self.network = prepared_model(self.network, cpu)
-        self.dtype = inference.choose_precision("auto", cpu, self.network)
-        return "The memory of the GPU was too small: going on on the CPU."
+    def look(self, images: Pair, plan: Plan, layout: Layout, tiles: list[Tile]) -> Iterator[tuple[Tile, NDArray[Any]]]:
+        """Yield, of every tile, what is to be written: votes by decision, values of the result by regression.
 
-    def look(
-        self, image0: NDArray[Any], image1: NDArray[Any], values: IntensityRange, seen: Seen, tiles: list[Tile]
-    ) -> Iterator[tuple[Tile, NDArray[Any]]]:
-        """Yield, of every tile, what is to be written: votes by decision, values of the result by regression."""
-        grey = image0.shape[-1] == 1
-        for place, made in self._run(image0, image1, values, seen, tiles, vote if self.method == "decision" else None):
-            part = made[..., *place.inner]
-            if self.method == "decision":
-                yield place, part
-                continue
-            unit = np.moveaxis(part.mean(0, keepdims=True) if grey else part, 0, -1)
-            # A value that neither source recorded is the network's error: held-out pairs gain by this, all kinds.
-            ends = image0[place.write], image1[place.write]
-            mixed = values.from_unit(unit, image0.dtype)
-            yield place, np.clip(mixed, np.minimum(*ends), np.maximum(*ends))
+        Votes are for what `plan` puts first. Where memory falls short, it begins anew with smaller tiles.
+        """
+        rows, columns, _ = images[0].shape
+        while True:
+            try:
+                yield from self._look(images, plan, layout, tiles)
+                return
+            except (RuntimeError, MemoryError) as error:
+                self._take_less(error)
+            tiles = self.tiles(rows, columns)
 
     def compose(
         self,
-        part0: NDArray[Any],
-        part1: NDArray[Any],
+        parts: tuple[NDArray[Any], NDArray[Any]],
+        plan: Plan,
+        layout: Layout,
         votes: NDArray[np.int8],
         place: Tile,
-        values: IntensityRange,
-        seen: Seen,
-        stay: float,
+        stay: float = 0.0,
     ) -> tuple[NDArray[Any], NDArray[np.float32]]:
         """Result and decision map of the inner part of a window that was read with a halo of `DECISION_HALO`."""
-        device = next(self.network.parameters()).device
-        # Only the wide neighbourhood needs all of the window.
-        whole, near, inside = narrowed(place, NEAR_HALO)
-        half = tuple(slice(axis.start // 2, -(-axis.stop // 2)) for axis in near)
-        pair = part0[whole][near], part1[whole][near]
-        exact = _held_on(device, part0.dtype)
-
-        @torch.inference_mode()
-        def work() -> tuple[NDArray[Any], NDArray[np.float32]]:
-            with inference.true_float32(device):
-                voted = inference.to_host(votes[whole], device).to(device)
-                parts = [inference.to_host(part if exact else values.to_unit(seen(part)), device) for part in pair]
-                images = [part.to(device, non_blocking=True) for part in parts]
-                units = (values.to_unit_tensor(seen(image)) if exact else image for image in images)
-                grey0, grey1 = (mean_channel(unit.movedim(-1, 0)) for unit in units)
-                known = evidence(voted[near], widely(voted)[half], grey0, grey1)
-                with inference.arithmetic(device, self.dtype):
-                    weighed = bundled_decider(device)(known[None])[0].float()
-                share = decide(hesitate(weighed, stay), *grey0.shape)
-                composed = mix(images[0], images[1], share).cpu().numpy() if exact else compose(*pair, share)
-                # Copies, so that the whole windows can go.
-                return composed[inside].copy(), share[inside].cpu().numpy().copy()
-
-        with inference.ready() as run:
-            composed: tuple[NDArray[Any], NDArray[np.float32]] = run(work)
-        return composed
+        parts = plan.first(parts)
+        try:
+            composed, share = self._compose(parts, plan.values, layout, votes, place, stay)
+        except (RuntimeError, MemoryError) as error:
+            if not _is_shortage(error) or self.composes_on.type == "cpu":
+                raise
+            self._free()
+            self.composes_on = torch.device("cpu")
+            self.notes.append("The memory of the GPU was too small: the CPU puts the image together.")
+            composed, share = self._compose(parts, plan.values, layout, votes, place, stay)
+        return composed, 1 - share if plan.swapped else share
 
     def mean_vote(self, image0: NDArray[Any], image1: NDArray[Any], values: IntensityRange) -> float:
         """Which of two small pictures is in focus in more places: from 1, the first, to -1, the second."""
         rows, columns, _ = image0.shape
         whole = split_image(rows, columns, max(rows, columns), HALO)
-        ((_, votes),) = self._run(image0, image1, values, lambda picture: picture, whole, vote)
+        ((_, votes),) = self._run((image0, image1), values, lambda picture: picture, whole, vote)
         return float(votes.mean()) / 127
-
-    def _run(
-        self,
-        image0: NDArray[Any],
-        image1: NDArray[Any],
-        values: IntensityRange,
-        seen: Seen,
-        tiles: list[Tile],
-        then: Callable[[Tensor, Tensor, Tensor], Tensor] | None,
-    ) -> Iterator[tuple[Tile, NDArray[Any]]]:
-        device = next(self.network.parameters()).device
-        exact = _held_on(device, image0.dtype)
-
-        def read(window: tuple[slice, slice]) -> inference.Windows:
-            part0, part1 = (seen(image[window]) for image in (image0, image1))
-            host0, host1 = (inference.to_host(x if exact else values.to_unit(x), device) for x in (part0, part1))
-            return host0, host1
-
-        def to_unit(pictures: Tensor) -> Tensor:
-            units = values.to_unit_tensor(pictures) if exact else pictures
-            return units if units.shape[-1] == 3 else units.mean(-1, keepdim=True)
-
-        batch = inference.choose_batch(self.tile, device, self.network.width, self.dtype)
-        return inference.iter_tiles(
-            self.network, read, tiles, dtype=self.dtype, to_unit=to_unit, then=then, batch=batch
-        )
 
     def tiles(self, rows: int, columns: int) -> list[Tile]:
         """What `look` is to go through, of a picture of this size."""
@@ -231,6 +194,108 @@ class Engine:
         if self.method == "regression":
             return []
         return split_image(rows, columns, self.tile, DECISION_HALO)
+
+    def _look(self, images: Pair, plan: Plan, layout: Layout, tiles: list[Tile]) -> Iterator[tuple[Tile, NDArray[Any]]]:
+        images = plan.first(images)
+        grey = images[0].shape[-1] == 1
+        then = vote if self.method == "decision" else None
+        for place, made in self._run(images, plan.values, layout.guide_channels, tiles, then):
+            part = made[..., *place.inner]
+            if self.method == "decision":
+                yield place, part
+                continue
+            unit = np.moveaxis(part.mean(0, keepdims=True) if grey else part, 0, -1)
+            # A value that neither source recorded is the network's error: held-out pairs gain by this, all kinds.
+            ends = images[0][place.write], images[1][place.write]
+            mixed = plan.values.from_unit(unit, images[0].dtype)
+            yield place, np.clip(mixed, np.minimum(*ends), np.maximum(*ends))
+
+    def _compose(
+        self,
+        parts: tuple[NDArray[Any], NDArray[Any]],
+        values: IntensityRange,
+        layout: Layout,
+        votes: NDArray[np.int8],
+        place: Tile,
+        stay: float,
+    ) -> tuple[NDArray[Any], NDArray[np.float32]]:
+        device = self.composes_on
+        # Only the wide neighbourhood needs all of the window.
+        whole, near, inside = narrowed(place, NEAR_HALO)
+        half = tuple(slice(axis.start // 2, -(-axis.stop // 2)) for axis in near)
+        pair = parts[0][whole][near], parts[1][whole][near]
+        exact = _held_on(device, pair[0].dtype)
+        guide: Callable[[Any], Any] = layout.guide_channels
+
+        @torch.inference_mode()
+        def work() -> tuple[NDArray[Any], NDArray[np.float32]]:
+            with true_float32(device):
+                voted = inference.to_host(votes[whole], device).to(device)
+                hosts = [inference.to_host(part if exact else values.to_unit(guide(part)), device) for part in pair]
+                images = [part.to(device, non_blocking=True) for part in hosts]
+                units = (values.to_unit_tensor(guide(image)) if exact else image for image in images)
+                grey0, grey1 = (mean_channel(unit.movedim(-1, 0)) for unit in units)
+                known = evidence(voted[near], widely(voted)[half], grey0, grey1)
+                with arithmetic(device, self.dtype):
+                    weighed = bundled_decider(device)(known[None])[0].float()
+                share = decide(hesitate(weighed, stay), *grey0.shape)
+                composed = mix(images[0], images[1], share).cpu().numpy() if exact else compose(*pair, share)
+                # Copies, so that the whole windows can go.
+                return composed[inside].copy(), share[inside].cpu().numpy().copy()
+
+        with inference.compute_thread() as run:
+            composed: tuple[NDArray[Any], NDArray[np.float32]] = run(work)
+        return composed
+
+    def _run(
+        self,
+        images: Pair,
+        values: IntensityRange,
+        guide: Callable[[Any], Any],
+        tiles: list[Tile],
+        then: Callable[[Tensor, Tensor, Tensor], Tensor] | None,
+    ) -> Iterator[tuple[Tile, NDArray[Any]]]:
+        exact = _held_on(self.device, images[0].dtype)
+
+        def read(window: tuple[slice, slice]) -> inference.Windows:
+            part0, part1 = (guide(image[window]) for image in images)
+            host0, host1 = (inference.to_host(x if exact else values.to_unit(x), self.device) for x in (part0, part1))
+            return host0, host1
+
+        def to_unit(pictures: Tensor) -> Tensor:
+            units = values.to_unit_tensor(pictures) if exact else pictures
+            return units if units.shape[-1] == 3 else units.mean(-1, keepdim=True)
+
+        compute: Network = (half_network(self.network) if self.dtype == torch.float16 else None) or self.network
+        batch = devices.choose_batch(self.tile, self.device, self.network.width, self.dtype)
+        return inference.iter_tiles(
+            compute, read, tiles, device=self.device, dtype=self.dtype, to_unit=to_unit, then=then, batch=batch
+        )
+
+    def _take_less(self, error: Exception) -> None:
+        """Make do with less memory; raises again what cannot be helped."""
+        if not _is_shortage(error):
+            raise error
+        self._free()
+        if self.tile > devices.LEAST_TILE:
+            self.tile //= 2
+            self.notes.append(f"The memory was too small: going on with tiles of {self.tile} pixels.")
+            return
+        if self.device.type == "cpu":
+            raise error
+        self.device = self.composes_on = torch.device("cpu")
+        self.network = prepared_model(self.network, self.device)
+        self.dtype = choose_dtype("auto", self.device, self.network)
+        self.notes.append("The memory of the GPU was too small: going on on the CPU.")
+
+    def _free(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def _is_shortage(error: Exception) -> bool:
+    """Whether memory was too small; on a CPU torch has no exception of its own for it."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def _held_on(device: torch.device, dtype: np.dtype[Any]) -> bool:

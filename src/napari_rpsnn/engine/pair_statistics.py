@@ -24,7 +24,7 @@ ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class Facts:
+class PairStatistics:
     """Of the same block of two pictures.
 
     Attributes
@@ -48,14 +48,13 @@ class Facts:
     size: int
 
     @classmethod
-    def of(cls, block0: NDArray[Any], block1: NDArray[Any], layout: Layout) -> Facts:
+    def of(cls, block0: NDArray[Any], block1: NDArray[Any], layout: Layout) -> PairStatistics:
         """Look at `(rows, columns, channels)` of both."""
         infinite = count_infinite(block0), count_infinite(block1)
         differing = 0
         if layout.alpha:
-            differing = int(np.count_nonzero(block0[..., 3] != block1[..., 3]))
-            block0, block1 = block0[..., :3], block1[..., :3]
-        seen0, seen1 = layout.seen(block0), layout.seen(block1)
+            differing = int(np.count_nonzero(layout.alpha_of(block0) != layout.alpha_of(block1)))
+        seen0, seen1 = (layout.guide_channels(layout.colours(block)) for block in (block0, block1))
         ends = [end for seen in (seen0, seen1) for end in (seen.min(), seen.max())]
         sums = float(seen0.sum(dtype=np.float64)), float(seen1.sum(dtype=np.float64))
         return cls(ends, infinite, differing, sums, seen0.size)
@@ -77,8 +76,8 @@ class Plan:
     swapped: bool = False
 
     @classmethod
-    def of(cls, facts: Sequence[Facts], names: tuple[str, str]) -> Plan:
-        """Plan of all blocks of two pictures; refuses what cannot be fused.
+    def of(cls, statistics: Sequence[PairStatistics], names: tuple[str, str]) -> Plan:
+        """Plan of the statistics of all blocks of two pictures; refuses what cannot be fused.
 
         Raises
         ------
@@ -86,12 +85,12 @@ class Plan:
             If a picture holds NaN or infinity, or the pictures differ in alpha.
         """
         for i, name in enumerate(names):
-            refuse_infinite(sum(some.infinite[i] for some in facts), name)
-        refuse_alpha(sum(some.differing for some in facts), names)
-        values = IntensityRange.of(end for some in facts for end in some.ends)
-        brighter = sum(some.sums[1] for some in facts) - sum(some.sums[0] for some in facts)
+            refuse_infinite(sum(some.infinite[i] for some in statistics), name)
+        refuse_alpha(sum(some.differing for some in statistics), names)
+        values = IntensityRange.of(end for some in statistics for end in some.ends)
+        brighter = sum(some.sums[1] for some in statistics) - sum(some.sums[0] for some in statistics)
         # The rounding of sums depends on the blocks, and must not decide.
-        rounding = ROUNDING * max(abs(values.low), abs(values.high)) * sum(some.size for some in facts)
+        rounding = ROUNDING * max(abs(values.low), abs(values.high)) * sum(some.size for some in statistics)
         return cls(values, swapped=brighter > rounding)
 
     def first(self, pair: tuple[Any, Any]) -> tuple[Any, Any]:

@@ -8,16 +8,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_rpsnn.engine.pair_engine import Engine
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import Layout
+
+#: Which of two small pictures of a range is in focus in more places, see `Engine.mean_vote`.
+MeanVote = Callable[[NDArray[Any], NDArray[Any], IntensityRange], float]
 
 #: Side in pixels of the windows that planes are ranked by, at most four.
 SAMPLE_PX = 144
@@ -55,7 +57,7 @@ def strip_rows(rows: int) -> list[slice]:
 def survey_strip(part: NDArray[Any], rows: int, layout: Layout) -> Strip:
     """Look at the first `rows` rows of a part of a picture, which goes on with the first row of the next strip."""
     own = part[:rows]
-    seen = layout.seen(own)
+    seen = layout.guide_channels(own)
     # Of one memory layout: the rounding of sums depends on it.
     grey = np.ascontiguousarray(layout.grey(part))
     differences = np.diff(grey, axis=0), np.diff(grey[:rows], axis=1)
@@ -113,7 +115,7 @@ class Survey:
         self.values = IntensityRange.of(end for digest in useful for end in self._ends[digest])
         self.order = [k for *_, k in sorted(self._worth[digest] for digest in useful)]
 
-    def rank(self, engine: Engine) -> Iterator[None]:
+    def rank(self, mean_vote: MeanVote) -> Iterator[None]:
         """Begin with the plane that most of the picture is in focus in; then those that are most like it.
 
         Planes are compared in a few small windows, the winner with the next. Yields after each plane.
@@ -121,7 +123,7 @@ class Survey:
         best, *others = self.order
         for k in others:
             pairs = zip(self._samples[best], self._samples[k], strict=True)
-            if sum(engine.mean_vote(*pair, self.values) for pair in pairs) < 0:
+            if sum(mean_vote(*pair, self.values) for pair in pairs) < 0:
                 best = k
             yield
         sample = {k: self.values.to_unit(np.stack(self._samples[k])) for k in self.order}

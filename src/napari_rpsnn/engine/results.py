@@ -68,9 +68,12 @@ class Result:
         Of a stack: the plane that each pixel comes from, uint16. None by regression.
     height : ndarray or None
         Of a stack, where asked for: the height of the surface, float32.
+    made_by : dict
+        What made it: options, model, device and more, see `provenance.made_by`.
     """
 
     image: NDArray[Any]
+    made_by: dict[str, Any]
     map: NDArray[np.float32] | None = None
     index: NDArray[np.uint16] | None = None
     height: NDArray[np.float32] | None = None

@@ -14,10 +14,11 @@ from napari_rpsnn.images.layout import Layout
 
 
 @dataclass(frozen=True)
-class Planes:
+class FocusStack:
     """A stack, read plane by plane: `shape` and `layout` are those of one plane of it."""
 
     images: Any
+    name: str
     axis: int
     count: int
     shape: tuple[int, ...]
@@ -25,14 +26,21 @@ class Planes:
     layout: Layout
 
     @classmethod
-    def of(cls, images: Any, axis: int, channel_axis: int | None, guide_channel: int | Sequence[int] | None) -> Planes:
-        """Check the options against the stack."""
+    def of(
+        cls,
+        images: Any,
+        axis: int,
+        channel_axis: int | None,
+        guide_channel: int | Sequence[int] | None,
+        name: str = "images",
+    ) -> FocusStack:
+        """Check the options against the stack, which messages call `name`."""
         if not hasattr(images, "shape"):
-            images = _Sequence.of(images)
+            images = _Sequence.of(images, name)
         shape = tuple(images.shape)
-        for name, value in (("axis", axis), ("channel_axis", channel_axis)):
+        for option, value in (("axis", axis), ("channel_axis", channel_axis)):
             if value is not None and not -len(shape) <= value < len(shape):
-                raise ValueError(f"{name}: expected an axis of a stack of shape {shape}, got {value}")
+                raise ValueError(f"{option}: expected an axis of a stack of shape {shape}, got {value}")
         axis %= len(shape)
         if channel_axis is not None:
             channel_axis %= len(shape)
@@ -40,12 +48,12 @@ class Planes:
                 raise ValueError(f"channel_axis: expected another axis than that of the planes, {axis}, got the same")
             channel_axis -= channel_axis > axis
         if shape[axis] < 2:
-            raise ValueError(f"images: expected at least 2 planes on axis {axis} of shape {shape}, got {shape[axis]}")
+            raise ValueError(f"{name}: expected at least 2 planes on axis {axis} of shape {shape}, got {shape[axis]}")
         plane = shape[:axis] + shape[axis + 1 :]
         dtype = np.dtype(images.dtype)
         if dtype.kind not in "iuf":
-            raise TypeError(f"images: expected an integer or floating-point dtype, got {dtype}")
-        return cls(images, axis, shape[axis], plane, dtype, Layout.of(plane, channel_axis, guide_channel))
+            raise TypeError(f"{name}: expected an integer or floating-point dtype, got {dtype}")
+        return cls(images, name, axis, shape[axis], plane, dtype, Layout.of(plane, channel_axis, guide_channel))
 
     def read(self, index: tuple[int, ...], k: int) -> NDArray[Any]:
         """Picture `(rows, columns, channels)` of plane `k`; `index` is of the leading axes of `Layout.pictures`."""
@@ -69,12 +77,12 @@ class _Sequence:
     dtype: np.dtype[Any]
 
     @classmethod
-    def of(cls, images: Sequence[Any]) -> _Sequence:
+    def of(cls, images: Sequence[Any], name: str) -> _Sequence:
         planes = [x if hasattr(x, "shape") else np.asarray(x) for x in images]
         if not planes:
-            raise ValueError("images: expected at least 2 planes, got none")
+            raise ValueError(f"{name}: expected at least 2 planes, got none")
         for k, plane in enumerate(planes):
-            check_pair(planes[0], plane, ("images[0]", f"images[{k}]"))
+            check_pair(planes[0], plane, (f"{name}[0]", f"{name}[{k}]"))
         return cls(planes, (len(planes), *planes[0].shape), np.dtype(planes[0].dtype))
 
     def __getitem__(self, key: tuple[Any, ...]) -> Any:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_rpsnn.images.layout import Layout, Window
+from napari_rpsnn.images.layout import WHOLE, Layout, Window
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture `(rows, columns, channels)` of which nothing is read before a window of it is asked for.
+class ImageView:
+    """A picture `(rows, columns, colours)` of which nothing is read before a window of it is asked for.
 
     Attributes
     ----------
@@ -21,24 +21,21 @@ class Picture:
     layout : Layout
     where : tuple of int
         Which picture: time, position, channel.
-    channels : int or None
-        How many of its channels a window has; None: all.
     """
 
     images: Any
     layout: Layout
     where: tuple[int, ...]
-    channels: int | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Rows, columns, channels."""
+        """Rows, columns, colours."""
         ndim = len(self.images.shape)
         # A view of one value: an array of that shape that takes no memory.
         whole = np.broadcast_to(np.zeros((), np.uint8), self.images.shape)
         picture = self.layout.picture(whole[tuple(self.layout.key(self.where, ndim))], ndim)
-        rows, columns, channels = picture[..., : self.channels].shape
-        return rows, columns, channels
+        rows, columns, colours = self.layout.colours(picture).shape
+        return rows, columns, colours
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -46,10 +43,18 @@ class Picture:
         dtype: np.dtype[Any] = np.dtype(self.images.dtype)
         return dtype
 
-    @property
-    def colours(self) -> Picture:
-        """The picture without its alpha, if it has one."""
-        return replace(self, channels=3) if self.layout.alpha else self
-
     def __getitem__(self, window: Window) -> NDArray[Any]:
-        return self.layout.read(self.images, self.where, window)[..., : self.channels]
+        """Colours of a window."""
+        colours: NDArray[Any] = self.layout.colours(self.read(window))
+        return colours
+
+    def loaded(self) -> ImageView:
+        """The same picture, read as a whole."""
+        return ImageView(self.read(), replace(self.layout, channel_axis=-1, joined=True), ())
+
+    def read(self, window: Window = WHOLE) -> NDArray[Any]:
+        """All channels of a window, alpha among them."""
+        ndim = len(self.images.shape)
+        part = np.asarray(self.images[tuple(self.layout.key(self.where, ndim, window))])
+        picture: NDArray[Any] = self.layout.picture(part, ndim)
+        return picture

@@ -105,12 +105,6 @@ class Layout:
         behind = ndim - 1 - self.channel_axis % ndim
         return np.moveaxis(part, -1 - min(behind, 2), -1)
 
-    def read(self, images: Any, where: tuple[int, ...], window: Window = WHOLE) -> NDArray[Any]:
-        """Window of picture `where` of whatever holds the images; nothing else is read."""
-        ndim = len(images.shape)
-        picture: NDArray[Any] = self.picture(np.asarray(images[tuple(self.key(where, ndim, window))]), ndim)
-        return picture
-
     def new_map(self, shape: tuple[int, ...], dtype: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return a map for images of `shape`, and a view of it as `(..., rows, columns)`, one for each picture.
 
@@ -126,11 +120,23 @@ class Layout:
         made = np.zeros(shape, dtype)
         return made, np.moveaxis(made, self.channel_axis, 0)
 
+    def colours(self, pictures: Any) -> Any:
+        """View of `(..., rows, columns, channels)` without alpha, if there is one."""
+        return pictures[..., :3] if self.alpha else pictures
+
+    def alpha_of(self, pictures: Any) -> Any:
+        """View `(..., rows, columns)` of the alpha of `(..., rows, columns, channels)`; None if there is none."""
+        return pictures[..., 3] if self.alpha else None
+
+    def with_alpha(self, colours: Any, alpha: Any) -> Any:
+        """`(..., rows, columns, channels)` put together again; `alpha` as of `alpha_of`."""
+        return colours if alpha is None else np.concatenate([colours, alpha[..., None]], -1)
+
     def grey(self, picture: NDArray[Any]) -> NDArray[np.float32]:
         """What the network is to see, in one channel, `(rows, columns)`."""
-        grey: NDArray[np.float32] = self.seen(picture).mean(-1, dtype=np.float32)
+        grey: NDArray[np.float32] = self.guide_channels(picture).mean(-1, dtype=np.float32)
         return grey
 
-    def seen(self, picture: NDArray[Any]) -> NDArray[Any]:
+    def guide_channels(self, picture: NDArray[Any]) -> NDArray[Any]:
         """Channels that the network is to see: one grey or three colours, `(rows, columns, 1 or 3)`."""
         return picture if self.guide is None else picture[..., list(self.guide)]

@@ -1,37 +1,46 @@
-"""What made a result: program, version, options, model, device, sources, seconds. One shape for files and layers."""
+"""What made a result: program, versions, options, model, device, sources, seconds. One shape for files and layers."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+#: Libraries that a result depends on.
+LIBRARIES = ("numpy", "scipy", "torch")
 
-def record(
-    sources: Sequence[str], options: Mapping[str, Any], model: str, device: str, seconds: float
-) -> dict[str, Any]:
-    """Return the record of a run, anything of which JSON can hold."""
+
+def made_by(options: Mapping[str, Any], chosen: Mapping[str, Any], notes: Sequence[str]) -> dict[str, Any]:
+    """Return what makes a result, all of which JSON can hold.
+
+    Parameters
+    ----------
+    options : mapping
+        As they were given.
+    chosen : mapping
+        Model, its SHA-256, device, precision and tile, as they were chosen.
+    notes : sequence of str
+        Sentences about how the work went on. Those that are still to come will be there, too.
+    """
     return {
         "program": "napari-rpsnn",
         "version": version("napari-rpsnn"),
+        "versions": {name: version(name) for name in LIBRARIES},
         "options": dict(options),
-        "model": model,
-        "device": device,
-        "sources": list(sources),
-        "seconds": round(seconds, 3),
+        **chosen,
+        "notes": notes,
     }
+
+
+def record(made: Mapping[str, Any], sources: Sequence[str], seconds: float) -> dict[str, Any]:
+    """Return `made_by` of a result with what it was made of and how long that took."""
+    return {**made, "notes": list(made["notes"]), "sources": list(sources), "seconds": round(seconds, 3)}
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
     """SHA-256 of a file, in hexadecimal digits."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def versions() -> dict[str, str]:
-    """Versions of the libraries that a result depends on."""
-    return {name: str(import_module(name).__version__) for name in ("numpy", "scipy", "torch")}

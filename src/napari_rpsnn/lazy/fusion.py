@@ -21,95 +21,71 @@ from dask.highlevelgraph import HighLevelGraph
 from numpy.typing import NDArray
 
 from napari_rpsnn.engine.cascade import STAY, merges
-from napari_rpsnn.engine.pair_statistics import Facts, Plan
+from napari_rpsnn.engine.pair_statistics import PairStatistics, Plan
 from napari_rpsnn.engine.plane_ranking import Strip, Survey, sample_windows, strip_rows, survey_strip
 from napari_rpsnn.engine.results import Result
-from napari_rpsnn.images.checks import (
-    check_guide,
-    check_height,
-    check_pair,
-    count_infinite,
-    refuse_alpha,
-    refuse_infinite,
-)
-from napari_rpsnn.images.focus_stack import Planes
+from napari_rpsnn.images.checks import check_pair, count_infinite, refuse_alpha, refuse_infinite
+from napari_rpsnn.images.focus_stack import FocusStack
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import Layout
-from napari_rpsnn.lazy.graph import Fuser, Where, apart, by_picture, layer, window
-from napari_rpsnn.lazy.heights import Relief
-from napari_rpsnn.lazy.workers import Recipe
-from napari_rpsnn.model.weights import ModelLike
+from napari_rpsnn.lazy.graph import Where, by_picture, clone_graph, layer, window
+from napari_rpsnn.lazy.heights import Heights
+from napari_rpsnn.lazy.tasks import Fuser, Recipe
+from napari_rpsnn.options import FuseOptions, StackOptions
 
 
-def lazy_fuse(
-    image0: Any,
-    image1: Any,
-    *,
-    channel_axis: int | None,
-    guide_channel: int | Sequence[int] | None,
-    method: str,
-    register: str | None,
-    model: ModelLike,
-    device: str,
-    precision: str,
-    tile: int | str,
-) -> Result:
+def lazy_fuse(image0: Any, image1: Any, options: FuseOptions) -> Result:
     """`fuse` of two images of which one is a dask array, at least; the result's arrays are dask arrays too."""
-    _refuse_registration(register)
+    _refuse_registration(options.register)
     names = ("image0", "image1")
     a, b = (_as_dask(image, name) for name, image in zip(names, (image0, image1), strict=True))
     check_pair(a, b, names)
-    check_guide(guide_channel, method)
-    layout = Layout.of(a.shape, channel_axis, guide_channel)
-    fuser = Fuser.choose(layout, model, device, precision, tile, method)
-    sources0, sources1 = layout.pictures(a), layout.pictures(b)
-    plans = _plans(sources0, sources1, layout, names)
-    colours = slice(3 if layout.alpha else None)
-    result, decisions = fuser.fuse(
-        sources0[..., colours], sources1[..., colours], lambda where: (plans.name, *where), [plans]
+    layout = Layout.of(a.shape, options.channel_axis, options.guide_channel)
+    fuser = Fuser.choose(layout, options)
+    sources = layout.pictures(a), layout.pictures(b)
+    plans = _plans(*sources, layout, names)
+    colours0, colours1 = (layout.colours(source) for source in sources)
+    result, decisions = fuser.fuse(colours0, colours1, lambda where: (plans.name, *where), [plans])
+    result = layout.with_alpha(result, layout.alpha_of(sources[0]))
+    return Result(
+        layout.images(result),
+        fuser.engine.made_by(options),
+        map=None if decisions is None else layout.maps(decisions),
     )
-    if layout.alpha:
-        result = da.concatenate([result, sources0[..., 3:]], -1)
-    return Result(layout.images(result), map=None if decisions is None else layout.maps(decisions))
 
 
-def lazy_fuse_stack(
-    images: Any,
-    *,
-    axis: int,
-    channel_axis: int | None,
-    guide_channel: int | Sequence[int] | None,
-    method: str,
-    order: str,
-    register: str | None,
-    height: bool = False,
-    plane_spacing: float = 1.0,
-    model: ModelLike,
-    device: str,
-    precision: str,
-    tile: int | str,
-) -> Result:
+def lazy_fuse_stack(images: Any, options: StackOptions) -> Result:
     """`fuse_stack` of a dask array, or of planes of which one is, at least; the result's arrays are dask arrays too."""
-    _refuse_registration(register)
-    check_height(height, plane_spacing, method)
-    planes = Planes.of(images, axis, channel_axis, guide_channel)
+    _refuse_registration(options.register)
+    stack = FocusStack.of(images, options.axis, options.channel_axis, options.guide_channel)
     whole = da.stack([da.asarray(plane) for plane in images]) if isinstance(images, Sequence) else images
-    planes = replace(planes, images=_as_dask(whole, "images"))
-    layout = planes.layout
-    fuser = Fuser.choose(layout, model, device, precision, tile, method)
+    stack = replace(stack, images=_as_dask(whole, "images"))
+    layout = stack.layout
+    fuser = Fuser.choose(layout, options)
 
-    *pictures, _, _, _ = layout.pictures(np.broadcast_to(np.zeros((), planes.dtype), planes.shape)).shape
-    stacks = [[by_picture(planes.picture(where, k)) for k in range(planes.count)] for where in np.ndindex(*pictures)]
-    surveys = dask.compute(*(_survey(stack, fuser) for stack in stacks))
-    made = [_merged(stack, best, values, order, fuser) for stack, (best, values) in zip(stacks, surveys, strict=True)]
-    result, index = (_nested(tuple(pictures), iter(parts)) for parts in zip(*made, strict=True))
+    *pictures, _, _, _ = layout.pictures(np.broadcast_to(np.zeros((), stack.dtype), stack.shape)).shape
+    stacks = [[by_picture(stack.picture(where, k)) for k in range(stack.count)] for where in np.ndindex(*pictures)]
+    surveys = dask.compute(*(_survey(planes, fuser) for planes in stacks))
+    colours = [[layout.colours(plane) for plane in planes] for planes in stacks]
+    merged = [
+        _merged(planes, best, values, options.order, fuser)
+        for planes, (best, values) in zip(colours, surveys, strict=True)
+    ]
+    images, indices = zip(*merged, strict=True)
+    alphas = (layout.alpha_of(planes[0]) for planes in stacks)
+    result = _nested(tuple(pictures), map(layout.with_alpha, images, alphas))
+    index = _nested(tuple(pictures), iter(indices))
     heights: Any = None
-    if height:
-        colours = slice(3 if layout.alpha else None)
-        relief = Relief([[plane[..., colours] for plane in stack] for stack in stacks], layout)
-        parts = (relief.heights(n, made[n][1], values) for n, (_, values) in enumerate(surveys))
-        heights = layout.maps(_nested(tuple(pictures), parts)) * float(plane_spacing)
-    return Result(layout.images(result), index=layout.maps(index) if method == "decision" else None, height=heights)
+    if options.return_height:
+        found = Heights(colours, layout)
+        parts = (found.heights(n, indices[n], values) for n, (_, values) in enumerate(surveys))
+        heights = layout.maps(_nested(tuple(pictures), parts)) * float(options.plane_spacing)
+    return Result(
+        layout.images(result),
+        fuser.engine.made_by(options),
+        index=layout.maps(index) if options.method == "decision" else None,
+        height=heights,
+    )
 
 
 def _refuse_registration(register: str | None) -> None:
@@ -131,14 +107,14 @@ def _as_dask(image: Any, name: str) -> da.Array:
 
 def _plans(images0: da.Array, images1: da.Array, layout: Layout, names: tuple[str, str]) -> da.Array:
     """The `Plan` of each pair of pictures, as the blocks of an array; checks the values on the way."""
-    first, second = (by_picture(apart(image, "napari-rpsnn")) for image in (images0, images1))
+    first, second = (by_picture(clone_graph(image, "napari-rpsnn")) for image in (images0, images1))
     second = second.rechunk(first.chunks)
     token = tokenize(first, second, layout, names)
     blocks = {
-        key: (partial(_facts, layout=layout), *((image.name, *key, 0) for image in (first, second)))
+        key: (partial(_statistics, layout=layout), *((image.name, *key, 0) for image in (first, second)))
         for key in np.ndindex(*first.numblocks[:-1])
     }
-    looked = layer("rpsnn-facts", token, blocks, [first, second], first.chunks[:-1], object)
+    looked = layer("rpsnn-statistics", token, blocks, [first, second], first.chunks[:-1], object)
     plans = {
         where: (
             partial(Plan.of, names=names),
@@ -149,9 +125,9 @@ def _plans(images0: da.Array, images1: da.Array, layout: Layout, names: tuple[st
     return layer("rpsnn-plan", token, plans, [looked], first.chunks[:-3], object)
 
 
-def _facts(block0: NDArray[Any], block1: NDArray[Any], layout: Layout) -> Facts:
+def _statistics(block0: NDArray[Any], block1: NDArray[Any], layout: Layout) -> PairStatistics:
     leading = (0,) * (block0.ndim - 3)
-    return Facts.of(block0[leading], block1[leading], layout)
+    return PairStatistics.of(block0[leading], block1[leading], layout)
 
 
 def _survey(stack: Sequence[da.Array], fuser: Fuser) -> Delayed:
@@ -177,13 +153,12 @@ def _strip(part: NDArray[Any], part_of_first: NDArray[Any], rows: int, layout: L
     """What is known of a strip, and how many of its values are not as they ought to be."""
     infinite, differing = count_infinite(part[:rows]), 0
     if layout.alpha:
-        differing = int(np.count_nonzero(part[:rows, :, 3] != part_of_first[:rows, :, 3]))
-        part = part[..., :3]
-    return survey_strip(part, rows, layout), infinite, differing
+        differing = int(np.count_nonzero((layout.alpha_of(part) != layout.alpha_of(part_of_first))[:rows]))
+    return survey_strip(layout.colours(part), rows, layout), infinite, differing
 
 
 def _samples(parts: Sequence[NDArray[Any]], layout: Layout) -> list[NDArray[Any]]:
-    return [layout.seen(part[..., :3] if layout.alpha else part).copy() for part in parts]
+    return [layout.guide_channels(layout.colours(part)).copy() for part in parts]
 
 
 def _ordered(
@@ -196,7 +171,7 @@ def _ordered(
         refuse_alpha(sum(differing), ("images: plane 0", f"plane {k}"))
         survey.add(k, strips, samples[k])
     survey.choose()
-    recipe.run(lambda engine: list(survey.rank(engine)))
+    recipe.run(lambda engine: list(survey.rank(engine.mean_vote)))
     return survey.order, survey.values
 
 
@@ -205,10 +180,9 @@ def _merged(
 ) -> tuple[da.Array, da.Array]:
     """All-in-focus picture and index of a stack whose planes are in order."""
     pile: list[tuple[da.Array, Any]] = []
-    colours = slice(3 if fuser.layout.alpha else None)
     for k in merges(planes, order):
         if k is not None:
-            pile.append((stack[k][..., colours], np.uint16(k)))
+            pile.append((stack[k], np.uint16(k)))
             continue
         image1, index1 = pile.pop()
         image0, index0 = pile.pop()
@@ -217,7 +191,7 @@ def _merged(
     image, index = pile.pop()
     if not isinstance(index, da.Array):
         index = da.full(image.shape[:2], index, np.uint16, chunks=image.chunks[:2])
-    return da.concatenate([image, stack[0][..., 3:]], -1) if fuser.layout.alpha else image, index
+    return image, index
 
 
 def _nested(shape: Where, parts: Iterator[da.Array]) -> da.Array:

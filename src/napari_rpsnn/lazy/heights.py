@@ -23,11 +23,10 @@ from numpy.typing import NDArray
 from napari_rpsnn.engine.depth_from_focus import Focus, detail_windows, fill, fill_windows
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import Layout
-from napari_rpsnn.lazy.graph import grid, layer, numbered, window
-from napari_rpsnn.lazy.turns import Turns
+from napari_rpsnn.lazy.graph import Turns, grid, layer, numbered, window
 
 
-class Relief:
+class Heights:
     """Heights of pictures.
 
     Parameters

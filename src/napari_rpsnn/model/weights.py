@@ -7,6 +7,7 @@ Our files are safetensors: loading one runs no code. Files of the paper's author
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from safetensors import safe_open
 from safetensors.torch import save as serialize
 from torch import Tensor
 
+from napari_rpsnn.io.provenance import sha256
 from napari_rpsnn.model.catalog import model_path
 from napari_rpsnn.model.network import RPSNN
 
@@ -121,6 +123,22 @@ def prepared_model(model: ModelLike, device: torch.device) -> RPSNN:
         return copy.deepcopy(model).float().to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload,no-any-return]
     path = model_path(model)
     return _cached(path.resolve(), path.stat().st_mtime_ns, device)
+
+
+@lru_cache(maxsize=16)
+def _sha256_of(path: Path, modified_ns: int) -> str:
+    return sha256(path)
+
+
+def model_sha256(model: ModelLike) -> str:
+    """SHA-256, in hexadecimal digits, of a model's file, or of the values of a network."""
+    if isinstance(model, RPSNN):
+        digest = hashlib.sha256()
+        for tensor in model.state_dict().values():
+            digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+    path = model_path(model)
+    return _sha256_of(path.resolve(), path.stat().st_mtime_ns)
 
 
 def read_card(model: str | os.PathLike[str]) -> dict[str, Any]:

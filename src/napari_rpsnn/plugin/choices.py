@@ -2,88 +2,96 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from napari_rpsnn.model.catalog import bundled_models
+from napari_rpsnn.options import FuseOptions, Options, StackOptions, about
 
-METHODS = ("decision", "regression")
-ALIGNMENTS = ("none", "translation", "similarity", "affine")
-ORDERS = ("cascade", "tree")
-PRECISIONS = ("auto", "float32", "bfloat16", "float16")
-TILES = ("auto", "128", "256", "512", "1024", "2048")
 #: In the list of models: a weights file of the user's own.
 FILE = "file…"
 
 
-@dataclass(frozen=True)
-class Choices:
-    """Choices that do not depend on a layer: these are remembered."""
+@dataclass(frozen=True, kw_only=True)
+class Choices(FuseOptions, StackOptions):
+    """Choices of both panels, named as the options are. Those that have a row do not depend on a layer: they are kept.
 
-    model: str = "auto"
+    Attributes
+    ----------
+    model_file : str
+        Used where the model is `FILE`.
+    """
+
     model_file: str = ""
-    device: str = "auto"
-    method: str = "decision"
-    align: str = "none"
-    order: str = "cascade"
-    precision: str = "auto"
-    tile: str = "auto"
-    decision_map: bool = False
-    index_map: bool = False
-    height_map: bool = False
+
+    def __post_init__(self) -> None:
+        """Nothing is refused yet: a row may be ticked that the method has no use for."""
 
     @classmethod
-    def of(cls, values: dict[str, Any]) -> Choices:
-        """Choices of a table that may be old or edited by hand: what is unknown there is left at its default."""
-        allowed = {
-            "model": ("auto", *bundled_models(), FILE),
-            "method": METHODS,
-            "align": ALIGNMENTS,
-            "order": ORDERS,
-            "precision": PRECISIONS,
-            "tile": TILES,
-        }
-        defaults = asdict(cls())
-        known = {
-            name: values[name]
-            for name, default in defaults.items()
-            if isinstance(values.get(name), type(default)) and values[name] in allowed.get(name, (values[name],))
-        }
-        return cls(**defaults | known)
+    def of(cls, kept: Mapping[str, Any]) -> Choices:
+        """Choices of what `kept` returned, which may be old or edited by hand: what is unknown there is left out."""
+        known = {option.name: _value(option, kept.get(option.name)) for option in rows(cls)}
+        file = kept.get("model_file")
+        return cls(
+            model_file=file if isinstance(file, str) else "",
+            **{name: value for name, value in known.items() if value is not UNKNOWN},
+        )
 
     @property
-    def weights(self) -> str:
-        """What `fuse` takes as `model`."""
-        return self.model_file if self.model == FILE else self.model
+    def kept(self) -> dict[str, Any]:
+        """What is remembered: texts, and booleans."""
+        values = {option.name: getattr(self, option.name) for option in rows(type(self))}
+        texts = {name: value if isinstance(value, bool) else text_of(value) for name, value in values.items()}
+        return {**texts, "model_file": self.model_file}
 
-    @property
-    def decides(self) -> bool:
-        """Whether the method decides for sources, so that there are maps of the decision."""
-        return self.method == "decision"
-
-    @property
-    def engine_options(self) -> dict[str, Any]:
-        """Keyword arguments for `fuse` and `fuse_stack`."""
-        return {
-            "method": self.method,
-            "register": None if self.align == "none" else self.align,
-            "model": self.weights,
-            "device": self.device,
-            "precision": self.precision,
-            "tile": "auto" if self.tile == "auto" else int(self.tile),
-        }
-
-    def check(self) -> None:
-        """Refuse what can be seen to be wrong before the work begins.
+    def options(self, kind: type[Options], **more: Any) -> Any:
+        """What `fuse` or `fuse_stack` takes; `more` goes before. By regression nothing is decided, and no map made.
 
         Raises
         ------
         ValueError
-            With a message for the user.
+            With a message for the user, if what is chosen can be seen to be wrong.
         """
         if self.model == FILE and not Path(self.model_file).is_file():
             raise ValueError(f"Model: expected a weights file, got '{self.model_file}', which is no file.")
+        values = {option.name: getattr(self, option.name) for option in fields(kind)} | more
+        if self.model == FILE:
+            values["model"] = self.model_file
+        if self.method == "regression":
+            values |= {option.name: option.default for option in fields(kind) if about(option).decided}
+        return kind(**values)
+
+
+UNKNOWN = object()
+
+
+def rows(kind: type[Options]) -> list[Field[Any]]:
+    """Options that have a row in a panel."""
+    return [option for option in fields(kind) if "about" in option.metadata and about(option).row]
+
+
+def listed(option: Field[Any]) -> list[tuple[str, Any]]:
+    """What a panel lists for an option: texts and values."""
+    values = about(option).allowed or about(option).listed
+    if option.name == "model":
+        values = (*values, *bundled_models(), FILE)
+    return [(text_of(value), value) for value in values]
+
+
+def text_of(value: Any) -> str:
+    """How a value is listed and kept."""
+    return "none" if value is None else str(value)
+
+
+def _value(option: Field[Any], kept: Any) -> Any:
+    """The value of what was kept, or `UNKNOWN`."""
+    if isinstance(option.default, bool):
+        return kept if isinstance(kept, bool) else UNKNOWN
+    if about(option).kind is str and isinstance(kept, str):
+        return kept
+    return next((value for text, value in listed(option) if text == kept), UNKNOWN)
 
 
 class Remaining:

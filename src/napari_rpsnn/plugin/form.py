@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import asdict, replace
+from dataclasses import Field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,9 @@ from napari.qt.threading import create_worker
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
-from napari_rpsnn.model.catalog import bundled_models
-from napari_rpsnn.plugin.choices import ALIGNMENTS, FILE, METHODS, PRECISIONS, TILES, Choices
-from napari_rpsnn.plugin.controls import MIN_WIDTH_PX, choice, describe, folded, labelled, set_choices, stacked
+from napari_rpsnn.options import Options, about
+from napari_rpsnn.plugin.choices import FILE, Choices, listed, rows
+from napari_rpsnn.plugin.controls import MIN_WIDTH_PX, choice, describe, folded, labelled, set_choices, stacked, tick
 from napari_rpsnn.plugin.layers import axis_names, channel_names, find_channel_axis, possible_channel_axes
 from napari_rpsnn.plugin.settings import remembered
 from napari_rpsnn.plugin.startup import available_devices
@@ -29,37 +29,33 @@ class Form(Container[Any]):
 
     Parameters
     ----------
-    rows : list of widget
+    kind : type
+        Of options: those that have a row get one.
+    layers : list of widget
         What is fused.
-    returns : list of widget
-        What is wanted beside the fused image.
     more : list of widget
-        First rows of the fold.
+        Further rows, after those of what is wanted beside the fused image.
     """
 
-    def __init__(self, rows: list[Any], returns: list[Any], more: list[Any]) -> None:
+    def __init__(self, kind: type[Options], layers: list[Any], more: list[Any]) -> None:
         self._remembered = Choices()
         self._make_widgets()
-        shown = [
-            *rows,
-            self.channels,
-            self.guide,
-            *returns,
-            self.method,
-            self.align,
-            self.model,
-            self.model_file,
-            self.device,
-        ]
-        hidden = [*more, self.tile, self.precision]
+        self._chosen = {option.name: _control(option) for option in rows(kind)}
+        self._decided = [self._chosen[option.name] for option in rows(kind) if about(option).decided] + [self.guide]
+        ticks, lists, hidden = list[Any](), list[Any](), list[Any]()
+        for option in rows(kind):
+            place = hidden if about(option).folded else ticks if isinstance(option.default, bool) else lists
+            place.append(self._chosen[option.name])
+        self.method, self.model, self.device = (self._chosen[name] for name in ("method", "model", "device"))
+        lists.insert(lists.index(self.model) + 1, self.model_file)
+        shown = [*layers, self.channels, self.guide, *ticks, *more, *lists]
         self._rows = {widget.name: labelled(widget) for widget in (*shown, *hidden)}
-        self._fields = {w.name: w for w in (*shown, *hidden) if w.name in Choices.__dataclass_fields__}
         upper, lower = (stacked([self._rows[w.name] for w in widgets]) for widgets in (shown, hidden))
         buttons = stacked([self.fuse_button, self.cancel_button], layout="horizontal")
         super().__init__(widgets=[upper, buttons, self.progress, self.status], labels=False)
         self.min_width = MIN_WIDTH_PX
         self._folded = lower  # magicgui's wrapper must live as long as its widget
-        self.advanced = folded("Advanced", lower, "Tile size, precision and more")
+        self.advanced = folded("Advanced", lower, "Tile size and more")
         self.native.layout().insertWidget(1, self.advanced)
         self._order_tabs(shown, hidden)
         self._show_file_row()
@@ -92,15 +88,8 @@ class Form(Container[Any]):
         self.channels = choice("channels", "Channels", [("none", None)], "Axis of the channels")
         together = "The channel that decides for all; none: each is fused by itself, colours together"
         self.guide = choice("guide", "Guide", [("none", None)], together)
-        self.method = choice("method", "Method", METHODS, "decision: the sources' values; regression: the network's")
-        self.align = choice("align", "Align", ALIGNMENTS, "Align the pictures first; this interpolates values")
-        models = ("auto", *bundled_models(), FILE)
-        self.model = choice("model", "Model", models, "auto: rpsnn on a GPU, rpsnn-lite on a CPU; or a file of yours")
         weights = "*.safetensors *.pth"
         self.model_file = FileEdit(name="model_file", label="File", filter=weights, tooltip=f"Weights: {weights}")
-        self.device = choice("device", "Device", ("auto",), "Where to compute; auto takes a GPU if there is one")
-        self.tile = choice("tile", "Tile", TILES, "Side of a tile in pixels; smaller ones take less memory, more time")
-        self.precision = choice("precision", "Precision", PRECISIONS, "Of the arithmetic; auto takes the fastest")
         self.fuse_button = PushButton(name="fuse", text="Fuse", tooltip="Begin; the window stays usable")
         self.cancel_button = PushButton(
             name="cancel", text="Cancel", tooltip="Stop after the tile in work, add nothing"
@@ -130,10 +119,9 @@ class Form(Container[Any]):
     @property
     def choices(self) -> Choices:
         """What is chosen now, apart from layers and axes; what this panel has no row for is as it was remembered."""
-        values = {name: widget.value for name, widget in self._fields.items()}
-        file = values.pop("model_file")  # what stands there while there is no file to choose means nothing
-        if self.model.value == FILE:
-            values["model_file"] = str(file)
+        values = {name: widget.value for name, widget in self._chosen.items()}
+        if self.model.value == FILE:  # else what stands there means nothing
+            values["model_file"] = str(self.model_file.value)
         return replace(self._remembered, **values)
 
     def _later(self, ms: int, call: Callable[[], None]) -> None:
@@ -149,9 +137,8 @@ class Form(Container[Any]):
 
     def _offer_maps(self) -> None:
         """By regression there is no decision, so no maps of it."""
-        for name in ("decision_map", "index_map", "height_map", "guide"):
-            if (widget := getattr(self, name, None)) is not None:
-                widget.enabled = self.method.value == "decision"
+        for widget in self._decided:
+            widget.enabled = self.method.value == "decision"
 
     def _look_around(self) -> None:
         """Find out in a thread, while the panel is open already, what was chosen before and which devices there are."""
@@ -166,9 +153,9 @@ class Form(Container[Any]):
         self._remembered = choices
         if choices.device != "auto":  # whether it is there is found out later
             set_choices(self.device, [("auto", "auto"), (choices.device, choices.device)], self.device.value)
-        for name, default in asdict(Choices()).items():
-            if name in self._fields and self._fields[name].value == default:
-                self._fields[name].value = getattr(choices, name)
+        for name, widget in self._chosen.items():
+            if widget.value == getattr(Choices(), name):
+                widget.value = getattr(choices, name)
         if choices.model_file:
             self.model_file.value = Path(choices.model_file)
 
@@ -183,6 +170,14 @@ class Form(Container[Any]):
         if self._lookout is not None:
             for signal in (self._lookout.yielded, self._lookout.returned):
                 signal.disconnect()
+
+
+def _control(option: Field[Any]) -> Any:
+    """The widget of an option."""
+    known = about(option)
+    if isinstance(option.default, bool):
+        return tick(option.name, known.row, known.text)
+    return choice(option.name, known.row, listed(option), known.text)
 
 
 def _look_around() -> Generator[Choices, None, dict[str, str]]:

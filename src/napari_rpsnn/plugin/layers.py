@@ -23,8 +23,6 @@ class Sources:
     ----------
     images : tuple of array
         Two images, or one stack. Not copied.
-    arguments : tuple of str
-        What the engine calls them in its messages.
     names : tuple of str
         What the user calls them.
     options : dict
@@ -42,7 +40,6 @@ class Sources:
     """
 
     images: tuple[Any, ...]
-    arguments: tuple[str, ...]
     names: tuple[str, ...]
     options: dict[str, Any]
     attributes: dict[str, Any]
@@ -52,12 +49,6 @@ class Sources:
     unit: str = ""
     note: str | None = None
     shape: tuple[int, ...] = field(default=())
-
-    def in_users_words(self, message: str) -> str:
-        """A message of the engine with the layers' names in place of the arguments'."""
-        for argument, name in zip(self.arguments, self.names, strict=True):
-            message = message.replace(argument, f"Layer '{name}'")
-        return message
 
 
 def read_pair(layer0: Any, layer1: Any, channel_axis: int | None = None, guide: int | None = None) -> Sources:
@@ -103,7 +94,6 @@ def read_pair(layer0: Any, layer1: Any, channel_axis: int | None = None, guide: 
     images = data_of(layer0), data_of(layer1)
     return Sources(
         images=images,
-        arguments=("image0", "image1"),
         names=(layer0.name, layer1.name),
         options=options,
         attributes=place0 | look | {"name": f"{title} fused", "rgb": layer0.rgb},
@@ -142,7 +132,6 @@ def read_stack(layer: Any, axis: int | None, channel_axis: int | None = None, gu
         )
     return Sources(
         images=(data_of(layer),),
-        arguments=("images",),
         names=(layer.name,),
         options=options,
         attributes=without_axes(place, (axis,)) | look_of(layer) | {"name": f"{layer.name} fused", "rgb": layer.rgb},

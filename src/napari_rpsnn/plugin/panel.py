@@ -14,6 +14,7 @@ from napari.utils.notifications import show_error, show_info
 
 from napari_rpsnn.engine.memory import give_back
 from napari_rpsnn.engine.results import Preview, Progress
+from napari_rpsnn.options import Options
 from napari_rpsnn.plugin.choices import Remaining, duration
 from napari_rpsnn.plugin.form import Form
 from napari_rpsnn.plugin.run import NewLayer, Task
@@ -31,15 +32,11 @@ class Panel(Form):
     Parameters
     ----------
     viewer : napari.viewer.Viewer
-    rows : list of widget
-        What is fused.
-    returns : list of widget
-        What is wanted beside the fused image.
-    more : list of widget
-        First rows of the fold.
+    kind, layers, more
+        As of `Form`.
     """
 
-    def __init__(self, viewer: napari.viewer.Viewer, rows: list[Any], returns: list[Any], more: list[Any]) -> None:
+    def __init__(self, viewer: napari.viewer.Viewer, kind: type[Options], layers: list[Any], more: list[Any]) -> None:
         self._viewer = viewer
         self._run: Run | None = None
         self._task: Task | None = None
@@ -48,7 +45,7 @@ class Panel(Form):
         self._remaining = Remaining()
         self._note = ""
         self._began_s = 0.0
-        super().__init__(rows, returns, more)
+        super().__init__(kind, layers, more)
         self._set_busy(False)
         self.fuse_button.changed.connect(self.start)
         self.cancel_button.changed.connect(self.cancel)
@@ -71,13 +68,11 @@ class Panel(Form):
             show_info("A fusion is at work in this panel; cancel it, or wait for it to end.")
             return
         try:
-            choices = self.choices
-            choices.check()
             self._task = self.read()
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             show_error(str(error))
             return
-        remember(choices)
+        remember(self.choices)
         if self._task.sources.note:
             show_info(self._task.sources.note)
         self._remaining, self._note = Remaining(), ""

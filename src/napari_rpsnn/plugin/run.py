@@ -8,13 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from napari_rpsnn.engine.results import Preview, Progress, Result
 from napari_rpsnn.fusion import iter_fuse
-from napari_rpsnn.io.provenance import record, sha256, versions
-from napari_rpsnn.model.catalog import model_path
+from napari_rpsnn.io.provenance import record
+from napari_rpsnn.options import FuseOptions, StackOptions
 from napari_rpsnn.plugin.choices import Choices
 from napari_rpsnn.plugin.layers import Sources
 from napari_rpsnn.stack import iter_fuse_stack
@@ -61,43 +60,20 @@ class Task:
             If the layers cannot be fused; the message names the layer.
         """
         start = time.perf_counter()
-        from napari_rpsnn.engine.inference import choose_device, choose_model
-
-        device = choose_device(self.choices.device)
-        model = str(choose_model(self.choices.weights, device))
-        notes: list[str] = []
-        try:
-            result = yield from _now_and_then(self._steps(model), notes)
-        except (ValueError, TypeError) as error:
-            kind = TypeError if isinstance(error, TypeError) else ValueError
-            raise kind(self.sources.in_users_words(str(error))) from error
-        options = self._options(model)
-        said = record(
-            self.sources.names,
-            {name: options[name] for name in options if name not in ("model", "device")},
-            Path(model).name,
-            str(device),
-            time.perf_counter() - start,
-        )
-        said |= {"model_sha256": sha256(model_path(model)), "versions": versions(), "notes": notes}
-        return self._layers(result, said)
+        result = yield from _now_and_then(self._steps())
+        return self._layers(result, record(result.made_by, self.sources.names, time.perf_counter() - start))
 
     @property
     def _is_stack(self) -> bool:
         return self.plane_spacing is not None
 
-    def _options(self, model: str) -> dict[str, Any]:
-        options = {**self.choices.engine_options, **self.sources.options, "model": model}
+    def _steps(self) -> Steps:
+        images, given = self.sources.images, self.sources.options
+        called = [f"Layer '{name}'" for name in self.sources.names]
         if self._is_stack:
-            options |= {"order": self.choices.order, "height": self.choices.height_map and self.choices.decides}
-            options["plane_spacing"] = self.plane_spacing
-        else:
-            options["return_map"] = self.choices.decision_map and self.choices.decides
-        return options
-
-    def _steps(self, model: str) -> Steps:
-        fuse = iter_fuse_stack if self._is_stack else iter_fuse
-        return fuse(*self.sources.images, **self._options(model))
+            options = self.choices.options(StackOptions, **given, plane_spacing=self.plane_spacing)
+            return iter_fuse_stack(images[0], options, called[0])
+        return iter_fuse(images[0], images[1], self.choices.options(FuseOptions, **given), (called[0], called[1]))
 
     def _layers(self, result: Result, said: dict[str, Any]) -> list[NewLayer]:
         maps = {"name": "", "blending": "translucent_no_depth", "visible": False}
@@ -112,7 +88,7 @@ class Task:
         last = self.sources.planes - 1
         if result.map is not None:
             layers.append(make(result.map, "decision map", 0, 1, "viridis"))
-        if self.choices.index_map and result.index is not None:
+        if self.choices.return_index and result.index is not None:
             layers.append(make(result.index, "plane index", 0, last, "viridis"))
         if result.height is not None:
             unit = self.sources.unit
@@ -121,8 +97,8 @@ class Task:
         return layers
 
 
-def _now_and_then(steps: Steps, notes: list[str]) -> Steps:
-    """Pass some of the reports on, and all notes; collect the notes."""
+def _now_and_then(steps: Steps) -> Steps:
+    """Pass some of the reports on, and all notes."""
     reported = previewed = float("-inf")
     preview: Preview | None = None
     while True:
@@ -130,8 +106,6 @@ def _now_and_then(steps: Steps, notes: list[str]) -> Steps:
             report = next(steps)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
-        if report.note is not None:
-            notes.append(report.note)
         preview = report.preview or preview
         now = time.perf_counter()
         if report.note is None and now - reported < REPORT_S:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from threading import Lock
 from typing import Any
 
@@ -22,7 +21,7 @@ def remember(choices: Choices) -> None:
     """Keep the choices for the next panel, in this session and later ones."""
     stored = _stored()
     if stored is not None:
-        stored.update(asdict(choices))
+        stored.update(choices.kept)
 
 
 def _stored() -> Any:

@@ -7,8 +7,8 @@ from typing import Any
 import napari
 from magicgui.widgets import FloatSpinBox
 
-from napari_rpsnn.plugin.choices import ORDERS
-from napari_rpsnn.plugin.controls import choice, describe, layer_choice, set_choices, tick
+from napari_rpsnn.options import FuseOptions, StackOptions
+from napari_rpsnn.plugin.controls import choice, describe, layer_choice, set_choices
 from napari_rpsnn.plugin.layers import (
     axis_names,
     find_plane_axis,
@@ -32,8 +32,7 @@ class FuseTwoLayers(Panel):
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self.image0 = layer_choice("image0", "First", "One image of the pair, focused on something else")
         self.image1 = layer_choice("image1", "Second", "The other image; it must lie where the first one lies")
-        self.decision_map = tick("decision_map", "Decision map", "Add how much of the first image is in each pixel")
-        super().__init__(napari_viewer, [self.image0, self.image1], [self.decision_map], [])
+        super().__init__(napari_viewer, FuseOptions, [self.image0, self.image1], [])
         self.image0.changed.connect(self._follow_axes)
         self.channels.changed.connect(self._follow_channels)
         napari_viewer.layers.events.inserted.connect(self.follow_layers)
@@ -71,27 +70,24 @@ class FuseStack(Panel):
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self.image = layer_choice("image", "Stack", "An image layer whose planes are focused on different depths")
         self.planes = choice("planes", "Planes", [("none", None)], "Axis of the planes")
-        self.spacing = FloatSpinBox(name="spacing", label="Spacing", min=1e-9, max=1e9, step=0.1, value=1.0)
-        self.spacing.tooltip = "Distance of two planes, in the unit of the height map"
-        describe(self.spacing, "Distance of two planes")
-        self.spacing.native.setDecimals(4)
-        self.index_map = tick("index_map", "Plane index", "Add which plane each pixel comes from")
-        self.height_map = tick("height_map", "Height map", "Add the height of the surface")
-        self.order = choice("order", "Order", ORDERS, "cascade: plane by plane; tree: pairs, then pairs of results")
+        self.plane_spacing = FloatSpinBox(name="plane_spacing", label="Spacing", min=1e-9, max=1e9, step=0.1, value=1.0)
+        self.plane_spacing.tooltip = "Distance of two planes, in the unit of the height map"
+        describe(self.plane_spacing, "Distance of two planes")
+        self.plane_spacing.native.setDecimals(4)
         self._followed: Any = None
-        rows = [self.image, self.planes]
-        super().__init__(napari_viewer, rows, [self.index_map, self.height_map, self.spacing], [self.order])
+        super().__init__(napari_viewer, StackOptions, [self.image, self.planes], [self.plane_spacing])
+        self.return_height = self._chosen["return_height"]
         self.image.changed.connect(self._follow_image)
         self.planes.changed.connect(self._follow_planes)
         self.channels.changed.connect(self._follow_channels)
-        self.height_map.changed.connect(self._offer_spacing)
+        self.return_height.changed.connect(self._offer_spacing)
         napari_viewer.layers.events.inserted.connect(self.follow_layers)
         self._follow_image()
 
     def read(self) -> Task:
         """See `Panel`."""
         sources = read_stack(self.image.value, self.planes.value, self.channels.value, self.guide.value)
-        return Task(sources, self.choices, self.spacing.value)
+        return Task(sources, self.choices, self.plane_spacing.value)
 
     def follow_layers(self) -> None:
         """Offer the layers that there are."""
@@ -122,8 +118,8 @@ class FuseStack(Panel):
     def _follow_planes(self) -> None:
         layer, axis = self.image.value, self.planes.value
         if layer is not None and axis is not None:
-            self.spacing.value = float(layer.scale[axis])
-            self.spacing.tooltip = f"Distance of two planes in {unit_of(layer, axis)}, the unit of the height map"
+            self.plane_spacing.value = float(layer.scale[axis])
+            self.plane_spacing.tooltip = f"Distance of two planes in {unit_of(layer, axis)}, the unit of the height map"
         self._offer_spacing()
         self.offer_channels(layer, axis)
         self._follow_channels()
@@ -132,4 +128,4 @@ class FuseStack(Panel):
         self.offer_guides(self.image.value)
 
     def _offer_spacing(self) -> None:
-        self.show_row(self.spacing, self.height_map.value)
+        self.show_row(self.plane_spacing, self.return_height.value)

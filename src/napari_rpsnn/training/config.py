@@ -83,8 +83,8 @@ class TrainConfig:
         for name, limit in (least | {"crop": 16}).items():
             if getattr(self, name) < limit:
                 raise ValueError(f"{name}: expected at least {limit}, got {getattr(self, name)}")
-        if self.precision not in ("auto", "bf16-mixed", "32-true"):
-            raise ValueError(f"precision: expected 'auto', 'bf16-mixed' or '32-true', got {self.precision!r}")
+        if (got := self.precision) not in ("auto", "bf16-mixed", "32-true"):
+            raise ValueError(f"precision: expected 'auto', 'bf16-mixed' or '32-true', got {got!r}")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema: expected a number from 0 to below 1, got {self.ema}")
 

@@ -19,6 +19,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -29,7 +30,8 @@ from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
 
 from napari_rpsnn.engine import memory
-from napari_rpsnn.engine.inference import choose_device, has_bfloat16
+from napari_rpsnn.engine.device import choose_device
+from napari_rpsnn.model.arithmetic import has_bfloat16
 from napari_rpsnn.model.network import RPSNN, widen
 from napari_rpsnn.model.weights import load_model, save_model, write_whole
 from napari_rpsnn.training.config import TrainConfig
@@ -214,16 +216,16 @@ def image_loss(fused: Tensor, sharp: Tensor) -> Tensor:
 
 
 def launch(config: TrainConfig) -> Fabric:
-    """Processes, device and precision of a run."""
-    precision = config.precision
+    """Processes, device and arithmetic of a run."""
+    arithmetic: Any = config.precision
     try:
-        if precision == "auto":
-            precision = "bf16-mixed" if has_bfloat16(choose_device(config.device)) else "32-true"
+        if arithmetic == "auto":
+            arithmetic = "bf16-mixed" if has_bfloat16(choose_device(config.device)) else "32-true"
         fabric = Fabric(
             accelerator=config.device,
             devices=config.devices,
             num_nodes=config.nodes,
-            precision=precision,  # type: ignore[arg-type]
+            precision=arithmetic,
         )
     except (RuntimeError, ValueError) as error:
         raise ValueError(f"device: {config.device!r} with devices={config.devices} cannot be used: {error}") from error

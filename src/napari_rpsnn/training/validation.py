@@ -31,7 +31,7 @@ class Validation:
     kinds : mapping of str to int
         Kinds of pairs to look at: those with a count.
     fabric : Fabric
-        Its device and precision are used.
+        Its device and arithmetic are used.
     """
 
     def __init__(self, pictures: Sequence[Picture], kinds: dict[str, int], fabric: Fabric) -> None:

@@ -1,17 +1,19 @@
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
 from napari_rpsnn.engine.pair_engine import Engine
-from napari_rpsnn.lazy.workers import Recipe, gpu_of
+from napari_rpsnn.lazy.tasks import Recipe, gpu_of
 from napari_rpsnn.model.network import RPSNN
 from napari_rpsnn.model.weights import save_model
+from napari_rpsnn.options import Options
 
 
 @pytest.fixture
 def recipe():
-    return Recipe("rpsnn-lite", "cpu", "float32", 32, "decision")
+    return Recipe(Options(model="rpsnn-lite", device="cpu", precision="float32", tile=32))
 
 
 def test_every_worker_has_a_gpu_of_its_own():
@@ -24,7 +26,7 @@ def test_every_worker_has_a_gpu_of_its_own():
 def test_a_process_prepares_a_network_once(recipe):
     first = recipe.run(lambda engine: engine)
     assert recipe.run(lambda engine: engine) is first
-    assert Recipe("rpsnn-lite", "cpu", "float32", 32, "decision").run(lambda engine: engine) is first
+    assert Recipe(replace(recipe.options)).run(lambda engine: engine) is first
 
 
 def test_a_process_runs_one_network_at_a_time(recipe):
@@ -46,9 +48,10 @@ def test_a_process_runs_one_network_at_a_time(recipe):
 
 
 def test_a_recipe_makes_the_engine_that_was_chosen():
-    chosen = Engine.choose("auto", "cpu", "bfloat16", 48, "regression")
-    recipe = Recipe.of(chosen, "auto", "cpu")
-    assert recipe.model == "rpsnn-lite"  # not what another machine would choose
+    options = Options(device="cpu", precision="bfloat16", tile=48, method="regression")
+    chosen = Engine.choose(options)
+    recipe = Recipe.of(chosen, options)
+    assert recipe.options.model == "rpsnn-lite"  # not what another machine would choose
     made = recipe.run(lambda engine: engine)
     assert (made.dtype, made.tile, made.method) == (chosen.dtype, chosen.tile, chosen.method)
     assert made.network is chosen.network
@@ -64,7 +67,8 @@ def test_a_file_is_found_from_anywhere_and_read_again_when_it_changes(tmp_path, 
     read = []
     for width in (16, 32):
         save_model(RPSNN(width=width), "own.safetensors", {})
-        recipe = Recipe.of(Engine.choose("own.safetensors", "cpu", "float32", 32, "decision"), "own.safetensors", "cpu")
-        assert recipe.model == str(tmp_path.resolve() / "own.safetensors")
+        options = Options(model="own.safetensors", device="cpu")
+        recipe = Recipe.of(Engine.choose(options), options)
+        assert recipe.options.model == str(tmp_path.resolve() / "own.safetensors")
         read.append(recipe.run(lambda engine: engine.network.width))
     assert read == [16, 32]

@@ -1,12 +1,14 @@
-"""The network in float16 on a GPU: by kernels of its own, or by torch where those do not run.
+"""In which arithmetic the network computes: float32, bfloat16 where the hardware has it, or float16 on a GPU.
 
-float16 has 10 bits of mantissa, as TF32, and ends at 65 504; values in the bundled networks end at 5.
+float16 has 10 bits of mantissa, as TF32, and ends at 65 504; values in the bundled networks end at 5. It is computed by
+kernels of its own, or by torch where those do not run.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from importlib.util import find_spec
 
@@ -25,6 +27,31 @@ MARGIN = 16
 LARGEST_ERROR = 0.02
 
 Network = Callable[[Tensor, Tensor], Tensor]
+
+
+def choose_dtype(name: str, device: torch.device, network: RPSNN) -> torch.dtype:
+    """Return the dtype of that name; "auto" takes the fastest one that the hardware has.
+
+    That is float16 where there are kernels for it, then bfloat16, then float32.
+    """
+    if name == "auto":
+        if has_kernels(device) and half_network(network):
+            return torch.float16
+        return torch.bfloat16 if has_bfloat16(device) else torch.float32
+    if name == "float16" and (device.type != "cuda" or not half_network(network)):
+        why = f"is for CUDA devices, got the device '{device}'" if device.type != "cuda" else "cannot hold its values"
+        raise ValueError(f"precision: 'float16' {why}")
+    dtype: torch.dtype = getattr(torch, name)
+    return dtype
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the hardware multiplies bfloat16."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # On Apple GPUs bfloat16 is emulated on the first chips: float32 is the safe choice there.
+    # torch has no public question for this that is older than 2.11.
+    return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
 
 
 def has_kernels(device: torch.device) -> bool:
@@ -77,3 +104,29 @@ def _by_torch(network: RPSNN) -> Network:
         return y
 
     return compute
+
+
+@contextmanager
+def arithmetic(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
+    """Convolutions in the dtype if that has 16 bits, and those that stay float32 in TF32 then, where CUDA has it.
+
+    TF32 and float16 have 10 bits of mantissa, bfloat16 has 7.
+    """
+    low = dtype.itemsize == 2
+    with _tf32(device, low), torch.autocast(device.type, dtype, enabled=low):
+        yield
+
+
+def true_float32(device: torch.device) -> AbstractContextManager[None]:
+    """Keep float32 convolutions float32 on CUDA, where torch allows TF32 by itself."""
+    return _tf32(device, False)
+
+
+def _tf32(device: torch.device, allowed: bool) -> AbstractContextManager[None]:
+    if device.type != "cuda":
+        return nullcontext()
+    cudnn = torch.backends.cudnn
+    # Left out, the other settings would be switched off.
+    settings = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
+    context: AbstractContextManager[None] = cudnn.flags(**settings, allow_tf32=allowed)
+    return context

@@ -1,0 +1,204 @@
+"""One window, one task, and how it comes to its network: one for each process, a GPU each where there are several.
+
+The windows are those of pictures in memory, and so is what is computed of them: chunked equals whole, bit for bit.
+Networks do not travel with tasks: a task has their name, or depends on the one task that unpacks a network, and each
+process prepares it once.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+import sys
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from operator import getitem
+from pathlib import Path
+from typing import Any, TypeVar
+
+import dask
+import dask.array as da
+import numpy as np
+import torch
+from dask.base import tokenize
+from numpy.typing import NDArray
+
+from napari_rpsnn.engine.pair_engine import Engine
+from napari_rpsnn.engine.pair_statistics import Plan
+from napari_rpsnn.images.layout import Layout
+from napari_rpsnn.images.tiling import Tile
+from napari_rpsnn.lazy.graph import Where, by_picture, grid, layer, numbered, window
+from napari_rpsnn.model.catalog import bundled_models, model_path
+from napari_rpsnn.model.network import RPSNN
+from napari_rpsnn.options import Options
+
+Value = TypeVar("Value")
+
+#: The one thread of a process that runs networks. A tile uses all cores by itself; several at a time would need as many
+#: times the memory, and keep each other waiting.
+_NETWORKS = ThreadPoolExecutor(1, thread_name_prefix="napari-rpsnn")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What an `Engine` is made from, in the process that is to use it."""
+
+    options: Options
+
+    @classmethod
+    def of(cls, engine: Engine, options: Options) -> Recipe:
+        """Recipe of an engine that was chosen here, so that all processes compute the same; each on its own device."""
+        chosen = engine.chosen | {"device": options.device}
+        if not isinstance(engine.model, RPSNN) and str(engine.model) not in bundled_models():
+            chosen["model"] = str(Path(engine.model).resolve())  # other processes run elsewhere
+        return cls(replace(options, guide_channel=None, **chosen))
+
+    def run(self, work: Callable[[Engine], Value]) -> Value:
+        """What `work` returns, given the engine of this process."""
+        worker, device, threads = _worker(), self.options.device, None
+        if worker is not None:
+            if device in ("auto", "cuda"):
+                device = gpu_of(worker.name, torch.cuda.device_count()) or device
+            if worker.nanny:
+                # A nanny allows every library one thread, because as many tasks run at a time as the worker has
+                # threads. Of those with a network only one does.
+                threads = worker.state.nthreads
+        model = self.options.model
+        changed_ns = 0 if isinstance(model, RPSNN) else model_path(model).stat().st_mtime_ns
+        return _NETWORKS.submit(lambda: work(_prepared(self, device, threads, changed_ns))).result()
+
+
+@lru_cache(maxsize=4)
+def _prepared(recipe: Recipe, device: str, threads: int | None, changed_ns: int) -> Engine:
+    if threads is not None:
+        torch.set_num_threads(max(threads, torch.get_num_threads()))
+    return Engine.choose(replace(recipe.options, device=device))
+
+
+def _worker() -> Any:
+    """The worker of dask.distributed that runs the task at hand, if one does."""
+    distributed = sys.modules.get("distributed")
+    try:
+        return None if distributed is None else distributed.get_worker()
+    except ValueError:
+        return None
+
+
+def gpu_of(worker: Any, count: int) -> str | None:
+    """The GPU, of `count`, for the worker of this name: each has its own as long as there are enough."""
+    if count < 2:
+        return None
+    number = re.search(r"\d+$", str(worker))
+    return f"cuda:{(int(number[0]) if number else zlib.crc32(str(worker).encode())) % count}"
+
+
+@dataclass(frozen=True)
+class Fuser:
+    """Fuses pairs of dask pictures; `recipe` is the task that unpacks the `Recipe`."""
+
+    engine: Engine
+    recipe: Any
+    layout: Layout
+
+    @classmethod
+    def choose(cls, layout: Layout, options: Options) -> Fuser:
+        """Fuser of the user's options, chosen here and now."""
+        engine = Engine.choose(options)
+        packed = pickle.dumps(Recipe.of(engine, options))
+        return cls(engine, dask.delayed(pickle.loads, pure=True)(packed), layout)
+
+    def fuse(
+        self,
+        image0: da.Array,
+        image1: da.Array,
+        plan: Callable[[Where], Any],
+        needs: Sequence[Any] = (),
+        stay: float = 0.0,
+    ) -> tuple[da.Array, da.Array | None]:
+        """Results and, by decision, decision maps.
+
+        Parameters
+        ----------
+        image0, image1 : dask array of shape `(..., rows, columns, colours)`
+        plan : callable
+            Returns the `Plan` of a pair of pictures, or its key in one of `needs`.
+        needs : sequence of dask collections, optional
+        stay : float, optional
+            As in `Engine.fuse`.
+        """
+        *pictures, rows, columns, channels = image0.shape
+        images = [by_picture(image) for image in (image0, image1)]
+        needs = [*images, self.recipe, *needs]
+        options: dict[str, Any] = {"layout": self.layout, "leading": len(pictures)}
+        given = [plan(where) for where in np.ndindex(*pictures)]
+        token = tokenize(images, self.recipe.key, self.layout, given, stay)
+
+        tiles = self.engine.tiles(rows, columns)
+        look = self._tasks(partial(_look, **options), tiles, images, plan)
+        if self.engine.method == "regression":
+            chunks = (*grid(tiles, pictures), (channels,))
+            return layer(
+                "rpsnn-values", token, {(*key, 0): task for key, task in look}, needs, chunks, image0.dtype
+            ), None
+        votes = layer("rpsnn-votes", token, dict(look), needs, grid(tiles, pictures), np.int8)
+
+        windows = self.engine.windows(rows, columns)
+        compose = dict(self._tasks(partial(_compose, **options, stay=stay), windows, [*images, votes], plan))
+        both = layer("rpsnn-both", token, compose, [*needs, votes], grid(windows, pictures), object)
+        first = {(*key, 0): (getitem, (both.name, *key), 0) for key in compose}
+        second = {key: (getitem, (both.name, *key), 1) for key in compose}
+        return (
+            layer("rpsnn-image", token, first, [both], (*both.chunks, (channels,)), image0.dtype),
+            layer("rpsnn-map", token, second, [both], both.chunks, np.float32),
+        )
+
+    def _tasks(
+        self, work: Any, places: Sequence[Tile], sources: Sequence[da.Array], plan: Callable[[Where], Any]
+    ) -> Iterator[tuple[Where, tuple[Any, ...]]]:
+        """The task of every block."""
+        leading = sources[0].shape[:-3]
+        for where in np.ndindex(*leading):
+            for key, place in numbered(places):
+                parts = [window(source, where, place.read) for source in sources]
+                yield (*where, *key), (work, self.recipe.key, plan(where), place, *parts)
+
+
+def _look(
+    recipe: Recipe,
+    plan: Plan,
+    place: Tile,
+    part0: NDArray[Any],
+    part1: NDArray[Any],
+    layout: Layout,
+    leading: int,
+) -> NDArray[Any]:
+    """`Engine.look` at one window."""
+    rows, columns, _ = part0.shape
+    alone = [Tile(*[(slice(0, rows), slice(0, columns))] * 3)]
+
+    def work(engine: Engine) -> NDArray[Any]:
+        looked = np.empty((rows, columns), np.int8) if engine.method == "decision" else np.empty_like(part0)
+        for part, made in engine.look((part0, part1), plan, layout, alone):
+            looked[part.write] = made
+        return looked
+
+    return recipe.run(work)[place.inner][(None,) * leading]
+
+
+def _compose(
+    recipe: Recipe,
+    plan: Plan,
+    place: Tile,
+    part0: NDArray[Any],
+    part1: NDArray[Any],
+    votes: NDArray[np.int8],
+    layout: Layout,
+    leading: int,
+    stay: float,
+) -> list[NDArray[Any]]:
+    """`Engine.compose` of one window."""
+    made = recipe.run(lambda engine: engine.compose((part0, part1), plan, layout, votes, place, stay))
+    return [picture[(None,) * leading] for picture in made]

@@ -1,0 +1,173 @@
+"""Every option of `fuse` and `fuse_stack`, once: its default, the values it may have, and what it is in a sentence.
+
+Behind the functions these objects travel. Flags of the shell, rows of the panels and what they remember are made from
+the fields; the functions' signatures and the manifest, which are written by hand, are compared with them by a test.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields
+from numbers import Integral, Real
+from typing import Any, Literal, Self, get_args
+
+Method = Literal["decision", "regression"]
+Order = Literal["cascade", "tree"]
+Registration = Literal["translation", "similarity", "affine"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+_KINDS: dict[type | None, str] = {str: "a string", Integral: "an integer", Real: "a number"}
+
+
+@dataclass(frozen=True)
+class About:
+    """What there is to know of an option.
+
+    Attributes
+    ----------
+    text : str
+        What it is, in a sentence.
+    allowed : tuple
+        The values it may have; empty: any that `kind` allows.
+    kind : type or None
+        Of its values, None beside; None: whatever, which is looked at where it is used.
+    row : str
+        Its name in the panels, which remember it; empty: it has no row of its own there.
+    folded : bool
+        Whether that row is under the panel's fold.
+    listed : tuple
+        Of values without number, those that a panel lists.
+    flag : bool
+        Whether the shell has a flag of its name.
+    decided : bool
+        Whether it needs a method that decides for sources.
+    """
+
+    text: str
+    allowed: tuple[Any, ...] = ()
+    kind: type | None = None
+    row: str = ""
+    folded: bool = False
+    listed: tuple[Any, ...] = ()
+    flag: bool = True
+    decided: bool = False
+
+
+def _option(default: Any, text: str, **more: Any) -> Any:
+    return field(default=default, metadata={"about": About(text, **more)})
+
+
+def about(option: Field[Any]) -> About:
+    """What there is to know of a field of the classes below."""
+    known: About = option.metadata["about"]
+    return known
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What `fuse` and `fuse_stack` have in common; refuses values that are not allowed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the option, what was expected and what was got.
+    """
+
+    channel_axis: int | None = _option(None, "Axis of the colours or channels", kind=Integral, flag=False)
+    guide_channel: int | Sequence[int] | None = _option(
+        None, "The channel that decides for all, or several whose mean does", decided=True
+    )
+    method: Method = _option(
+        "decision", "decision: the sources' values; regression: the network's", allowed=get_args(Method), row="Method"
+    )
+    register: Registration | None = _option(
+        None,
+        "Align the pictures first; this interpolates values",
+        allowed=(None, *get_args(Registration)),
+        row="Register",
+    )
+    model: Any = _option(
+        "auto", "auto: rpsnn on a GPU, rpsnn-lite on a CPU; or a weights file", row="Model", listed=("auto",)
+    )
+    device: str = _option(
+        "auto", "Where to compute: cuda, cuda:1, mps or cpu; auto takes a GPU", kind=str, row="Device", listed=("auto",)
+    )
+    precision: Precision = _option(
+        "auto", "Of the arithmetic; auto takes the fastest", allowed=get_args(Precision), row="Precision", folded=True
+    )
+    tile: int | Literal["auto"] = _option(
+        "auto",
+        "Side of a tile in pixels; smaller ones take less memory, more time",
+        row="Tile",
+        folded=True,
+        listed=("auto", 128, 256, 512, 1024, 2048),
+    )
+
+    def __post_init__(self) -> None:
+        for option in fields(self):
+            value, known = getattr(self, option.name), about(option)
+            if known.allowed and not any(isinstance(value, type(a)) and value == a for a in known.allowed):
+                raise ValueError(f"{option.name}: expected {either(known.allowed)}, got {value!r}")
+            if known.kind and not isinstance(value, known.kind) and (value is not None or option.default is not None):
+                raise TypeError(f"{option.name}: expected {_KINDS[known.kind]}, got {value!r}")
+            if known.decided and value is not None and value is not False and self.method == "regression":
+                raise ValueError(
+                    f"{option.name}: expected method='decision', got 'regression', which decides for no source"
+                )
+        if self.tile != "auto" and (
+            not isinstance(self.tile, Integral) or isinstance(self.tile, bool) or self.tile < 1
+        ):
+            raise ValueError(f"tile: expected 'auto' or a number of pixels of at least 1, got {self.tile!r}")
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Options of a table that has all of them, and may have more: of a function's arguments."""
+        return cls(**{option.name: given[option.name] for option in fields(cls)})
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """All but the model, whose name and hash say more, as values that JSON can hold."""
+        said = {option.name: getattr(self, option.name) for option in fields(self) if option.name != "model"}
+        if isinstance(self.guide_channel, Sequence):
+            said["guide_channel"] = [int(channel) for channel in self.guide_channel]
+        return said
+
+
+@dataclass(frozen=True, kw_only=True)
+class FuseOptions(Options):
+    """Options of `fuse`."""
+
+    return_map: bool = _option(
+        False, "How much of the first image is in each pixel", row="Decision map", flag=False, decided=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackOptions(Options):
+    """Options of `fuse_stack`."""
+
+    axis: int = _option(0, "Axis of the planes", kind=Integral, flag=False)
+    order: Order = _option(
+        "cascade",
+        "cascade: plane by plane; tree: pairs, then pairs of results",
+        allowed=get_args(Order),
+        row="Order",
+        folded=True,
+    )
+    return_index: bool = _option(
+        False, "Which plane each pixel comes from", row="Plane index", flag=False, decided=True
+    )
+    return_height: bool = _option(False, "The height of the surface", row="Height map", flag=False, decided=True)
+    plane_spacing: float = _option(1.0, "Distance of two planes, in the unit of heights", kind=Real)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.plane_spacing > 0 or not math.isfinite(self.plane_spacing):
+            raise ValueError(f"plane_spacing: expected a positive number, got {self.plane_spacing!r}")
+
+
+def either(values: Sequence[Any]) -> str:
+    """Values to choose from, as a sentence has them."""
+    *first, last = map(repr, values)
+    return f"{', '.join(first)} or {last}" if first else last
