@@ -20,7 +20,8 @@ from safetensors.torch import save
 from torch import Tensor
 from tqdm import trange
 
-from napari_rpsnn.engine.decision import decide, evidence, mean_channel, vote, widely
+from napari_rpsnn.engine.decision import decide
+from napari_rpsnn.engine.evidence import evidence, mean_channel, vote, widely
 from napari_rpsnn.engine.filters import gaussian
 from napari_rpsnn.model.decider import Decider
 from napari_rpsnn.model.weights import prepared_model, write_whole

@@ -70,4 +70,3 @@ def test_what_options_say_is_json():
 def test_values_that_are_not_allowed_are_refused_by_name(kind, given, error, message):
     with pytest.raises(error, match=message):
         kind(**given)
-

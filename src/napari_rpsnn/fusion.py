@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from napari_rpsnn.engine.pair_statistics import PairStatistics, Plan
 from napari_rpsnn.engine.results import Progress, Result, drain
 from napari_rpsnn.images.checks import check_finite, check_pair
-from napari_rpsnn.images.image_view import ImageView
+from napari_rpsnn.images.image_view import ImageView, is_dask
 from napari_rpsnn.images.layout import Layout
 from napari_rpsnn.images.tiling import split_image
 from napari_rpsnn.options import FuseOptions, Method, Precision, Registration
@@ -145,11 +145,6 @@ def fuse(
     else:
         result = drain(iter_fuse(image0, image1, options))
     return (result.image, result.map) if return_map else result.image
-
-
-def is_dask(image: Any) -> bool:
-    """Whether it is a dask array; dask is not loaded to find out."""
-    return type(image).__module__.partition(".")[0] == "dask"
 
 
 def iter_fuse(

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_rpsnn.engine.results import Preview, Progress, Result, drain
-from napari_rpsnn.fusion import is_dask
 from napari_rpsnn.images.focus_stack import FocusStack
+from napari_rpsnn.images.image_view import is_dask
 from napari_rpsnn.options import Method, Order, Precision, Registration, StackOptions
 
 if TYPE_CHECKING:

@@ -3,17 +3,8 @@ import pytest
 import torch
 
 from napari_rpsnn import fuse
-from napari_rpsnn.engine.decision import (
-    DECISION_HALO,
-    NEAR_HALO,
-    compose,
-    decide,
-    evidence,
-    hesitate,
-    mix,
-    vote,
-    widely,
-)
+from napari_rpsnn.engine.decision import DECISION_HALO, NEAR_HALO, compose, decide, hesitate, mix
+from napari_rpsnn.engine.evidence import evidence, vote, widely
 from napari_rpsnn.images.tiling import narrowed, split_image
 from napari_rpsnn.model.decider import bundled_decider
 

@@ -3,6 +3,7 @@ import pytest
 import torch
 from networks import fuse_tiled, randomized
 
+from napari_rpsnn.engine.inference import true_float32
 from napari_rpsnn.model.weights import prepared_model
 
 
@@ -43,3 +44,11 @@ def test_cuda_gives_what_the_cpu_gives(rgb_pair, dtype):
         fuse_tiled(prepared_model("rpsnn", torch.device(d)), pair, 64, dtype=dtype) for d in ("cpu", "cuda")
     )
     assert np.abs(on_gpu - on_cpu).mean() < (1e-5 if dtype == torch.float32 else 0.01)
+
+
+def test_cuda_settings_keep_cudnn_on_and_float32_true():
+    cudnn = torch.backends.cudnn
+    before = cudnn.enabled, cudnn.allow_tf32
+    with true_float32(torch.device("cuda")):
+        assert (cudnn.enabled, cudnn.allow_tf32) == (before[0], False)
+    assert (cudnn.enabled, cudnn.allow_tf32) == before

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from napari_rpsnn.model.arithmetic import choose_dtype, half_network, true_float32
+from napari_rpsnn.model.arithmetic import choose_dtype, half_network
 from napari_rpsnn.model.network import RPSNN
 
 
@@ -22,11 +22,3 @@ def test_dtypes(monkeypatch):
     assert choose_dtype("auto", cuda, network) == torch.bfloat16
     with pytest.raises(ValueError, match="precision: 'float16' cannot hold its values"):
         choose_dtype("float16", cuda, network)
-
-
-def test_cuda_settings_keep_cudnn_on_and_float32_true():
-    cudnn = torch.backends.cudnn
-    before = cudnn.enabled, cudnn.allow_tf32
-    with true_float32(torch.device("cuda")):
-        assert (cudnn.enabled, cudnn.allow_tf32) == (before[0], False)
-    assert (cudnn.enabled, cudnn.allow_tf32) == before

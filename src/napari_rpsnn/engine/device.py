@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import psutil
 import torch
 
@@ -70,3 +72,14 @@ def _pixels_at_once(device: torch.device, width: int, dtype: torch.dtype) -> int
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
     budget = min(0.65e9 if device.type == "cpu" else 6e9, free / 4)
     return int(budget / (WINDOW_VALUES * width * dtype.itemsize))
+
+
+def holds(device: torch.device, dtype: np.dtype[Any]) -> bool:
+    """Whether pictures go to the device as they are, and what is made of them there is exact."""
+    # Apple GPUs have no unsigned 16-bit integers.
+    return dtype.kind in "ui" and dtype.itemsize <= 2 and device.type != "mps"
+
+
+def is_shortage(error: Exception) -> bool:
+    """Whether memory was too small; on a CPU torch has no exception of its own for it."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain, islice
 from typing import Any, TypeVar
 
@@ -16,10 +16,10 @@ from torch import Tensor
 
 from napari_rpsnn.engine.memory import on_first_heap
 from napari_rpsnn.images.tiling import Tile
-from napari_rpsnn.model.arithmetic import Network, arithmetic, true_float32
 
 Item = TypeVar("Item")
 Windows = tuple[Tensor, Tensor]
+Network = Callable[[Tensor, Tensor], Tensor]
 
 
 def iter_tiles(
@@ -114,3 +114,29 @@ def to_host(picture: NDArray[Any], device: torch.device) -> Tensor:
     tensor = torch.empty(picture.shape, dtype=like.dtype, pin_memory=device.type == "cuda")
     tensor.numpy()[...] = picture
     return tensor
+
+
+@contextmanager
+def arithmetic(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
+    """Convolutions in the dtype if that has 16 bits, and those that stay float32 in TF32 then, where CUDA has it.
+
+    TF32 and float16 have 10 bits of mantissa, bfloat16 has 7.
+    """
+    low = dtype.itemsize == 2
+    with _tf32(device, low), torch.autocast(device.type, dtype, enabled=low):
+        yield
+
+
+def true_float32(device: torch.device) -> AbstractContextManager[None]:
+    """Keep float32 convolutions float32 on CUDA, where torch allows TF32 by itself."""
+    return _tf32(device, False)
+
+
+def _tf32(device: torch.device, allowed: bool) -> AbstractContextManager[None]:
+    if device.type != "cuda":
+        return nullcontext()
+    cudnn = torch.backends.cudnn
+    # Left out, the other settings would be switched off.
+    settings = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
+    context: AbstractContextManager[None] = cudnn.flags(**settings, allow_tf32=allowed)
+    return context

@@ -19,25 +19,14 @@ from torch import Tensor
 
 from napari_rpsnn.engine import device as devices
 from napari_rpsnn.engine import inference, memory
-from napari_rpsnn.engine.decision import (
-    DECISION_HALO,
-    NEAR_HALO,
-    VOTE_HALO,
-    compose,
-    decide,
-    evidence,
-    hesitate,
-    mean_channel,
-    mix,
-    vote,
-    widely,
-)
+from napari_rpsnn.engine.decision import DECISION_HALO, NEAR_HALO, compose, decide, hesitate, mix
+from napari_rpsnn.engine.evidence import VOTE_HALO, evidence, mean_channel, vote, widely
 from napari_rpsnn.engine.pair_statistics import Plan
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import Layout
 from napari_rpsnn.images.tiling import Tile, narrowed, split_image
 from napari_rpsnn.io import provenance
-from napari_rpsnn.model.arithmetic import Network, arithmetic, choose_dtype, half_network, true_float32
+from napari_rpsnn.model.arithmetic import choose_dtype, half_network
 from napari_rpsnn.model.decider import bundled_decider
 from napari_rpsnn.model.network import HALO, RPSNN
 from napari_rpsnn.model.weights import ModelLike, model_sha256, prepared_model
@@ -170,7 +159,7 @@ class Engine:
         try:
             composed, share = self._compose(parts, plan.values, layout, votes, place, stay)
         except (RuntimeError, MemoryError) as error:
-            if not _is_shortage(error) or self.composes_on.type == "cpu":
+            if not devices.is_shortage(error) or self.composes_on.type == "cpu":
                 raise
             self._free()
             self.composes_on = torch.device("cpu")
@@ -224,19 +213,19 @@ class Engine:
         whole, near, inside = narrowed(place, NEAR_HALO)
         half = tuple(slice(axis.start // 2, -(-axis.stop // 2)) for axis in near)
         pair = parts[0][whole][near], parts[1][whole][near]
-        exact = _held_on(device, pair[0].dtype)
+        exact = devices.holds(device, pair[0].dtype)
         guide: Callable[[Any], Any] = layout.guide_channels
 
         @torch.inference_mode()
         def work() -> tuple[NDArray[Any], NDArray[np.float32]]:
-            with true_float32(device):
+            with inference.true_float32(device):
                 voted = inference.to_host(votes[whole], device).to(device)
                 hosts = [inference.to_host(part if exact else values.to_unit(guide(part)), device) for part in pair]
                 images = [part.to(device, non_blocking=True) for part in hosts]
                 units = (values.to_unit_tensor(guide(image)) if exact else image for image in images)
                 grey0, grey1 = (mean_channel(unit.movedim(-1, 0)) for unit in units)
                 known = evidence(voted[near], widely(voted)[half], grey0, grey1)
-                with arithmetic(device, self.dtype):
+                with inference.arithmetic(device, self.dtype):
                     weighed = bundled_decider(device)(known[None])[0].float()
                 share = decide(hesitate(weighed, stay), *grey0.shape)
                 composed = mix(images[0], images[1], share).cpu().numpy() if exact else compose(*pair, share)
@@ -255,7 +244,7 @@ class Engine:
         tiles: list[Tile],
         then: Callable[[Tensor, Tensor, Tensor], Tensor] | None,
     ) -> Iterator[tuple[Tile, NDArray[Any]]]:
-        exact = _held_on(self.device, images[0].dtype)
+        exact = devices.holds(self.device, images[0].dtype)
 
         def read(window: tuple[slice, slice]) -> inference.Windows:
             part0, part1 = (guide(image[window]) for image in images)
@@ -266,7 +255,9 @@ class Engine:
             units = values.to_unit_tensor(pictures) if exact else pictures
             return units if units.shape[-1] == 3 else units.mean(-1, keepdim=True)
 
-        compute: Network = (half_network(self.network) if self.dtype == torch.float16 else None) or self.network
+        compute: inference.Network = (
+            half_network(self.network) if self.dtype == torch.float16 else None
+        ) or self.network
         batch = devices.choose_batch(self.tile, self.device, self.network.width, self.dtype)
         return inference.iter_tiles(
             compute, read, tiles, device=self.device, dtype=self.dtype, to_unit=to_unit, then=then, batch=batch
@@ -274,7 +265,7 @@ class Engine:
 
     def _take_less(self, error: Exception) -> None:
         """Make do with less memory; raises again what cannot be helped."""
-        if not _is_shortage(error):
+        if not devices.is_shortage(error):
             raise error
         self._free()
         if self.tile > devices.LEAST_TILE:
@@ -291,14 +282,3 @@ class Engine:
     def _free(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-
-
-def _is_shortage(error: Exception) -> bool:
-    """Whether memory was too small; on a CPU torch has no exception of its own for it."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
-
-
-def _held_on(device: torch.device, dtype: np.dtype[Any]) -> bool:
-    """Whether pictures go to the device as they are, and what is made of them there is exact."""
-    # Apple GPUs have no unsigned 16-bit integers.
-    return dtype.kind in "ui" and dtype.itemsize <= 2 and device.type != "mps"

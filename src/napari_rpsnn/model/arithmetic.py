@@ -7,8 +7,7 @@ kernels of its own, or by torch where those do not run.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
 from functools import lru_cache
 from importlib.util import find_spec
 
@@ -104,29 +103,3 @@ def _by_torch(network: RPSNN) -> Network:
         return y
 
     return compute
-
-
-@contextmanager
-def arithmetic(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
-    """Convolutions in the dtype if that has 16 bits, and those that stay float32 in TF32 then, where CUDA has it.
-
-    TF32 and float16 have 10 bits of mantissa, bfloat16 has 7.
-    """
-    low = dtype.itemsize == 2
-    with _tf32(device, low), torch.autocast(device.type, dtype, enabled=low):
-        yield
-
-
-def true_float32(device: torch.device) -> AbstractContextManager[None]:
-    """Keep float32 convolutions float32 on CUDA, where torch allows TF32 by itself."""
-    return _tf32(device, False)
-
-
-def _tf32(device: torch.device, allowed: bool) -> AbstractContextManager[None]:
-    if device.type != "cuda":
-        return nullcontext()
-    cudnn = torch.backends.cudnn
-    # Left out, the other settings would be switched off.
-    settings = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
-    context: AbstractContextManager[None] = cudnn.flags(**settings, allow_tf32=allowed)
-    return context

@@ -6,7 +6,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import napari
 import numpy as np
@@ -17,9 +17,11 @@ from napari_rpsnn.engine.results import Preview, Progress
 from napari_rpsnn.options import Options
 from napari_rpsnn.plugin.choices import Remaining, duration
 from napari_rpsnn.plugin.form import Form
-from napari_rpsnn.plugin.run import NewLayer, Task
 from napari_rpsnn.plugin.settings import remember
 from napari_rpsnn.plugin.worker import LOG, Run
+
+if TYPE_CHECKING:
+    from napari_rpsnn.plugin.run import NewLayer, Task
 
 #: A window stays open for hours, and is not to keep the memory of a tile; but the next run, if it comes soon, is 4 %
 #: faster where it finds it. Milliseconds.
@@ -80,7 +82,8 @@ class Panel(Form):
         self._set_busy(True)
         self.status.value = "Loading the network…"
         self._run = Run(
-            self._task,
+            self._task.run(),
+            f"The fusion of {' and '.join(self._task.sources.names)}",
             reported=self._show_report,
             done=self._add,
             failed=self._tell_failure,

@@ -11,10 +11,11 @@ from napari.qt.threading import GeneratorWorker, create_worker
 
 from napari_rpsnn.engine.memory import give_back, keep_freed
 from napari_rpsnn.engine.results import Progress
-from napari_rpsnn.plugin.run import NewLayer, Task
 from napari_rpsnn.plugin.startup import import_torch
 
 LOG = logging.getLogger("napari_rpsnn")
+
+Steps = Generator[Progress, None, list[Any]]
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,10 @@ class Run:
 
     Parameters
     ----------
-    task : Task
+    steps : generator
+        Yields `Progress` and returns the layers to be added.
+    called : str
+        What the log calls the work.
     reported : callable
         Called with each `Progress`.
     done : callable
@@ -42,16 +46,17 @@ class Run:
 
     def __init__(
         self,
-        task: Task,
+        steps: Steps,
+        called: str,
         *,
         reported: Callable[[Progress], None],
-        done: Callable[[list[NewLayer]], None],
+        done: Callable[[list[Any]], None],
         failed: Callable[[Exception], None],
         cancelled: Callable[[], None],
     ) -> None:
         self._reported, self._done, self._failed, self._cancelled = reported, done, failed, cancelled
-        self._outcome: list[NewLayer] | Failure | None = None
-        self._steps = _guarded(task)
+        self._outcome: list[Any] | Failure | None = None
+        self._steps = _guarded(steps, called)
         self.worker: GeneratorWorker[Any, Any, Any] = create_worker(_drive, self._steps, _start_thread=False)
         self.worker.yielded.connect(self._report)
         self.worker.returned.connect(self._keep)
@@ -82,7 +87,7 @@ class Run:
             self._stumble(error)
             self.worker.quit()
 
-    def _keep(self, outcome: list[NewLayer] | Failure) -> None:
+    def _keep(self, outcome: list[Any] | Failure) -> None:
         self._outcome = outcome
 
     def _end(self) -> None:
@@ -106,12 +111,12 @@ class Run:
         return failure
 
 
-def _guarded(task: Task) -> Generator[Progress, None, list[NewLayer] | Failure]:
+def _guarded(steps: Steps, called: str) -> Generator[Progress, None, list[Any] | Failure]:
     try:
         import_torch()
-        return (yield from task.run())
+        return (yield from steps)
     except Exception as error:
-        LOG.exception("The fusion of %s failed", " and ".join(task.sources.names))
+        LOG.exception("%s failed", called)
         return Failure(error)
 
 
