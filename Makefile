@@ -15,7 +15,7 @@ demo: $(TOX)  ## fuse a pair with known truth, or: make demo ARGS="A.png B.png -
 test: $(TOX) display  ## style, types, the core without Qt, and everything with napari in a real window
 	$(TOX) run
 
-lint: $(TOX)
+lint: $(TOX)  ## style, types, and the arrows between rooms
 	$(TOX) run -q -e lint
 
 weights: $(TOX)  ## train all that is bundled anew: make weights DATA=folder/of/sharp/images
