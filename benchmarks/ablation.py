@@ -1,6 +1,6 @@
 """What each part of the training recipe is worth: short runs from one start, each with one change.
 
-    python benchmarks/ablation.py FOLDER [--steps 600]
+    python benchmarks/ablation.py FOLDER [--steps 600] [--only CHANGE ...]
 
 FOLDER holds sharp images. Every run begins with the same new network of width 16 and the same seed and ends after the
 same number of steps, with the learning rate decayed to zero. Prints a Markdown table of the PSNR in dB on the same
@@ -13,7 +13,7 @@ import argparse
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
+from typing import Any
 from unittest import mock
 
 import torch
@@ -25,6 +25,7 @@ from napari_rpsnn.model.weights import load_model
 from napari_rpsnn.training import loop
 from napari_rpsnn.training.config import TrainConfig
 from napari_rpsnn.training.dataset import read_pictures, split_pictures
+from napari_rpsnn.training.pair_synthesis import Batch
 from napari_rpsnn.training.validation import Validation
 
 KINDS = {"geometric": 1, "fluorescence": 1, "brightfield": 1}
@@ -40,14 +41,14 @@ def charbonnier(fused: Tensor, sharp: Tensor) -> Tensor:
     return torch.sqrt((fused - sharp) ** 2 + 1e-6).mean()
 
 
-def one_order(model: Callable[..., Tensor], fabric: Fabric, batch: loop.Batch) -> Tensor:
+def one_order(model: Callable[..., Tensor], fabric: Fabric, batch: Batch) -> Tensor:
     """The pairs in one order only."""
     with fabric.autocast():
         return loop.image_loss(model(*batch.sources), batch.sharp)
 
 
 #: What differs from the recipe: options of `TrainConfig`, and functions of `training` with what stands in for them.
-CHANGES: dict[str, tuple[dict[str, float], dict[str, Callable[..., Tensor]]]] = {
+CHANGES: dict[str, tuple[dict[str, Any], dict[str, Callable[..., Tensor]]]] = {
     "the recipe": ({}, {}),
     "loss: MSE, the paper's": ({}, {"image_loss": mse}),
     "loss: Charbonnier alone": ({}, {"image_loss": charbonnier}),
@@ -65,27 +66,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("folder")
     parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--only", nargs="+", choices=CHANGES, default=list(CHANGES), metavar="CHANGE")
     args = parser.parse_args()
 
     _, held_out = split_pictures(read_pictures(args.folder))
     validation = Validation(held_out, KINDS, Fabric(accelerator="cpu", devices=1))
     print("| change | " + " | ".join(KINDS) + " |\n|---|---|---|---|", flush=True)
-    for change, (options, functions) in CHANGES.items():
+    for change in args.only:
+        options, functions = CHANGES[change]
         with tempfile.TemporaryDirectory() as out, ExitStack() as patches:
             for name, function in functions.items():
                 patches.enter_context(mock.patch.object(loop, name, function))
-            base = TrainConfig(
-                args.folder,
-                out,
-                width=16,
-                steps=args.steps,
-                warmup=20,
-                ema=0.98,
-                crop=64,
-                save_every=args.steps,
-                **KINDS,
-            )
-            drain(loop.iter_train(replace(base, **options)))
+            recipe = KINDS | {"width": 16, "warmup": 20, "ema": 0.98, "crop": 64} | options
+            drain(loop.iter_train(TrainConfig(args.folder, out, steps=args.steps, save_every=args.steps, **recipe)))
             scores = validation.scores(load_model(f"{out}/model.safetensors"))
         row = (f"{scores[f'{kind} network']:.2f}" for kind in KINDS)
         print(f"| {change} | " + " | ".join(row) + " |", flush=True)

@@ -4,15 +4,19 @@
 its children together, looked at twenty times a second.
 """
 
+from __future__ import annotations
+
 import argparse
 import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import dask.array as da
 import numpy as np
 import psutil
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from napari_rpsnn import fuse
@@ -28,17 +32,17 @@ class PeakMemory:
 
     bytes = 0
 
-    def __enter__(self):
+    def __enter__(self) -> PeakMemory:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._thread.join()
 
-    def _watch(self):
+    def _watch(self) -> None:
         me = psutil.Process()
         while not self._ended.wait(0.05):
             total = 0
@@ -50,21 +54,22 @@ class PeakMemory:
             self.bytes = max(self.bytes, total)
 
 
-def half_sharp(sharp_left, size):
+def half_sharp(sharp_left: bool, size: int) -> da.Array:
     """A picture of `size` by `size` pixels, one half of it out of focus: uint16, a dask array."""
 
-    def make(block_info):
+    def make(block_info: Any) -> NDArray[np.uint16]:
         (top, bottom), (left, right) = block_info[None]["array-location"]
         noise = np.random.default_rng([top, left]).random((bottom - top, right - left), np.float32)
         sharp = gaussian_filter(noise, 1)
         in_focus = (np.arange(left, right) < size // 2) == sharp_left
-        return (65535 * np.where(in_focus, sharp, gaussian_filter(sharp, 2))).astype(np.uint16)
+        chunk: NDArray[np.uint16] = (65535 * np.where(in_focus, sharp, gaussian_filter(sharp, 2))).astype(np.uint16)
+        return chunk
 
     chunks = da.core.normalize_chunks(CHUNK_PX, (size, size))
     return da.map_blocks(make, chunks=chunks, dtype=np.uint16, meta=np.empty((0, 0), np.uint16))
 
 
-def main():
+def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("size", type=int, metavar="SIZE")

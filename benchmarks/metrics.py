@@ -51,10 +51,11 @@ def q_cb(source0: Picture, source1: Picture, fused: Picture) -> float:
 def _gradients(picture: Picture, smooth: tuple[int, int, int]) -> tuple[Picture, Picture]:
     """Across columns and down rows; the picture is surrounded by zeros."""
     rise = (-1, 0, 1)
-    return tuple(
+    across, down = (
         correlate1d(correlate1d(picture, rise, axis, mode="constant"), smooth, 1 - axis, mode="constant")
         for axis in (1, 0)
     )
+    return across, down
 
 
 def _sobel(picture: Picture) -> tuple[Picture, Picture]:
@@ -65,7 +66,8 @@ def _sobel(picture: Picture) -> tuple[Picture, Picture]:
 def _ratio(x: Picture, y: Picture) -> Picture:
     """The smaller of both over the larger."""
     larger = np.maximum(x, y)
-    return np.divide(np.minimum(x, y), larger, out=np.ones_like(larger), where=larger > 0)
+    ratio: Picture = np.divide(np.minimum(x, y), larger, out=np.ones_like(larger), where=larger > 0)
+    return ratio
 
 
 def _likeness(source0: Picture, source1: Picture, fused: Picture) -> float:
@@ -73,7 +75,8 @@ def _likeness(source0: Picture, source1: Picture, fused: Picture) -> float:
     inside = np.s_[4:-3, 4:-3]
 
     def mean(picture: Picture) -> Picture:
-        return uniform_filter(picture, 8, mode="constant")[inside]
+        windows: Picture = uniform_filter(picture, 8, mode="constant")[inside]
+        return windows
 
     def similarity(one: Picture, other: Picture) -> Picture:
         tiny = (1e-6 * 255) ** 2
@@ -98,7 +101,7 @@ def _masked_contrast(picture: Picture) -> Picture:
     seen = np.exp(-square / 15.3870**2) - 0.7622 * np.exp(-square / 1.3456**2)
     filtered = ifft2(fft2(stretched) * seen).real
     fine, coarse = (_gaussian(filtered, sigma) for sigma in (2.0, 4.0))
-    contrast = np.abs(np.divide(fine, coarse, out=np.ones_like(fine), where=coarse != 0) - 1)
+    contrast: Picture = np.abs(np.divide(fine, coarse, out=np.ones_like(fine), where=coarse != 0) - 1)
     return contrast**3 / (contrast**2 + 1e-4)
 
 
@@ -106,7 +109,8 @@ def _gaussian(picture: Picture, sigma: float) -> Picture:
     # The scale is the authors', one axis' for both; it is the same in numerator and denominator but for sigma.
     t = np.arange(-15, 16.0)
     weights = np.exp(-(t**2) / (2 * sigma**2)) / (np.sqrt(2 * np.pi) * sigma)
-    return correlate1d(correlate1d(picture, weights, 0, mode="constant"), weights, 1, mode="constant")
+    smooth: Picture = correlate1d(correlate1d(picture, weights, 0, mode="constant"), weights, 1, mode="constant")
+    return smooth
 
 
 METRICS = {"Q_G": q_g, "Q_E": q_e, "Q_CB": q_cb}

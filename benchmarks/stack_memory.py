@@ -37,7 +37,8 @@ class LazyPlanes:
         plane = gaussian_filter(sharp, 3)
         strip = slice(number * size // count, (number + 1) * size // count)
         plane[:, strip] = gaussian_filter(sharp, 1)[:, strip]
-        return (60000 * plane).astype(np.uint16)[tuple(part)]
+        window: NDArray[Any] = (60000 * plane).astype(np.uint16)[tuple(part)]
+        return window
 
 
 def measure(count: int, size: int, model: str, dask: bool) -> tuple[float, int]:

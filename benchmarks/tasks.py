@@ -9,11 +9,13 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from skimage.io import imread, imsave
 from torch.nn import functional as F
 
@@ -27,8 +29,11 @@ from napari_rpsnn.plugin import sample_data
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "helpers"))
 from plain import as_in_the_paper, authors_checkpoint
 
+#: What is done for a line that the process reads, and facts.
+Task = tuple[Callable[[str], dict[str, Any]], dict[str, Any]]
 
-def fuse_files(folder: str, model: str, precision: str, device: str):
+
+def fuse_files(folder: str, model: str, precision: Any, device: str) -> Task:
     """Time `fuse` as a user calls it, on pictures that are in memory."""
     pairs = read_pairs(folder)
 
@@ -40,12 +45,12 @@ def fuse_files(folder: str, model: str, precision: str, device: str):
     return work, {"weights": count_weights(model)}
 
 
-def network_alone(folder: str, model: str, precision: str, device: str):
+def network_alone(folder: str, model: str, precision: str, device: str) -> Task:
     """Time the network on the whole picture, nothing before and nothing after: what `fuse` cannot be faster than."""
     if device == "cpu":
         keep_freed()  # as `fuse` does
-    network = load_model(model).to(device=device, memory_format=torch.channels_last)
-    compute = half_network(network) if precision == "float16" else network
+    network = load_model(model).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    compute = (half_network(network) if precision == "float16" else None) or network
     pair = [x.contiguous(memory_format=torch.channels_last) for x in to_tensors(read_pairs(folder)["speed"], device)]
 
     @torch.inference_mode()
@@ -57,7 +62,7 @@ def network_alone(folder: str, model: str, precision: str, device: str):
     return work, {"weights": count_weights(model)}
 
 
-def plain_network(folder: str, model: str, device: str):
+def plain_network(folder: str, model: str, device: str) -> Task:
     """Time the paper's network as its authors run it: eager, float32, whole pictures, all convolutions one by one."""
     weights = {name: x.to(device) for name, x in authors_checkpoint(load_model(model)).items()}
     pairs = {name: to_tensors(pair, device) for name, pair in read_pairs(folder).items()}
@@ -73,19 +78,22 @@ def plain_network(folder: str, model: str, device: str):
     return work, {"weights": count_weights(model)}
 
 
-def peak_of_machine(precision: str, device: str):
+def peak_of_machine(precision: str, device: str) -> Task:
     """Measure the operations per second of a large convolution and of a large product of matrices."""
     dtype, side = PRECISIONS[precision], 8192 if device.startswith("cuda") else 1536
     a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
     rows = side // 4
     x = torch.randn(1, 64, rows, rows, device=device, dtype=dtype).contiguous(memory_format=torch.channels_last)
     w = torch.randn(192, 64, 3, 3, device=device, dtype=dtype).contiguous(memory_format=torch.channels_last)
-    jobs = ((lambda: a @ b, 2 * side**3), (lambda: F.conv2d(x, w, padding=1), 2 * 192 * 64 * 9 * rows**2))
+    jobs: list[tuple[Callable[[], object], int]] = [
+        (lambda: a @ b, 2 * side**3),
+        (lambda: F.conv2d(x, w, padding=1), 2 * 192 * 64 * 9 * rows**2),
+    ]
 
     def work(_: str) -> dict[str, Any]:
         best = 0.0
         for job, operations in jobs:
-            for _ in range(5):
+            for _repeat in range(5):
                 started = time.perf_counter()
                 job()
                 if device.startswith("cuda"):
@@ -96,7 +104,7 @@ def peak_of_machine(precision: str, device: str):
     return work, machine(device)
 
 
-def fuse_of_size(side: int, planes: int, model: str, device: str):
+def fuse_of_size(side: int, planes: int, model: str, device: str) -> Task:
     """Time `fuse`, or `fuse_stack` of planes that are made when they are read: the stack itself takes no memory."""
     grey = [np.rint(image.mean(-1)).astype(np.uint8) for image in make_pair()[:2]]
     near, far = (enlarged(image, side) for image in grey)
@@ -104,23 +112,26 @@ def fuse_of_size(side: int, planes: int, model: str, device: str):
     class Stack:
         shape, ndim, dtype = (planes, side, side), 3, near.dtype
 
-        def __getitem__(self, key: Any) -> np.ndarray:
+        def __getitem__(self, key: Any) -> NDArray[Any]:
             k, *window = key
             whole = near if k % 2 else far
-            return np.roll(whole, 8 * (k // 2), axis=0)[tuple(window)]  # no two planes are the same
+            part: NDArray[Any] = np.roll(whole, 8 * (k // 2), axis=0)[tuple(window)]  # no two planes are the same
+            return part
+
+    stack: Any = Stack()
 
     def work(_: str) -> dict[str, Any]:
         if planes == 2:
             fuse(near, far, model=model, device=device)
         else:
-            fuse_stack(Stack(), model=model, device=device)
+            fuse_stack(stack, model=model, device=device)
         return {}
 
     fuse(*grey, model=model, device=device)  # loads the libraries and the weights
     return work, machine(device)
 
 
-def write_pairs(folder: str, side: int, device: str):
+def write_pairs(folder: str, side: int, device: str) -> Task:
     """Write pairs with known truth: "speed", of the size to be timed, "blur" and "brightfield"."""
     made = {"speed": [enlarged(image, side) for image in make_pair()], "blur": make_pair()}
     made["brightfield"] = [data for data, *_ in sample_data.brightfield_pair()]
@@ -137,25 +148,25 @@ def write_pairs(folder: str, side: int, device: str):
     return work, machine(device)
 
 
-def enlarged(image: np.ndarray, side: int) -> np.ndarray:
+def enlarged(image: NDArray[Any], side: int) -> NDArray[Any]:
     """`image` cut, or continued as in a mirror, to a square."""
     more = [(0, max(0, side - n)) for n in image.shape[:2]]
     return np.pad(image, [*more, (0, 0)][: image.ndim], mode="symmetric")[:side, :side]
 
 
-def read_pairs(folder: str) -> dict[str, list[np.ndarray]]:
+def read_pairs(folder: str) -> dict[str, list[NDArray[Any]]]:
     """Near and far of every pair in the folder."""
     names = ("speed", "blur", "brightfield")
     return {name: [imread(Path(folder) / name / f"{kind}.png") for kind in ("near", "far")] for name in names}
 
 
-def psnr(folder: str, name: str, fused: np.ndarray) -> float:
+def psnr(folder: str, name: str, fused: NDArray[Any]) -> float:
     """PSNR of 8-bit pictures in dB."""
     truth = imread(Path(folder) / f"{name}-truth.png")
     return float(10 * np.log10(255**2 / np.mean((truth.astype(float) - fused) ** 2)))
 
 
-def to_tensors(pair: list[np.ndarray], device: str) -> list[torch.Tensor]:
+def to_tensors(pair: list[NDArray[Any]], device: str) -> list[torch.Tensor]:
     """8-bit RGB pictures as the network takes them."""
     return [torch.from_numpy(x).to(device).permute(2, 0, 1)[None].float() / 255 for x in pair]
 
@@ -183,7 +194,7 @@ def machine(device: str) -> dict[str, Any]:
     return {"machine": words, "precisions": precisions}
 
 
-TASKS = {
+TASKS: dict[str, Callable[..., Task]] = {
     "fuse": fuse_files,
     "network": network_alone,
     "plain": plain_network,

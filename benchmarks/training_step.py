@@ -1,6 +1,6 @@
 """How long a training step waits for its pairs: step time with and without making data, interleaved, medians.
 
-    python benchmarks/training_step.py FOLDER [--model lite] [--device auto] [--repeat 20]
+    python benchmarks/training_step.py FOLDER [--model lite] [--device auto] [--crop 112] [--repeat 20]
 
 FOLDER holds sharp images. Prints seconds per step with fresh pairs, seconds with one batch used again, their ratio, and
 the pairs per second. A ratio near 1 means that the processor that trains hardly waits.
@@ -28,12 +28,13 @@ def main() -> None:
     parser.add_argument("folder")
     parser.add_argument("--model", default="lite", choices=WIDTHS)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--crop", type=int, default=TrainConfig.crop)
     parser.add_argument("--repeat", type=int, default=20)
     args = parser.parse_args()
 
-    config = TrainConfig(data=args.folder, out="", width=WIDTHS[args.model], device=args.device)
+    config = TrainConfig(data=args.folder, out="", width=WIDTHS[args.model], device=args.device, crop=args.crop)
     fabric = launch(config)
-    network = RPSNN(config.width).to(memory_format=torch.channels_last)
+    network = RPSNN(config.width).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model, optimizer = fabric.setup(network, torch.optim.Adam(network.parameters(), lr=1e-4))
     pairs = PairMaker(read_pictures(args.folder), crop=config.crop, kinds=config.kinds, device=fabric.device)
 

@@ -9,8 +9,8 @@ Prints a Markdown table of means over the pairs.
 
 from __future__ import annotations
 
+import argparse
 import re
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -28,14 +28,19 @@ def in_order(folder: str) -> list[Path]:
     return sorted(Path(folder).iterdir(), key=lambda path: [f"{n:0>9}" for n in re.split(r"(\d+)", path.name)])
 
 
-def main(near: str, far: str, *others: str) -> None:
+def main() -> None:
     """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("near")
+    parser.add_argument("far")
+    parser.add_argument("others", nargs="*", metavar="NAME=FOLDER")
+    args = parser.parse_args()
     methods: dict[str, Callable[..., Any]] = {
         f"`fuse`, {method}": partial(fuse, channel_axis=-1, method=method) for method in ("decision", "regression")
     }
-    folders = dict(other.split("=", 1) for other in others)
+    folders = dict(other.split("=", 1) for other in args.others)
     scores: dict[str, list[list[float]]] = {name: [] for name in (*methods, *folders)}
-    for files in zip(*map(in_order, (near, far, *folders.values())), strict=True):
+    for files in zip(*map(in_order, (args.near, args.far, *folders.values())), strict=True):
         *pair, others_made = imread(files[0]), imread(files[1]), map(imread, files[2:])
         fused = {name: method(*pair) for name, method in methods.items()} | dict(zip(folders, others_made, strict=True))
         for name, image in fused.items():
@@ -47,4 +52,4 @@ def main(near: str, far: str, *others: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -22,6 +22,9 @@ class Worker:
     def __init__(self, **task: Any) -> None:
         command = [sys.executable, __file__, json.dumps(task)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdin
+        assert self._process.stdout
+        self._input, self._output = self._process.stdin, self._process.stdout
         self.facts = self._answer()
 
     def run(self, what: str = "run") -> dict[str, Any]:
@@ -34,17 +37,17 @@ class Worker:
 
     def finish(self) -> None:
         """End the process."""
-        self._process.stdin.close()
+        self._input.close()
         self._process.wait()
 
     def _say(self, line: str) -> None:
-        self._process.stdin.write(f"{line}\n")
-        self._process.stdin.flush()
+        self._input.write(f"{line}\n")
+        self._input.flush()
 
     def _answer(self) -> dict[str, Any]:
-        line = self._process.stdout.readline()
+        line = self._output.readline()
         if not line:
-            raise RuntimeError(f"{self._process.args}: expected an answer, the process ended")
+            raise RuntimeError(f"{self._process.args!r}: expected an answer, the process ended")
         answer: dict[str, Any] = json.loads(line)
         return answer
 

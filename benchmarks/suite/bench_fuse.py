@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from skimage import data
 
 from napari_rpsnn import fuse, fuse_stack
-from napari_rpsnn.engine.inference import choose_device, choose_precision
+from napari_rpsnn.engine.inference import choose_device, has_bfloat16
 
 
-def planes(count: int, side: int) -> np.ndarray:
+def planes(count: int, side: int) -> NDArray[np.uint8]:
     """8-bit grey planes, each sharp in a strip of its own."""
     sharp = np.resize(data.camera(), (side, side))
     blurred = (sharp // 2 + np.roll(sharp, 2, 0) // 4 + np.roll(sharp, 2, 1) // 4).astype(np.uint8)
@@ -26,17 +29,17 @@ class FusePair:
     param_names = ("side", "model", "precision")
     timeout = 600
 
-    def setup(self, side: int, model: str, precision: str) -> None:
+    def setup(self, side: int, model: str, precision: Any) -> None:
         """Make the pair; leave out what the hardware has not."""
-        if precision != "float32" and str(choose_precision("auto", choose_device("auto"))) != f"torch.{precision}":
+        if precision == "bfloat16" and not has_bfloat16(choose_device("auto")):
             raise NotImplementedError
         self.pair = planes(2, side)
         fuse(*self.pair[:, :64, :64], model=model, precision=precision)
 
-    def time_fuse(self, side: int, model: str, precision: str) -> None:  # noqa: D102
+    def time_fuse(self, side: int, model: str, precision: Any) -> None:  # noqa: D102
         fuse(*self.pair, model=model, precision=precision)
 
-    def peakmem_fuse(self, side: int, model: str, precision: str) -> None:  # noqa: D102
+    def peakmem_fuse(self, side: int, model: str, precision: Any) -> None:  # noqa: D102
         fuse(*self.pair, model=model, precision=precision)
 
 
@@ -46,16 +49,17 @@ class FuseTiles:
     params = ([128, 256, 512, "auto"],)
     param_names = ("tile",)
     timeout = 600
+    side = 768
 
-    def setup(self, tile: int | str) -> None:
+    def setup(self, tile: Any) -> None:
         """Make the pair."""
-        self.pair = planes(2, 768)
+        self.pair = planes(2, self.side)
         fuse(*self.pair[:, :64, :64])
 
-    def time_fuse(self, tile: int | str) -> None:  # noqa: D102
+    def time_fuse(self, tile: Any) -> None:  # noqa: D102
         fuse(*self.pair, tile=tile)
 
-    def peakmem_fuse(self, tile: int | str) -> None:  # noqa: D102
+    def peakmem_fuse(self, tile: Any) -> None:  # noqa: D102
         fuse(*self.pair, tile=tile)
 
 
@@ -65,17 +69,18 @@ class FuseStack:
     params = ([3, 6, 12], ["cascade", "tree"])
     param_names = ("planes", "order")
     timeout = 600
+    side = 256
 
-    def setup(self, count: int, order: str) -> None:
+    def setup(self, count: int, order: Any) -> None:
         """Make the stack."""
-        self.stack = planes(count, 256)
+        self.stack = planes(count, self.side)
         fuse(*self.stack[:2, :64, :64])
 
-    def time_fuse_stack(self, count: int, order: str) -> None:  # noqa: D102
+    def time_fuse_stack(self, count: int, order: Any) -> None:  # noqa: D102
         fuse_stack(self.stack, order=order)
 
-    def peakmem_fuse_stack(self, count: int, order: str) -> None:  # noqa: D102
+    def peakmem_fuse_stack(self, count: int, order: Any) -> None:  # noqa: D102
         fuse_stack(self.stack, order=order)
 
-    def time_height(self, count: int, order: str) -> None:  # noqa: D102
+    def time_height(self, count: int, order: Any) -> None:  # noqa: D102
         fuse_stack(self.stack, order=order, return_height=True)

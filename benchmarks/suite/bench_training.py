@@ -26,7 +26,7 @@ class TrainingStep:
         image = torch.from_numpy(data.immunohistochemistry()).permute(2, 0, 1).contiguous()
         self.pairs = PairMaker([Picture("section", (image,))], crop=64, kinds=KINDS)
         self.fabric = Fabric(accelerator="cpu", devices=1)
-        network = RPSNN(width).to(memory_format=torch.channels_last)
+        network = RPSNN(width).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model, self.optimizer = self.fabric.setup(network, torch.optim.Adam(network.parameters(), lr=1e-4))
         self.batch = self.pairs.batch(0)
 
