@@ -43,6 +43,9 @@ class Scene:
         The range of values that figures in dB refer to.
     accepted : tuple of int
         Planes that as a whole are as good as the truth: of a thin specimen those next to focus.
+    disturbed : bool
+        Whether values of `planes` differ from those of `clean` everywhere, by noise or drift: a result is then as far
+        from the truth, however good its choice of planes.
     """
 
     name: str
@@ -55,11 +58,7 @@ class Scene:
     covered: NDArray[np.bool_] = field(repr=False)
     peak: float = 255.0
     accepted: tuple[int, ...] = ()
-
-    @property
-    def channel_axis(self) -> int | None:
-        """Axis of the colours, as `fuse_stack` wants it."""
-        return -1 if self.planes.ndim == 4 else None
+    disturbed: bool = False
 
 
 def scene(kind: str, disturbance: str = "clean", size: int = 288, planes: int = 12, seed: int = 0) -> Scene:
@@ -118,7 +117,8 @@ def _disturb(made: Rendered, name: str, disturbance: str, rng: np.random.Generat
             planes[where] = rng.integers(20000, 65536)
     truth, clean = (offset + peak * x for x in (truth, light))
     behind = None if behind is None else offset + peak * behind
-    return Scene(name, planes, truth, clean, depth, made.thin, behind, covered, peak, made.accepted)
+    disturbed = disturbance.startswith(("noise", "drift")) or (made.photons > 0 and disturbance != "hot-pixels")
+    return Scene(name, planes, truth, clean, depth, made.thin, behind, covered, peak, made.accepted, disturbed)
 
 
 def _within_reach(
