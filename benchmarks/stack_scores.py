@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,20 +28,19 @@ CONTRAST = 0.08
 
 @dataclass(frozen=True)
 class Score:
-    """Figures of one stack; NaN where a figure has no meaning or cannot be had."""
+    """Figures of one stack; NaN where a figure has no meaning or cannot be had.
+
+    `as_returned` is the PSNR of the image itself where `psnr` and the rest judge the decision.
+    """
 
     psnr: float
+    as_returned: float
     ssim: float
     within_one: float
     height_error: float
     thin_lost: float
     seconds: float = np.nan
     image: NDArray[Any] | None = None
-
-    @classmethod
-    def figures(cls) -> list[str]:
-        """Names of all figures."""
-        return [field.name for field in fields(cls) if field.name != "image"]
 
 
 def evaluate(stacker: Stacker, scene: Scene) -> Score:
@@ -62,7 +61,7 @@ def score(
     judged: by the planes' values without noise and drift, at the chosen planes. An image without an index is taken as
     it is, which is what its user gets.
     """
-    seen = image.astype(np.float32)
+    seen = image = image.astype(np.float32)
     if index is not None and scene.disturbed:
         seen = at_planes(scene.clean, index)
     wanted = [scene.truth, *(scene.clean[k] for k in scene.accepted)]
@@ -71,7 +70,8 @@ def score(
     if index is not None and where.any():
         height = index if height is None else height
         within = float((np.abs(index.astype(float) - scene.depth)[where] <= 1).mean())
-        error = float(np.abs(np.asarray(height, float) - scene.depth)[where].mean())
+        if not scene.accepted:  # else the height is as much a convention as the plane
+            error = float(np.abs(np.asarray(height, float) - scene.depth)[where].mean())
     lost = np.nan
     if scene.thin is not None and scene.behind is not None:
         contrast, to_thing, to_ground = (
@@ -88,7 +88,8 @@ def score(
         use_sample_covariance=False,
         channel_axis=-1 if seen.ndim == 3 else None,
     )
-    return Score(psnr(best, seen, scene.peak), float(similar), within, error, lost, seconds, image)
+    returned = psnr(best, image, scene.peak) if scene.disturbed else np.nan
+    return Score(psnr(best, seen, scene.peak), returned, float(similar), within, error, lost, seconds, image)
 
 
 def psnr(truth: NDArray[Any], image: NDArray[Any], peak: float) -> float:

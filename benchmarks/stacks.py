@@ -38,6 +38,11 @@ Scores = dict[tuple[str, str], dict[str, list[Score]]]
 #: Figure: its title, how it is written, and whether more is better.
 FIGURES = {
     "psnr": ("PSNR in dB", "{:.1f}", True),
+    "as_returned": (
+        "PSNR in dB of the image as it is returned, with the noise and the drift of the planes",
+        "{:.1f}",
+        True,
+    ),
     "ssim": ("SSIM", "{:.3f}", True),
     "within_one": ("Share of the index within one plane", "{:.1%}", True),
     "height_error": ("Mean error of the height in planes", "{:.2f}", False),
@@ -161,6 +166,10 @@ def main() -> None:
     for figure in args.figures:
         if text := report(scores, figure):
             print(f"\n{FIGURES[figure][0]}\n\n{text}")
+    print(
+        "\nWhere planes have noise or drift, a decision is judged: by the planes' values without them at its index. "
+        "The image of a stacker that gives no index is judged as it is."
+    )
     missing = [name for name in stack_rivals.COMMANDS if name not in installed]
     print(f"\nNot installed: {', '.join(missing)}." if missing else "")
 
