@@ -1,7 +1,7 @@
 """Focus stacks whose truth is known, of what people stack, with what goes wrong when they do.
 
     from stack_scenes import DISTURBANCES, KINDS, scene
-    scene("twigs", "noise").planes
+    scene("twigs", "noise-30").planes
 
 The sharp pictures are scikit-image's own and made ones; the same seed makes the same stack. Optics: `stack_optics.py`.
 """
