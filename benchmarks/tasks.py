@@ -21,9 +21,9 @@ from torch.nn import functional as F
 
 from napari_rpsnn import fuse, fuse_stack, load_model
 from napari_rpsnn.cli.demo import make_pair
-from napari_rpsnn.engine.inference import PRECISIONS, arithmetic, has_bfloat16
+from napari_rpsnn.engine.inference import arithmetic
 from napari_rpsnn.engine.memory import keep_freed
-from napari_rpsnn.model.arithmetic import half_network, has_kernels
+from napari_rpsnn.model.arithmetic import half_network, has_bfloat16, has_kernels
 from napari_rpsnn.plugin import sample_data
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "helpers"))
@@ -55,7 +55,7 @@ def network_alone(folder: str, model: str, precision: str, device: str) -> Task:
 
     @torch.inference_mode()
     def work(_: str) -> dict[str, Any]:
-        with arithmetic(torch.device(device), PRECISIONS[precision]):
+        with arithmetic(torch.device(device), getattr(torch, precision)):
             compute(*pair)
         return {}
 
@@ -80,7 +80,7 @@ def plain_network(folder: str, model: str, device: str) -> Task:
 
 def peak_of_machine(precision: str, device: str) -> Task:
     """Measure the operations per second of a large convolution and of a large product of matrices."""
-    dtype, side = PRECISIONS[precision], 8192 if device.startswith("cuda") else 1536
+    dtype, side = getattr(torch, precision), 8192 if device.startswith("cuda") else 1536
     a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
     rows = side // 4
     x = torch.randn(1, 64, rows, rows, device=device, dtype=dtype).contiguous(memory_format=torch.channels_last)

@@ -260,7 +260,7 @@ def test_what_is_no_numpy_array_is_read_picture_by_picture(channel_axis, rgb_pai
 @pytest.mark.parametrize("method", ["decision", "regression"])
 @pytest.mark.parametrize("channel_axis", [None, -1])
 def test_a_picture_larger_than_a_tile_is_read_window_by_window(method, channel_axis, monkeypatch):
-    monkeypatch.setattr("napari_rpsnn.fusion.FACTS_PX", 100)
+    monkeypatch.setattr("napari_rpsnn.fusion.LOOK_PX", 100)
     rng = np.random.default_rng(0)
     near, far = rng.integers(0, 255, (2, 330, 400, 4), dtype=np.uint8)
     far[..., 3] = near[..., 3]

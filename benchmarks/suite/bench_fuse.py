@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from skimage import data
 
 from napari_rpsnn import fuse, fuse_stack
-from napari_rpsnn.engine.inference import choose_device, has_bfloat16
+from napari_rpsnn.engine.device import choose_device
+from napari_rpsnn.model.arithmetic import has_bfloat16
 
 
 def planes(count: int, side: int) -> NDArray[np.uint8]:

@@ -108,7 +108,7 @@ def test_maps_have_channels_only_where_channels_decide(grey_pair, rgb_pair):
     np.testing.assert_array_equal(fused[0], 255 - fused[1])
     with pytest.raises(ValueError, match="guide_channel: expected a channel from 0 to 1, or several, got 2"):
         fuse(*two, channel_axis=0, guide_channel=2)
-    with pytest.raises(ValueError, match="guide_channel: expected None or method='decision', got 0 with"):
+    with pytest.raises(ValueError, match="guide_channel: expected method='decision', got 'regression'"):
         fuse(*two, channel_axis=0, guide_channel=0, method="regression")
     with pytest.raises(ValueError, match="return_map: expected method='decision', got 'regression'"):
         fuse(near, far, channel_axis=-1, method="regression", return_map=True)

@@ -168,10 +168,3 @@ def test_rows_and_columns_are_no_channels():
     colours = layer("s", (7, 4, 5, 3), ndim=3, rgb=True)
     assert possible_channel_axes(colours, planes=0) == []
     assert channel_names(colours, None) == ["red", "green", "blue"]
-
-
-def test_messages_have_the_names_of_the_layers():
-    pair = read_pair(layer("near"), layer("far"))
-    assert pair.in_users_words("image1: expected finite values") == "Layer 'far': expected finite values"
-    read = read_stack(layer("s", (3, 4, 5)), 0)
-    assert read.in_users_words("images, plane 2: expected") == "Layer 's', plane 2: expected"

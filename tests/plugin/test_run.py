@@ -1,3 +1,4 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 from napari_rpsnn.engine.results import Preview, Progress, Result, drain
 from napari_rpsnn.fusion import fuse
 from napari_rpsnn.images.layout import Layout
-from napari_rpsnn.plugin.choices import Choices
+from napari_rpsnn.options import FuseOptions, StackOptions
 from napari_rpsnn.plugin.layers import Sources
 from napari_rpsnn.plugin.run import PREVIEW_S, REPORT_S, Task, _now_and_then
 from napari_rpsnn.stack import fuse_stack
@@ -19,7 +20,7 @@ def pair_of(near, far):
 
 def test_a_pair_gives_its_image_and_map(grey_pair):
     near, far, _ = grey_pair
-    fused, share = drain(Task(pair_of(near, far), Choices(return_map=True, tile=128)).run())
+    fused, share = drain(Task(pair_of(near, far), FuseOptions(return_map=True, tile=128)).run())
     expected, expected_share = fuse(near, far, return_map=True, tile=128)
     np.testing.assert_array_equal(fused.data, expected)
     np.testing.assert_array_equal(share.data, expected_share)
@@ -33,15 +34,15 @@ def test_a_pair_gives_its_image_and_map(grey_pair):
 
 def test_maps_are_made_when_asked_for_and_the_method_has_them(grey_pair):
     near, far, _ = grey_pair
-    assert len(drain(Task(pair_of(near, far), Choices()).run())) == 1
-    assert len(drain(Task(pair_of(near, far), Choices(return_map=True, method="regression")).run())) == 1
+    assert len(drain(Task(pair_of(near, far), FuseOptions()).run())) == 1
+    assert len(drain(Task(pair_of(near, far), FuseOptions(method="regression")).run())) == 1
 
 
 def test_a_stack_gives_heights_in_its_unit(small_stack):
     planes, _ = small_stack
     options = {"axis": 0, "channel_axis": None, "guide_channel": None}
     sources = Sources((planes,), ("s",), options, {}, {}, "s", planes=4, unit="µm")
-    _, height = drain(Task(sources, Choices(return_height=True), plane_spacing=0.5).run())
+    _, height = drain(Task(sources, StackOptions(return_height=True, plane_spacing=0.5)).run())
     np.testing.assert_array_equal(height.data, fuse_stack(planes, return_height=True, plane_spacing=0.5)[1])
     assert height.attributes["name"] == "s height [µm]"
     assert height.attributes["contrast_limits"] == (0, 1.5)
@@ -52,7 +53,13 @@ def test_errors_name_the_layer(grey_pair):
     near, far, _ = (x.astype(float) for x in grey_pair)
     near[0, 0] = np.inf
     with pytest.raises(ValueError, match="Layer 'near': expected finite values, got 1"):
-        drain(Task(pair_of(near, far), Choices()).run())
+        drain(Task(pair_of(near, far), FuseOptions()).run())
+    sources = replace(pair_of(near, far), names=("image1 of image0", "far"))  # no word in a name is replaced
+    with pytest.raises(ValueError, match="Layer 'image1 of image0': expected finite values, got 1"):
+        drain(Task(sources, FuseOptions()).run())
+    planes = Sources((np.stack([far, near]),), ("images",), {}, {}, {}, "s")
+    with pytest.raises(ValueError, match="Layer 'images', plane 1: expected finite values, got 1"):
+        drain(Task(planes, StackOptions()).run())
 
 
 def test_few_reports_pass_and_all_notes(monkeypatch):

@@ -12,7 +12,8 @@ pytest.importorskip("napari", reason="napari is not in this environment")
 
 from napari_rpsnn.engine.results import Progress
 from napari_rpsnn.fusion import fuse
-from napari_rpsnn.images.layout import WHOLE, Layout
+from napari_rpsnn.images.image_view import ImageView
+from napari_rpsnn.images.layout import WHOLE
 from napari_rpsnn.io.provenance import sha256
 from napari_rpsnn.model.catalog import FOLDER
 from napari_rpsnn.plugin import panel
@@ -72,7 +73,7 @@ def test_two_layers_become_a_third(viewer, open_panel, qtbot, grey_pair):
 def test_the_result_says_what_made_it(viewer, open_panel, qtbot, grey_pair):
     add_pair(viewer, *grey_pair[:2])
     widget = open_panel()
-    widget.tile.value = "128"
+    widget.tile.value = 128
     widget.precision.value = "float32"
     run_to_end(widget, qtbot)
     said = viewer.layers[-1].metadata["napari-rpsnn"]
@@ -163,17 +164,17 @@ def test_a_lazy_pair_is_read_by_tile(kind, viewer, open_panel, qtbot, tmp_path, 
             layer[...] = image
         viewer.add_image(layer, name=name, contrast_limits=(0, 1))
     widget = open_panel()
-    widget.tile.value = "128"
-    monkeypatch.setattr("napari_rpsnn.fusion.FACTS_PX", 128)
+    widget.tile.value = 128
+    monkeypatch.setattr("napari_rpsnn.fusion.LOOK_PX", 128)
     windows = []
-    read = Layout.read
+    read = ImageView.read
 
-    def watched(self, images, where, window=WHOLE):
-        part = read(self, images, where, window)
+    def watched(self, window=WHOLE):
+        part = read(self, window)
         windows.append(part.shape)
         return part
 
-    monkeypatch.setattr(Layout, "read", watched)
+    monkeypatch.setattr(ImageView, "read", watched)
     run_to_end(widget, qtbot)
     np.testing.assert_array_equal(viewer.layers["near + far fused"].data, fuse(*images.values(), tile=128))
     assert max(rows for rows, *_ in windows) < 500
@@ -224,6 +225,8 @@ def test_layers_that_do_not_fit_are_refused_and_the_panel_stays_usable(viewer, o
     widget.fuse_button.native.click()
     widget.image1.value = widget.image0.value
     widget.fuse_button.native.click()
+    viewer.layers["far"].data = grey_pair[1]
+    widget.image1.value = viewer.layers["far"]
     widget.model.value = "file…"
     widget.model_file.value = "nowhere.pth"
     widget.fuse_button.native.click()
@@ -248,7 +251,7 @@ def test_nan_is_refused_once_naming_the_layer_with_the_details_in_the_log(
         run_to_end(widget, qtbot)
     assert notices == [("error", "Layer 'far': expected finite values, got 1 that are NaN or infinite")]
     assert "Traceback" in caplog.text
-    assert "check_finite" in caplog.text
+    assert "refuse_infinite" in caplog.text
     assert len(viewer.layers) == 2
     assert widget.status.value == "Failed; the details are in the log."
 

@@ -55,7 +55,7 @@ def test_choices_are_remembered(viewer, open_panel, qtbot, grey_pair):
     widget = open_panel()
     qtbot.waitUntil(lambda: "cpu" in widget.device.choices, timeout=60_000)
     widget.device.value = "cpu"
-    widget.tile.value = "256"
+    widget.tile.value = 256
     widget.method.value = "regression"
     widget.fuse_button.native.click()
     qtbot.waitUntil(lambda: widget.fuse_button.enabled, timeout=60_000)
@@ -64,8 +64,8 @@ def test_choices_are_remembered(viewer, open_panel, qtbot, grey_pair):
     viewer.window.remove_dock_widget(widget.native)
     other = open_panel("Fuse a stack")
     qtbot.waitUntil(lambda: other.device.value == "cpu", timeout=60_000)
-    assert (other.tile.value, other.method.value) == ("256", "regression")
-    assert other.choices == Choices(device="cpu", tile="256", method="regression")
+    assert (other.tile.value, other.method.value) == (256, "regression")
+    assert other.choices == Choices(device="cpu", tile=256, method="regression")
 
 
 def test_every_widget_has_a_tooltip_and_a_name_and_tab_goes_from_top_to_bottom(viewer, open_panel, qtbot):
@@ -82,7 +82,7 @@ def test_every_widget_has_a_tooltip_and_a_name_and_tab_goes_from_top_to_bottom(v
             assert part.native.accessibleName(), part.name
         qtbot.wait(100)
         seen = []
-        here = first = widget._fields["method"].native
+        here = first = widget.method.native
         while True:
             if here.isVisible() and here.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.native.isAncestorOf(here):
                 seen.append(here.mapTo(widget.native, here.rect().topLeft()).y())

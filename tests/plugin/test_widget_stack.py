@@ -97,7 +97,7 @@ def test_a_time_series_with_planes_on_a_later_axis_as_zarr(viewer, open_panel, q
     viewer.add_image(array, name="series", axis_labels=("t", "z", "y", "x"), contrast_limits=(0, 255))
     widget = open_panel("Fuse a stack")
     widget.order.value = "tree"
-    widget.register.value = "none"
+    widget.register.value = None
     run_to_end(widget, qtbot)
     np.testing.assert_array_equal(viewer.layers["series fused"].data, fuse_stack(data, axis=1, order="tree"))
 

@@ -115,7 +115,7 @@ def run(image_paths: Sequence[Path], out: Path, model: str, device_name: str) ->
         for rival, image in rivals.items():
             print(f"{rival:>15}: PSNR to the truth {peak_signal_noise_ratio(truth, image):.2f} dB")
     draw(panels, out / "figure.png")
-    how = " ".join(str(made[name]) for name in ("model", "device", "precision"))
+    how = "{model} on {device}, {precision}".format(**made)
     print(f"{how}, {seconds:.2f} s, {near.shape[1]}x{near.shape[0]} pixels")
     print(f"Wrote {path} and {out / 'figure.png'}")
 

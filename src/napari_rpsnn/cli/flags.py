@@ -12,9 +12,8 @@ from napari_rpsnn.options import FuseOptions, Options, StackOptions, about
 Kind = TypeVar("Kind", bound=Options)
 
 
-def _numbers(text: str) -> int | tuple[int, ...]:
-    numbers = tuple(int(number) for number in text.split(","))
-    return numbers if len(numbers) > 1 else numbers[0]
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in text.split(","))
 
 
 def _tile(text: str) -> int | str:

@@ -46,7 +46,7 @@ class Form(Container[Any]):
         for option in rows(kind):
             place = hidden if about(option).folded else ticks if isinstance(option.default, bool) else lists
             place.append(self._chosen[option.name])
-        self.method, self.model, self.device = (self._chosen[name] for name in ("method", "model", "device"))
+        vars(self).update(self._chosen)  # attributes, as the other rows are
         lists.insert(lists.index(self.model) + 1, self.model_file)
         shown = [*layers, self.channels, self.guide, *ticks, *more, *lists]
         self._rows = {widget.name: labelled(widget) for widget in (*shown, *hidden)}

@@ -1,4 +1,4 @@
-"""One run of a panel: layers and choices in, reports on the way, layers to be added out. No Qt here.
+"""One run of a panel: layers and options in, reports on the way, layers to be added out. No Qt here.
 
 Everything is read from the layers and the panel before the run begins; the generator touches neither.
 """
@@ -14,7 +14,6 @@ from napari_rpsnn.engine.results import Preview, Progress, Result
 from napari_rpsnn.fusion import iter_fuse
 from napari_rpsnn.io.provenance import record
 from napari_rpsnn.options import FuseOptions, StackOptions
-from napari_rpsnn.plugin.choices import Choices
 from napari_rpsnn.plugin.layers import Sources
 from napari_rpsnn.stack import iter_fuse_stack
 
@@ -42,14 +41,12 @@ class Task:
     Attributes
     ----------
     sources : Sources
-    choices : Choices
-    plane_spacing : float or None
-        Of a stack; None for a pair.
+    options : FuseOptions or StackOptions
+        By their kind, the sources are a pair or a stack.
     """
 
     sources: Sources
-    choices: Choices
-    plane_spacing: float | None = None
+    options: FuseOptions | StackOptions
 
     def run(self) -> Generator[Progress, None, list[NewLayer]]:
         """Yield reports now and then; return the layers to be added, the fused image first.
@@ -63,17 +60,11 @@ class Task:
         result = yield from _now_and_then(self._steps())
         return self._layers(result, record(result.made_by, self.sources.names, time.perf_counter() - start))
 
-    @property
-    def _is_stack(self) -> bool:
-        return self.plane_spacing is not None
-
     def _steps(self) -> Steps:
-        images, given = self.sources.images, self.sources.options
-        called = [f"Layer '{name}'" for name in self.sources.names]
-        if self._is_stack:
-            options = self.choices.options(StackOptions, **given, plane_spacing=self.plane_spacing)
-            return iter_fuse_stack(images[0], options, called[0])
-        return iter_fuse(images[0], images[1], self.choices.options(FuseOptions, **given), (called[0], called[1]))
+        images, called = self.sources.images, [f"Layer '{name}'" for name in self.sources.names]
+        if isinstance(self.options, StackOptions):
+            return iter_fuse_stack(images[0], self.options, called[0])
+        return iter_fuse(images[0], images[1], self.options, (called[0], called[1]))
 
     def _layers(self, result: Result, said: dict[str, Any]) -> list[NewLayer]:
         maps = {"name": "", "blending": "translucent_no_depth", "visible": False}
@@ -88,11 +79,10 @@ class Task:
         last = self.sources.planes - 1
         if result.map is not None:
             layers.append(make(result.map, "decision map", 0, 1, "viridis"))
-        if self.choices.return_index and result.index is not None:
+        if isinstance(self.options, StackOptions) and self.options.return_index:
             layers.append(make(result.index, "plane index", 0, last, "viridis"))
-        if result.height is not None:
-            unit = self.sources.unit
-            top = last * (self.plane_spacing or 1)
+        if isinstance(self.options, StackOptions) and self.options.return_height:
+            unit, top = self.sources.unit, last * self.options.plane_spacing
             layers.append(make(result.height, f"height [{unit}]", 0, top, "viridis", unit=unit))
         return layers
 

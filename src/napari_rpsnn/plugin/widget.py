@@ -41,7 +41,7 @@ class FuseTwoLayers(Panel):
     def read(self) -> Task:
         """See `Panel`."""
         sources = read_pair(self.image0.value, self.image1.value, self.channels.value, self.guide.value)
-        return Task(sources, self.choices)
+        return Task(sources, self.choices.options(FuseOptions, **sources.options))
 
     def follow_layers(self) -> None:
         """Choose another second layer: both combo boxes start at the first one. Else they follow the list alone."""
@@ -76,7 +76,6 @@ class FuseStack(Panel):
         self.plane_spacing.native.setDecimals(4)
         self._followed: Any = None
         super().__init__(napari_viewer, StackOptions, [self.image, self.planes], [self.plane_spacing])
-        self.return_height = self._chosen["return_height"]
         self.image.changed.connect(self._follow_image)
         self.planes.changed.connect(self._follow_planes)
         self.channels.changed.connect(self._follow_channels)
@@ -87,7 +86,8 @@ class FuseStack(Panel):
     def read(self) -> Task:
         """See `Panel`."""
         sources = read_stack(self.image.value, self.planes.value, self.channels.value, self.guide.value)
-        return Task(sources, self.choices, self.plane_spacing.value)
+        spacing = self.plane_spacing.value
+        return Task(sources, self.choices.options(StackOptions, **sources.options, plane_spacing=spacing))
 
     def follow_layers(self) -> None:
         """Offer the layers that there are."""
