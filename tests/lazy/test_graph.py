@@ -6,7 +6,7 @@ pytest.importorskip("dask", reason="dask is not in this environment")
 import dask
 import dask.array as da
 
-from napari_rpsnn.lazy.graph import by_picture, clone_graph, layer, window
+from napari_rpsnn.lazy.graph import array_of, by_picture, clone_graph, window
 
 
 @pytest.mark.parametrize("chunks", [(1, 7, 5, 3), (1, 4, 30, 3), (1, (1, 0, 19), 30, 3)])
@@ -16,7 +16,7 @@ def test_a_window_is_put_together_from_the_chunks_it_lies_in(chunks, part):
     lazy = da.from_array(images, chunks=chunks)
     for where in [(0,), (1,)]:
         tasks = {(0, 0, 0): window(lazy, where, part)}
-        read = layer("read", "0", tasks, [lazy], tuple((n,) for n in images[where][part].shape), float)
+        read = array_of("read", "0", tasks, [lazy], tuple((n,) for n in images[where][part].shape), float)
         np.testing.assert_array_equal(read.compute(), images[where][part])
 
 

@@ -28,7 +28,7 @@ from napari_rpsnn.images.checks import check_pair, count_infinite, refuse_alpha,
 from napari_rpsnn.images.focus_stack import FocusStack
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import Layout
-from napari_rpsnn.lazy.graph import Where, by_picture, clone_graph, layer, window
+from napari_rpsnn.lazy.graph import Where, array_of, by_picture, clone_graph, window
 from napari_rpsnn.lazy.heights import Heights
 from napari_rpsnn.lazy.tasks import Fuser, Recipe
 from napari_rpsnn.options import FuseOptions, StackOptions
@@ -114,7 +114,7 @@ def _plans(images0: da.Array, images1: da.Array, layout: Layout, names: tuple[st
         key: (partial(_statistics, layout=layout), *((image.name, *key, 0) for image in (first, second)))
         for key in np.ndindex(*first.numblocks[:-1])
     }
-    looked = layer("rpsnn-statistics", token, blocks, [first, second], first.chunks[:-1], object)
+    looked = array_of("rpsnn-statistics", token, blocks, [first, second], first.chunks[:-1], object)
     plans = {
         where: (
             partial(Plan.of, names=names),
@@ -122,7 +122,7 @@ def _plans(images0: da.Array, images1: da.Array, layout: Layout, names: tuple[st
         )
         for where in np.ndindex(*first.shape[:-3])
     }
-    return layer("rpsnn-plan", token, plans, [looked], first.chunks[:-3], object)
+    return array_of("rpsnn-plan", token, plans, [looked], first.chunks[:-3], object)
 
 
 def _statistics(block0: NDArray[Any], block1: NDArray[Any], layout: Layout) -> PairStatistics:

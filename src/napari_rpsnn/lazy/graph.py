@@ -38,7 +38,9 @@ def grid(places: Sequence[Tile], pictures: Sequence[int] = ()) -> tuple[tuple[in
     )
 
 
-def layer(prefix: str, token: str, tasks: dict[Where, Any], needs: Sequence[Any], chunks: Any, dtype: Any) -> da.Array:
+def array_of(
+    prefix: str, token: str, tasks: dict[Where, Any], needs: Sequence[Any], chunks: Any, dtype: Any
+) -> da.Array:
     """Dask array of tasks, one for each block."""
     name = f"{prefix}-{token}"
     graph = {(name, *key): task for key, task in tasks.items()}

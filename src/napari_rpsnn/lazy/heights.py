@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from napari_rpsnn.engine.depth_from_focus import Focus, detail_windows, fill, fill_windows
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import Layout
-from napari_rpsnn.lazy.graph import Turns, grid, layer, numbered, window
+from napari_rpsnn.lazy.graph import Turns, array_of, grid, numbered, window
 
 
 class Heights:
@@ -52,7 +52,7 @@ class Heights:
         tasks = {
             key: (partial(_fill, inner=place.inner), window(peaks, (), place.read)) for key, place in numbered(places)
         }
-        return layer("rpsnn-height", tokenize(peaks), tasks, [peaks], grid(places), np.float32)
+        return array_of("rpsnn-height", tokenize(peaks), tasks, [peaks], grid(places), np.float32)
 
     def _peaks(self, stack: Sequence[da.Array], index: da.Array, values: IntensityRange) -> da.Array:
         name = f"rpsnn-peaks-{tokenize(stack, index, values, self._layout)}"

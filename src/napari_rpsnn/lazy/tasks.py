@@ -30,7 +30,7 @@ from napari_rpsnn.engine.pair_engine import Engine
 from napari_rpsnn.engine.pair_statistics import Plan
 from napari_rpsnn.images.layout import Layout
 from napari_rpsnn.images.tiling import Tile
-from napari_rpsnn.lazy.graph import Where, by_picture, grid, layer, numbered, window
+from napari_rpsnn.lazy.graph import Where, array_of, by_picture, grid, numbered, window
 from napari_rpsnn.model.catalog import bundled_models, model_path
 from napari_rpsnn.model.network import RPSNN
 from napari_rpsnn.options import Options
@@ -140,19 +140,19 @@ class Fuser:
         look = self._tasks(partial(_look, **options), tiles, images, plan)
         if self.engine.method == "regression":
             chunks = (*grid(tiles, pictures), (channels,))
-            return layer(
+            return array_of(
                 "rpsnn-values", token, {(*key, 0): task for key, task in look}, needs, chunks, image0.dtype
             ), None
-        votes = layer("rpsnn-votes", token, dict(look), needs, grid(tiles, pictures), np.int8)
+        votes = array_of("rpsnn-votes", token, dict(look), needs, grid(tiles, pictures), np.int8)
 
         windows = self.engine.windows(rows, columns)
         compose = dict(self._tasks(partial(_compose, **options, stay=stay), windows, [*images, votes], plan))
-        both = layer("rpsnn-both", token, compose, [*needs, votes], grid(windows, pictures), object)
+        both = array_of("rpsnn-both", token, compose, [*needs, votes], grid(windows, pictures), object)
         first = {(*key, 0): (getitem, (both.name, *key), 0) for key in compose}
         second = {key: (getitem, (both.name, *key), 1) for key in compose}
         return (
-            layer("rpsnn-image", token, first, [both], (*both.chunks, (channels,)), image0.dtype),
-            layer("rpsnn-map", token, second, [both], both.chunks, np.float32),
+            array_of("rpsnn-image", token, first, [both], (*both.chunks, (channels,)), image0.dtype),
+            array_of("rpsnn-map", token, second, [both], both.chunks, np.float32),
         )
 
     def _tasks(

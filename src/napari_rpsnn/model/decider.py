@@ -31,7 +31,7 @@ AGREED = 4.0
 GAIN = 10.0
 
 
-class _Layer(nn.Module):
+class _OddEven(nn.Module):
     """Responses of both kinds from responses of both kinds; from the last layer odd ones only."""
 
     def __init__(self, odd: int, even: int, dilation: int, last: bool) -> None:
@@ -56,7 +56,7 @@ class Decider(nn.Module):
         self.direct = nn.Parameter(torch.full((ODD,), 2.5))
         channels = [(ODD, EVEN)] + [(WIDTH, WIDTH)] * (len(DILATIONS) - 1)
         self.layers = nn.ModuleList(
-            _Layer(*n, dilation, last=dilation == DILATIONS[-1])
+            _OddEven(*n, dilation, last=dilation == DILATIONS[-1])
             for n, dilation in zip(channels, DILATIONS, strict=True)
         )
         self.last = nn.Parameter(torch.zeros(WIDTH))
