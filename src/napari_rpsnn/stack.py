@@ -140,6 +140,7 @@ def iter_fuse_stack(images: Any, options: StackOptions, name: str = "images") ->
     layout = stack.layout
     from napari_rpsnn.engine.cascade import PictureStack
     from napari_rpsnn.engine.pair_engine import Engine
+    from napari_rpsnn.engine.planes import Planes
 
     engine = Engine.choose(options)
     result = np.empty(stack.shape, stack.dtype)
@@ -151,7 +152,7 @@ def iter_fuse_stack(images: Any, options: StackOptions, name: str = "images") ->
     total = steps * int(np.prod(pictures))
     yield Progress(0, total)
     for number, where in enumerate(np.ndindex(*pictures)):
-        picture = PictureStack(stack, where, engine, options)
+        picture = PictureStack(Planes(stack, where, options.register), engine, options)
         height = None if height_of is None else height_of[where]
         for step, note, running in picture.fuse(target[where], index_of[where], height):
             preview = None if running is None else Preview(running, where, layout)

@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 from napari_rpsnn.engine.depth_from_focus import iter_heights
 from napari_rpsnn.engine.pair_statistics import Plan
 from napari_rpsnn.engine.plane_ranking import Survey, sample_windows, strip_rows, survey_strip
-from napari_rpsnn.images.checks import check_alpha, check_finite
-from napari_rpsnn.images.focus_stack import FocusStack
+from napari_rpsnn.engine.planes import Planes
 
 if TYPE_CHECKING:
     from napari_rpsnn.engine.pair_engine import Engine
@@ -52,22 +51,16 @@ class PictureStack:
 
     Parameters
     ----------
-    stack : FocusStack
-    where : tuple of int
-        Which picture: time, position, channel.
+    planes : Planes
     engine : Engine
     options : StackOptions
-        With `register`, planes are aligned, each to its neighbour, so that all lie where the middle one lies.
     """
 
-    def __init__(self, stack: FocusStack, where: tuple[int, ...], engine: Engine, options: StackOptions) -> None:
-        self.stack = stack
-        self._where = where
+    def __init__(self, planes: Planes, engine: Engine, options: StackOptions) -> None:
+        self._planes = planes
         self._engine = engine
         self._options = options
         self._survey = Survey()
-        self._matrices: list[NDArray[np.float64]] = []
-        self._alpha: NDArray[Any] | None = None
 
     @staticmethod
     def count_steps(count: int, rows: int, columns: int, engine: Engine, options: StackOptions) -> int:
@@ -82,7 +75,7 @@ class PictureStack:
         Yields the number of steps done, and what there is to say.
         """
         rows, columns, _ = target.shape
-        parts = _parts(self.stack.count, self._engine.steps(rows, columns), heights is not None)
+        parts = _parts(self._planes.count, self._engine.steps(rows, columns), heights is not None)
         work = self._look(), self._rank(), self._merge_all(target, index), self._find_heights(index, heights)
         before = 0
         for part, steps in zip(parts, work, strict=True):
@@ -92,25 +85,15 @@ class PictureStack:
             before += part
 
     def _look(self) -> Iterator[Said]:
-        """Check every plane; find the range, what planes contribute, and how they lie. Yields after each plane."""
-        previous = None
-        steps: list[NDArray[np.float64]] = []
-        layout = self.stack.layout
-        for k in range(self.stack.count):
-            picture = self._read(k)
+        """Look at every plane: the range, and what planes contribute. Yields after each plane."""
+        layout = self._planes.layout
+        for k, picture in enumerate(self._planes.check()):
             rows, columns, _ = picture.shape
             strips = [survey_strip(picture[r.start : r.stop + 1], r.stop - r.start, layout) for r in strip_rows(rows)]
             samples = [layout.guide_channels(picture[window]) for window in sample_windows(rows, columns)]
             self._survey.add(k, strips, samples)
-            if self._options.register is not None:
-                from napari_rpsnn.engine.registration import estimate
-
-                grey = layout.grey(picture)
-                steps.append(np.eye(3) if previous is None else estimate(previous, grey, self._options.register))
-                previous = grey
             yield NOTHING
         self._survey.choose()
-        self._matrices = _chain(steps)
 
     def _rank(self) -> Iterator[Said]:
         """Find the order of the planes. Yields after each plane."""
@@ -121,15 +104,15 @@ class PictureStack:
         """Read the planes once more and set the heights, if they are wanted. Yields after each plane."""
         if heights is None:
             return
-        planes, layout, values = self.stack.count, self.stack.layout, self._survey.values
-        threads = torch.get_num_threads()
-        for _ in iter_heights(lambda k: self._plane(k).image, planes, layout, values, index, heights, threads):
+        planes, values, threads = self._planes, self._survey.values, torch.get_num_threads()
+        read = lambda k: planes.read(k)[0]  # noqa: E731
+        for _ in iter_heights(read, planes.count, planes.layout, values, index, heights, threads):
             yield NOTHING
         heights *= float(self._options.plane_spacing)
 
     def _merge_all(self, target: NDArray[Any], index: NDArray[np.uint16]) -> Iterator[Said]:
         """Fuse the planes that contribute. Yields as `Engine.fuse` does, with the picture so far where there is one."""
-        layout = self.stack.layout
+        layout = self._planes.layout
         pile: list[_Merged] = []
         # The next plane is read while one is fused.
         with ThreadPoolExecutor(1) as reader:
@@ -141,7 +124,7 @@ class PictureStack:
                     if (after := next(planes, None)) is not None:
                         following = reader.submit(self._plane, after)
                 else:
-                    running: NDArray[Any] | None = layout.with_alpha(pile[0].image, self._alpha)
+                    running: NDArray[Any] | None = layout.with_alpha(pile[0].image, self._planes.alpha)
                     second = pile.pop()
                     merging = self._merge(pile.pop(), second)
                     while True:
@@ -152,31 +135,12 @@ class PictureStack:
                             break
                         running = None
         merged = pile.pop()
-        target[...] = layout.with_alpha(merged.image, self._alpha)
+        target[...] = layout.with_alpha(merged.image, self._planes.alpha)
         index[...] = merged.index
 
-    def _read(self, k: int) -> NDArray[Any]:
-        """Colours of plane `k`, checked, not aligned."""
-        layout, name = self.stack.layout, self.stack.name
-        picture = self.stack.read(self._where, k)
-        check_finite(picture, f"{name}, plane {k}")
-        alpha = layout.alpha_of(picture)
-        if self._alpha is None:
-            self._alpha = alpha
-        if alpha is not None:
-            check_alpha(self._alpha, alpha, (f"{name}: plane 0", f"plane {k}"))
-        colours: NDArray[Any] = layout.colours(picture)
-        return colours
-
     def _plane(self, k: int) -> _Merged:
-        picture = self._read(k)
-        index = np.full(picture.shape[:2], k, np.uint16)
-        if not self._matrices:
-            return _Merged(picture, index, None)
-        from napari_rpsnn.engine.registration import warp
-
-        picture, valid = warp(picture, self._matrices[k])
-        return _Merged(picture, index, None if valid.all() else valid)
+        picture, valid = self._planes.read(k)
+        return _Merged(picture, np.full(picture.shape[:2], k, np.uint16), valid)
 
     def _merge(self, merged: _Merged, other: _Merged) -> Generator[str | None, None, _Merged]:
         image0, image1, valid0, valid1 = merged.image, other.image, merged.valid, other.valid
@@ -188,7 +152,7 @@ class PictureStack:
         image = np.empty(image0.shape, image0.dtype)
         share = np.ones(image.shape[:2], np.float32)
         plan = Plan(self._survey.values)
-        yield from self._engine.fuse((image0, image1), plan, self.stack.layout, image, share, STAY)
+        yield from self._engine.fuse((image0, image1), plan, self._planes.layout, image, share, STAY)
         first = share >= 0.5
         if valid0 is not None:
             first &= valid0
@@ -214,16 +178,3 @@ def merges(planes: Sequence[int], order: str) -> Iterator[int | None]:
             waiting.append(waiting.pop() + waiting.pop())
             yield None
     yield from [None] * (len(waiting) - 1)
-
-
-def _chain(steps: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
-    """From the middle plane to every plane; `steps` lead to each plane from the one before it."""
-    if not steps:
-        return []
-    middle = len(steps) // 2
-    matrices = [np.eye(3)] * len(steps)
-    for k in range(middle + 1, len(steps)):
-        matrices[k] = steps[k] @ matrices[k - 1]
-    for k in range(middle - 1, -1, -1):
-        matrices[k] = np.linalg.inv(steps[k + 1]) @ matrices[k + 1]
-    return matrices

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_rpsnn.images.checks import check_pair
-from napari_rpsnn.images.layout import Layout
+from napari_rpsnn.images.layout import WHOLE, Layout, Window
 
 
 @dataclass(frozen=True)
@@ -55,17 +55,22 @@ class FocusStack:
             raise TypeError(f"{name}: expected an integer or floating-point dtype, got {dtype}")
         return cls(images, name, axis, shape[axis], plane, dtype, Layout.of(plane, channel_axis, guide_channel))
 
-    def read(self, index: tuple[int, ...], k: int) -> NDArray[Any]:
-        """Picture `(rows, columns, channels)` of plane `k`; `index` is of the leading axes of `Layout.pictures`."""
-        picture: NDArray[Any] = self.picture(index, k, np.asarray)
+    def read(self, where: tuple[int, ...], k: int, window: Window = WHOLE) -> NDArray[Any]:
+        """Window of a picture `(rows, columns, channels)` of plane `k`.
+
+        `where` is of the leading axes of `Layout.pictures`.
+        """
+        picture: NDArray[Any] = self.layout.picture(np.asarray(self._part(where, k, window)), len(self.shape))
         return picture
 
-    def picture(self, index: tuple[int, ...], k: int, as_array: Callable[[Any], Any] = lambda plane: plane) -> Any:
-        """What `read` reads, as the kind of array that holds the stack."""
-        ndim = len(self.shape)
-        key = self.layout.key(index, ndim)
+    def picture(self, where: tuple[int, ...], k: int) -> Any:
+        """Picture of plane `k` as the kind of array that holds the stack."""
+        return self.layout.picture(self._part(where, k), len(self.shape))
+
+    def _part(self, where: tuple[int, ...], k: int, window: Window = WHOLE) -> Any:
+        key = self.layout.key(where, len(self.shape), window)
         key.insert(self.axis, k)
-        return self.layout.picture(as_array(self.images[tuple(key)]), ndim)
+        return self.images[tuple(key)]
 
 
 @dataclass(frozen=True)
