@@ -20,10 +20,10 @@ from safetensors.torch import save
 from torch import Tensor
 from tqdm import trange
 
-from napari_rpsnn.engine.decision import decide
-from napari_rpsnn.engine.evidence import evidence, mean_channel, vote, widely
 from napari_rpsnn.engine.filters import gaussian
-from napari_rpsnn.model.decider import Decider
+from napari_rpsnn.engine.pairs.decision import decide
+from napari_rpsnn.engine.pairs.evidence import evidence, mean_channel, vote, widely
+from napari_rpsnn.model.pair_decider import Decider
 from napari_rpsnn.model.weights import prepared_model, write_whole
 from napari_rpsnn.training.dataset import read_pictures, split_pictures
 from napari_rpsnn.training.pair_synthesis import PairMaker

@@ -95,7 +95,10 @@ def test_imports_in_function_bodies_count_those_for_types_do_not(tmp_path):
 
 def test_no_import_is_a_circle():
     graph = import_graph(PACKAGE)
-    assert graph["napari_rpsnn.engine.pair_engine"] >= {"napari_rpsnn.engine.inference", "napari_rpsnn.model.decider"}
+    assert graph["napari_rpsnn.engine.pairs.engine"] >= {
+        "napari_rpsnn.engine.inference",
+        "napari_rpsnn.model.pair_decider",
+    }
     longest_chain(graph)
 
 

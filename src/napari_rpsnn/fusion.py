@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from napari_rpsnn.engine.pair_statistics import PairStatistics, Plan
+from napari_rpsnn.engine.pairs.statistics import PairStatistics, Plan
 from napari_rpsnn.engine.results import Progress, Result, drain
 from napari_rpsnn.images.checks import check_finite, check_pair
 from napari_rpsnn.images.image_view import ImageView, is_dask
@@ -157,7 +157,7 @@ def iter_fuse(
     a, b = (_as_array(x) for x in (image0, image1))
     check_pair(a, b, names)
     layout = Layout.of(a.shape, options.channel_axis, options.guide_channel)
-    from napari_rpsnn.engine.pair_engine import Engine
+    from napari_rpsnn.engine.pairs.engine import Engine
 
     engine = Engine.choose(options)
     result = np.empty(a.shape, a.dtype)

@@ -138,9 +138,9 @@ def iter_fuse_stack(images: Any, options: StackOptions, name: str = "images") ->
     """
     stack = FocusStack.of(images, options.axis, options.channel_axis, options.guide_channel, name)
     layout = stack.layout
-    from napari_rpsnn.engine.cascade import PictureStack
-    from napari_rpsnn.engine.pair_engine import Engine
-    from napari_rpsnn.engine.planes import Planes
+    from napari_rpsnn.engine.pairs.engine import Engine
+    from napari_rpsnn.engine.stacks.cascade import PictureStack
+    from napari_rpsnn.engine.stacks.planes import Planes
 
     engine = Engine.choose(options)
     result = np.empty(stack.shape, stack.dtype)

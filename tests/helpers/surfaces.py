@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from napari_rpsnn.engine.depth_from_focus import iter_heights
+from napari_rpsnn.engine.stacks.depth_from_focus import iter_heights
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import Layout
 

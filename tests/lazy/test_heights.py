@@ -8,7 +8,7 @@ pytest.importorskip("dask", reason="dask is not in this environment")
 
 import dask.array as da
 
-from napari_rpsnn.engine import depth_from_focus
+from napari_rpsnn.engine.stacks import depth_from_focus
 from napari_rpsnn.images.layout import Layout
 from napari_rpsnn.lazy.graph import by_picture
 from napari_rpsnn.lazy.heights import Heights

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from napari_rpsnn.engine.pair_engine import Engine
+from napari_rpsnn.engine.pairs.engine import Engine
 from napari_rpsnn.lazy.tasks import Recipe, gpu_of
 from napari_rpsnn.model.network import RPSNN
 from napari_rpsnn.model.weights import save_model

@@ -20,10 +20,10 @@ from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 from numpy.typing import NDArray
 
-from napari_rpsnn.engine.cascade import STAY, merges
-from napari_rpsnn.engine.pair_statistics import PairStatistics, Plan
-from napari_rpsnn.engine.plane_ranking import Strip, Survey, sample_windows, strip_rows, survey_strip
+from napari_rpsnn.engine.pairs.statistics import PairStatistics, Plan
 from napari_rpsnn.engine.results import Result
+from napari_rpsnn.engine.stacks.cascade import STAY, merges
+from napari_rpsnn.engine.stacks.ranking import Strip, Survey, sample_windows, strip_rows, survey_strip
 from napari_rpsnn.images.checks import check_pair, count_infinite, refuse_alpha, refuse_infinite
 from napari_rpsnn.images.focus_stack import FocusStack
 from napari_rpsnn.images.intensity import IntensityRange

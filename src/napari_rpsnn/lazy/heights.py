@@ -20,7 +20,7 @@ from dask.core import flatten
 from dask.highlevelgraph import HighLevelGraph
 from numpy.typing import NDArray
 
-from napari_rpsnn.engine.depth_from_focus import Focus, detail_windows, fill, fill_windows
+from napari_rpsnn.engine.stacks.depth_from_focus import Focus, detail_windows, fill, fill_windows
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import Layout
 from napari_rpsnn.lazy.graph import Turns, array_of, grid, numbered, window

@@ -26,8 +26,8 @@ import torch
 from dask.base import tokenize
 from numpy.typing import NDArray
 
-from napari_rpsnn.engine.pair_engine import Engine
-from napari_rpsnn.engine.pair_statistics import Plan
+from napari_rpsnn.engine.pairs.engine import Engine
+from napari_rpsnn.engine.pairs.statistics import Plan
 from napari_rpsnn.images.layout import Layout
 from napari_rpsnn.images.tiling import Tile
 from napari_rpsnn.lazy.graph import Where, array_of, by_picture, grid, numbered, window

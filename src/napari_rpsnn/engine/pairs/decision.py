@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_rpsnn.engine.evidence import EVIDENCE_HALO, WIDE_HALO
 from napari_rpsnn.engine.filters import gaussian, gaussian_reach
+from napari_rpsnn.engine.pairs.evidence import EVIDENCE_HALO, WIDE_HALO
 from napari_rpsnn.images.intensity import IntensityRange
-from napari_rpsnn.model.decider import DILATIONS
+from napari_rpsnn.model.pair_decider import DILATIONS
 
 #: Standard deviation of the neighbourhood in which a plane has to win against another.
 STAY_SIGMA_HALF_PX = 4.0

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_rpsnn.engine.plane_ranking import STRIP_ROWS, Survey, sample_windows, strip_rows, survey_strip
+from napari_rpsnn.engine.stacks.ranking import STRIP_ROWS, Survey, sample_windows, strip_rows, survey_strip
 from napari_rpsnn.images.layout import Layout
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_rpsnn.engine.pair_statistics import PairStatistics, Plan
+from napari_rpsnn.engine.pairs.statistics import PairStatistics, Plan
 from napari_rpsnn.images.layout import Layout
 
 NAMES = ("image0", "image1")

@@ -19,16 +19,16 @@ from torch import Tensor
 
 from napari_rpsnn.engine import device as devices
 from napari_rpsnn.engine import inference, memory
-from napari_rpsnn.engine.decision import DECISION_HALO, NEAR_HALO, compose, decide, hesitate, mix
-from napari_rpsnn.engine.evidence import VOTE_HALO, evidence, mean_channel, vote, widely
-from napari_rpsnn.engine.pair_statistics import Plan
+from napari_rpsnn.engine.pairs.decision import DECISION_HALO, NEAR_HALO, compose, decide, hesitate, mix
+from napari_rpsnn.engine.pairs.evidence import VOTE_HALO, evidence, mean_channel, vote, widely
+from napari_rpsnn.engine.pairs.statistics import Plan
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import Layout
 from napari_rpsnn.images.tiling import Tile, narrowed, split_image
 from napari_rpsnn.io import provenance
 from napari_rpsnn.model.arithmetic import choose_dtype, half_network
-from napari_rpsnn.model.decider import bundled_decider
 from napari_rpsnn.model.network import HALO, RPSNN
+from napari_rpsnn.model.pair_decider import bundled_decider
 from napari_rpsnn.model.weights import ModelLike, model_sha256, prepared_model
 from napari_rpsnn.options import Options
 

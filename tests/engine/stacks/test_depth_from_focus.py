@@ -5,7 +5,7 @@ from skimage import data
 from surfaces import stack, whole
 
 from napari_rpsnn import fuse_stack
-from napari_rpsnn.engine import depth_from_focus
+from napari_rpsnn.engine.stacks import depth_from_focus
 
 SPACING = 0.5
 PLANES = 7

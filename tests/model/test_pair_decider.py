@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from napari_rpsnn.model.decider import AGREED, DILATIONS, EVEN, ODD, Decider, bundled_decider
+from napari_rpsnn.model.pair_decider import AGREED, DILATIONS, EVEN, ODD, Decider, bundled_decider
 
 SWAP = torch.tensor([-1.0] * ODD + [1.0] * EVEN)[:, None, None]
 

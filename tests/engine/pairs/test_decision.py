@@ -3,10 +3,10 @@ import pytest
 import torch
 
 from napari_rpsnn import fuse
-from napari_rpsnn.engine.decision import DECISION_HALO, NEAR_HALO, compose, decide, hesitate, mix
-from napari_rpsnn.engine.evidence import evidence, vote, widely
+from napari_rpsnn.engine.pairs.decision import DECISION_HALO, NEAR_HALO, compose, decide, hesitate, mix
+from napari_rpsnn.engine.pairs.evidence import evidence, vote, widely
 from napari_rpsnn.images.tiling import narrowed, split_image
-from napari_rpsnn.model.decider import bundled_decider
+from napari_rpsnn.model.pair_decider import bundled_decider
 
 
 def mixed_by(function, pair, decision):

@@ -18,13 +18,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_rpsnn.engine.depth_from_focus import iter_heights
-from napari_rpsnn.engine.pair_statistics import Plan
-from napari_rpsnn.engine.plane_ranking import Survey, sample_windows, strip_rows, survey_strip
-from napari_rpsnn.engine.planes import Planes
+from napari_rpsnn.engine.pairs.statistics import Plan
+from napari_rpsnn.engine.stacks.depth_from_focus import iter_heights
+from napari_rpsnn.engine.stacks.planes import Planes
+from napari_rpsnn.engine.stacks.ranking import Survey, sample_windows, strip_rows, survey_strip
 
 if TYPE_CHECKING:
-    from napari_rpsnn.engine.pair_engine import Engine
+    from napari_rpsnn.engine.pairs.engine import Engine
     from napari_rpsnn.options import StackOptions
 
 #: What a further plane needs to win a region, see `decision.hesitate`. Where two planes are

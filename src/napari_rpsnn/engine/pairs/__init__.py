@@ -1,0 +1,1 @@
+"""Two pictures of one scene, each in focus somewhere else."""
