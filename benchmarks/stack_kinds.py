@@ -28,7 +28,7 @@ FAR_BLUR = 9.0
 #: Defocus at the edge of the pupil from one end of a fluorescence stack to the other, in wavelengths, and the pupil.
 FAR_WAVES, PUPIL = 2.6, 0.2
 #: Fresnel's κ = λ·z/pixel² from one end of a brightfield stack to the other: of a smear, and of a thick specimen.
-FAR_KAPPA_THIN, FAR_KAPPA_THICK = 220.0, 220.0
+FAR_KAPPA_THIN, FAR_KAPPA_THICK = 220.0, 150.0
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ def thick(rng: np.random.Generator, size: int, count: int, colour: bool) -> Rend
         # Only detail is cut in slabs, else light is bent where the surface passes from one to the next.
         tone = gaussian_filter(density, 10)
         fine = density - tone
-        fine = (-0.5 * fine + 1.2j * gaussian_filter(fine, 1)).astype(np.complex64)
+        fine = (-0.5 * fine + 0.6j * gaussian_filter(fine, 1)).astype(np.complex64)
         sections = [(z, np.exp(fine * share)) for z, share in slabs(surface)]
         kappa, lit = FAR_KAPPA_THICK / (count - 1), np.exp(-tone)
         images.append(lit * brightfield(sections, range(count), kappa, aperture=0.08))
@@ -226,7 +226,7 @@ def _opaque(layers: list[Layer], count: int, thin_from: int | None = None, radiu
     truth, depth = all_in_focus(layers)
     if thin_from is None:
         return _made(planes, truth, depth)
-    thin = np.max([layer.matte > 0.5 for layer in layers[thin_from:]], 0)
+    thin = np.max([layer.matte > 0.7 for layer in layers[thin_from:]], 0)  # without the pixels at their edges
     return _made(planes, truth, depth, thin, all_in_focus(layers[:thin_from])[0])
 
 
