@@ -70,7 +70,8 @@ def depth(rng: np.random.Generator, size: int, count: int, colour: bool) -> Rend
     where = window(rng, image.shape, size)
     image, disparity = cut(image, where).astype(np.float32) / 255, cut(disparity, where).astype(np.float32)
     image = image if colour else image.mean(-1)
-    near = stretch(disparity, *np.percentile(crop(disparity), (0.5, 99.5)), count)
+    low, high = np.percentile(crop(disparity), (0.5, 99.5))
+    near = stretch(disparity, low, high, count)
     near = np.clip(near, 0, count - 1)
     levels = np.unique(np.round(near * 2) / 2)
     layers = []
@@ -103,8 +104,8 @@ def bristles(rng: np.random.Generator, size: int, count: int, colour: bool) -> R
     ground = Layer(picture(rng, size, colour, ("gravel", "brick", "grass")), uniform(size, 0))
     side, made = size + 2 * MARGIN, []
     for _ in range(7):
-        ends = rng.uniform(0.1, 0.9, 2) * side
-        way = np.stack([np.linspace(0, side - 1, 801), np.linspace(*ends, 801)], 1)
+        first, last = rng.uniform(0.1, 0.9, 2) * side
+        way = np.stack([np.linspace(0, side - 1, 801), np.linspace(first, last, 801)], 1)
         made.append(strand(way, np.full(801, 2.0), np.full(801, count - 1.0), 0.12, size, colour))
     return _opaque([ground, *made], count, thin_from=1)
 
@@ -226,11 +227,20 @@ def _opaque(layers: list[Layer], count: int, thin_from: int | None = None, radiu
     truth, depth = all_in_focus(layers)
     if thin_from is None:
         return _made(planes, truth, depth)
-    thin = np.max([layer.matte > 0.7 for layer in layers[thin_from:]], 0)  # without the pixels at their edges
+    mattes = [layer.matte for layer in layers[thin_from:] if layer.matte is not None]
+    thin = np.max([matte > 0.7 for matte in mattes], 0)  # without the pixels at their edges
     return _made(planes, truth, depth, thin, all_in_focus(layers[:thin_from])[0])
 
 
-def _made(planes: Array, truth: Array, depth: Array, thin=None, behind=None, photons=0.0, accepted=()) -> Rendered:
+def _made(
+    planes: Array,
+    truth: Array,
+    depth: Array,
+    thin: NDArray[np.bool_] | None = None,
+    behind: Array | None = None,
+    photons: float = 0.0,
+    accepted: tuple[int, ...] = (),
+) -> Rendered:
     """Frames with the channels before rows and columns, as they are shown."""
 
     def shown(image: Array) -> Array:
