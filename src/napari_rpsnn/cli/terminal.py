@@ -30,7 +30,9 @@ def tell(text: str) -> None:
 
 def sentence(error: BaseException) -> str:
     """What an exception says; its name too, where it alone says nothing to a user."""
-    named = isinstance(error, ValueError | TypeError | OSError | ImportError | RuntimeError) and str(error)
+    named = isinstance(
+        error, ValueError | TypeError | OSError | ImportError | RuntimeError | FloatingPointError
+    ) and str(error)
     return str(error) if named else f"{type(error).__name__}: {error}"
 
 
