@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from napari_rpsnn.io.bounds import sizes
 from napari_rpsnn.io.image_file import UNITS, ImageFile, software
 from napari_rpsnn.io.photometric import turn
+from napari_rpsnn.io.provenance import is_record
 
 #: dtypes of each kind that is written, by the number of colours; 0 is grey.
 DTYPES: dict[str, dict[int, tuple[str, ...]]] = {
@@ -48,12 +49,12 @@ def may_replace(folder: Path) -> bool:
 
 
 def is_ours(path: Path) -> bool:
-    """Whether we have written a file."""
+    """Whether a file is a result of ours."""
     from PIL import Image
 
     with Image.open(path) as picture:
         said = picture.info
-    return str(said.get("Software")).startswith("napari-rpsnn ") or b'"napari-rpsnn"' in said.get("comment", b"")
+    return is_record(str(said.get("Description", ""))) or is_record(said.get("comment", b"").decode(errors="replace"))
 
 
 def read(path: Path, series: int | None = None) -> ImageFile:

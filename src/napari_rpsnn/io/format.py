@@ -33,7 +33,7 @@ class Format(Protocol):
         """Whether a path, as seen from outside, is a file or folder of this kind."""
 
     def is_ours(self, path: Path) -> bool:
-        """Whether we have written a file; anything may be raised."""
+        """Whether a file is a result of ours; anything may be raised."""
 
     def read(self, path: Path, series: int | None = None) -> ImageFile:
         """Open an image, of several the one that is asked for; anything may be raised."""

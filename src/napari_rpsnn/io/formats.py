@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from napari_rpsnn.io import flat, ome_zarr, tiff
-from napari_rpsnn.io.atomic import atomic_write
+from napari_rpsnn.io.atomic import atomic_write, nothing, refuse_to_delete
 from napari_rpsnn.io.format import ChunkedFormat, Format
 from napari_rpsnn.io.image_file import ImageFile, same_values
 
@@ -47,7 +47,7 @@ def is_image(path: str | os.PathLike[str]) -> bool:
 
 
 def is_ours(path: str | os.PathLike[str]) -> bool:
-    """Whether we have written a file; False, too, if that cannot be told."""
+    """Whether a file is a result of ours; False, too, if that cannot be told."""
     try:
         return any(kind.is_ours(Path(path)) for kind in FORMATS if kind.is_image(Path(path)))
     except Exception:  # reading it will say what is wrong
@@ -114,11 +114,9 @@ def check_writable(
         raise ValueError(f"{path}: expected a name that ends with one of {', '.join(WRITTEN)}")
     if len(axes) != len(shape) or not {"Y", "X"} <= set(axes):
         raise ValueError(f"axes: expected a letter for each axis of the shape {shape}, with Y and X, got {axes!r}")
-    nothing = np.broadcast_to(np.zeros((), dtype), shape)  # of any size, in no memory
-    if wrong := kind.refusal(suffix, described(nothing, axes, like or ImageFile(nothing, axes))):
-        raise ValueError(
-            f"{path}: {suffix} holds {wrong}, got the axes {axes}, shape {shape} and dtype {nothing.dtype}"
-        )
+    empty = np.broadcast_to(np.zeros((), dtype), shape)  # of any size, in no memory
+    if wrong := kind.refusal(suffix, described(empty, axes, like or ImageFile(empty, axes))):
+        raise ValueError(f"{path}: {suffix} holds {wrong}, got the axes {axes}, shape {shape} and dtype {empty.dtype}")
 
 
 def write_image(
@@ -183,11 +181,15 @@ def described(data: Any, axes: str, like: ImageFile) -> ImageFile:
     )
 
 
+def check_replaceable(path: str | os.PathLike[str]) -> None:
+    """Raise FileExistsError if something is at `path` that `write_image` would not replace."""
+    kind = format_of(path)
+    refuse_to_delete(path, kind.may_replace if kind else nothing, by_folder=isinstance(kind, ChunkedFormat))
+
+
 def _prove(got: ImageFile, written: NDArray[Any], exact: bool) -> None:
     """Raise OSError if what is read back is not what was written; plane by plane, so that no copy is in memory."""
     same = got.data.dtype == written.dtype.newbyteorder("=") and prod(got.data.shape) == written.size
-    leading = min(got.axes.index(axis) for axis in "YXS" if axis in got.axes)
-    wholes, inside = got.data.shape[:leading], got.data.shape[leading:]
-    planes = written.reshape(-1, *inside) if same and exact else ()
-    if not same or any(not same_values(got.data[np.unravel_index(k, wholes)], plane) for k, plane in enumerate(planes)):
+    planes = written.reshape(-1, *got.plane_shape) if same and exact else ()
+    if not same or not all(map(same_values, got.planes() if exact else (), planes)):
         raise OSError(f"expected {written.shape} {written.dtype} to be on the disk, got something else")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from math import prod
@@ -114,6 +114,16 @@ class ImageFile:
     def colours(self) -> int:
         """How many samples a pixel has; 0: it is grey."""
         return int(self.data.shape[self.axes.index("S")]) if "S" in self.axes else 0
+
+    @property
+    def plane_shape(self) -> tuple[int, ...]:
+        """Of what is read at a time: rows, columns and colours."""
+        return tuple(self.data.shape[min(self.axes.index(axis) for axis in "YXS" if axis in self.axes) :])
+
+    def planes(self) -> Iterator[NDArray[Any]]:
+        """All planes, read one by one."""
+        for place in np.ndindex(self.data.shape[: self.data.ndim - len(self.plane_shape)]):
+            yield np.asarray(self.data[place])
 
     def ordered(self, order: str) -> tuple[NDArray[Any], str]:
         """Data and axes, sorted: first the axes that `order` does not name, as they are, then those that it names."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from napari_rpsnn.io.bounds import sizes
 from napari_rpsnn.io.image_file import UNITS, ImageFile, chosen, plain_unit, same_values
+from napari_rpsnn.io.provenance import is_record
 from napari_rpsnn.io.zarr_array import ProvenArray
 
 SUFFIXES: tuple[str, ...] = (".ome.zarr", ".zarr")
@@ -78,8 +79,9 @@ def _said(folder: Path) -> Any:
 
 
 def is_ours(path: Path) -> bool:
-    """Whether we have written a file."""
-    return "napari-rpsnn" in _zarr().open_group(str(path), mode="r").attrs
+    """Whether a file is a result of ours."""
+    said = _zarr().open_group(str(path), mode="r").attrs.get("napari-rpsnn")
+    return is_record(json.dumps(said))
 
 
 def read(path: Path, series: int | None = None) -> ImageFile:

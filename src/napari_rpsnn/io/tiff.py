@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_rpsnn.io.image_file import UNITS, ImageFile, chosen, software
+from napari_rpsnn.io.provenance import is_record
 from napari_rpsnn.io.tiff_metadata import LENGTHS, OME_SIZES, OME_WAVES, read_metadata
 from napari_rpsnn.io.tiff_planes import open_planes, refuse_broken_promises, refuse_companions
 
@@ -34,11 +35,12 @@ def may_replace(folder: Path) -> bool:
 
 
 def is_ours(path: Path) -> bool:
-    """Whether we have written a file."""
+    """Whether a file is a result of ours."""
     from tifffile import TiffFile
 
     with TiffFile(path) as tif:
-        return str(tif.pages.first.software).startswith("napari-rpsnn ")
+        said = (tif.imagej_metadata or {}).get("Info", "") if tif.is_imagej else tif.pages.first.description
+        return is_record(str(said))
 
 
 def read(path: Path, series: int | None = None) -> ImageFile:

@@ -22,6 +22,9 @@ from napari_rpsnn.io.bounds import refuse_bomb
 from napari_rpsnn.io.image_file import PlaneArray
 from napari_rpsnn.io.photometric import as_seen
 
+#: Bytes of a value of each of TIFF's types.
+TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+
 
 def open_planes(path: Path, tif: Any, series: Any) -> tuple[PlaneArray, str]:
     """The array of one of a file's images, and its axes."""
@@ -60,12 +63,9 @@ def open_planes(path: Path, tif: Any, series: Any) -> tuple[PlaneArray, str]:
 
 def refuse_broken_promises(tif: Any, series: Sequence[Any]) -> None:
     """Refuse a file whose pages are not as many as it says."""
-    last, code, handle = tif.pages[-1], tif.tiff, tif.filehandle
-    handle.seek(last.offset)
-    count = struct.unpack(code.tagnoformat, handle.read(code.tagnosize))[0]
-    handle.seek(last.offset + code.tagnosize + count * code.tagsize)
-    following = handle.read(code.offsetsize)
-    if len(following) < code.offsetsize or any(following):
+    _refuse_cut_tags(tif, tif.pages.first.offset)
+    following = _refuse_cut_tags(tif, tif.pages[-1].offset)
+    if len(following) < tif.tiff.offsetsize or any(following):
         raise ValueError(f"expected a page after page {len(tif.pages) - 1}, got the end of the file, or rubbish")
     for number, one in enumerate(series):
         promised = _promised(tif, one, number)
@@ -95,6 +95,22 @@ def refuse_undecodable(page: Any) -> None:
         raise ModuleNotFoundError(
             f"reading a TIFF with {name} compression needs one more package: pip install 'napari-rpsnn[compressed]'"
         ) from error
+
+
+def _refuse_cut_tags(tif: Any, offset: int) -> bytes:
+    """Refuse a page whose tags lie beyond the end of the file; return where the next page is, as it is stored."""
+    code, handle = tif.tiff, tif.filehandle
+    handle.seek(offset)
+    count = struct.unpack(code.tagnoformat, handle.read(code.tagnosize))[0]
+    tags = handle.read(count * code.tagsize)
+    for at in range(0, len(tags), code.tagsize):
+        tag, kind = struct.unpack_from(tif.byteorder + "HH", tags, at)
+        number, place = struct.unpack_from(tif.byteorder + ("QQ" if tif.is_bigtiff else "II"), tags, at + 4)
+        size = TYPE_SIZES.get(kind, 0) * number
+        if size > code.offsetsize and place + size > handle.size:
+            raise ValueError(f"expected tag {tag} within the file's {handle.size} bytes, got {size} bytes at {place}")
+    following: bytes = handle.read(code.offsetsize)
+    return following
 
 
 def _promised(tif: Any, series: Any, number: int) -> int | None:
