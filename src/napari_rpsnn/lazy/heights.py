@@ -14,7 +14,6 @@ from typing import Any
 
 import dask.array as da
 import numpy as np
-from dask._task_spec import DataNode, convert_legacy_graph
 from dask.base import tokenize
 from dask.core import flatten
 from dask.highlevelgraph import HighLevelGraph
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from napari_rpsnn.engine.stacks.depth_from_focus import Focus, detail_windows, fill, fill_windows
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import Layout
+from napari_rpsnn.lazy.dask_private import as_tasks, is_data
 from napari_rpsnn.lazy.graph import Turns, array_of, grid, numbered, window
 
 
@@ -41,9 +41,9 @@ class Heights:
         planes = [plane for stack in stacks for plane in stack]
         keys = set(flatten([plane.__dask_keys__() for plane in planes]))
         self._graph = dict(HighLevelGraph.from_collections("", {}, planes).cull(keys))
-        nodes = convert_legacy_graph(self._graph)
+        nodes = as_tasks(self._graph) or {}
         # What is there already, data and futures, is not made in a task but handed to it.
-        self._nodes = {key: node for key, node in nodes.items() if not isinstance(node, DataNode)}
+        self._nodes = {key: node for key, node in nodes.items() if not is_data(node)}
 
     def heights(self, picture: int, index: da.Array, values: IntensityRange) -> da.Array:
         """Heights of the picture of this number, in planes: float32, `(rows, columns)`."""
@@ -64,10 +64,13 @@ class Heights:
             seen: Any = (Focus, window(index, (), place.write))
             steps: dict[Any, Any] = {}
             for k, plane in enumerate(stack):
-                steps[name, k] = (see, seen, window(plane, (), place.read), k)
-                seen = (name, k)
-            steps[name] = (Focus.peaks, seen, len(stack) - 1)
-            nodes = convert_legacy_graph(steps, ChainMap(steps, known))
+                steps[name, *number, 0, k] = (see, seen, window(plane, (), place.read), k)
+                seen = (name, *number, 0, k)
+            steps[name, *number, 0] = (Focus.peaks, seen, len(stack) - 1)
+            nodes = as_tasks(steps, ChainMap(steps, known))
+            if nodes is None:
+                graph |= steps | self._graph
+                continue
             turns = Turns.of(list(steps), ChainMap(nodes, self._nodes))
             graph[name, *number, 0] = (turns, *turns.needs)
             graph.update((key, self._graph[key]) for key in turns.needs if key in self._graph)
