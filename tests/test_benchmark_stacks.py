@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-pytest.importorskip("stack_scenes", reason="the source distribution has no benchmarks")
 
 from stack_pictures import sheet
 from stack_rivals import average, oracle, sharper
