@@ -67,7 +67,8 @@ def _split_by_number(parts: Sequence[list[str]], paths: Sequence[Path]) -> dict[
     for part, path in zip(parts, paths, strict=True):
         key = "_".join(f"{words[k]}{part[k]}" for k in columns if k != planes[0])
         groups[key].append(path)
-    return groups if len(groups) > 1 else {"": list(paths)}
+    # As many stacks as files: both numbers count planes.
+    return groups if 1 < len(groups) < len(paths) else {"": list(paths)}
 
 
 def pattern(group: Sequence[Path]) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_rpsnn.io.image_file import UNITS, ImageFile, chosen, software
 from napari_rpsnn.io.provenance import is_record
+from napari_rpsnn.io.tiff_exif import append_directory, camera_tags
 from napari_rpsnn.io.tiff_metadata import LENGTHS, OME_SIZES, OME_WAVES, read_metadata
 from napari_rpsnn.io.tiff_planes import open_planes, refuse_broken_promises, refuse_companions
 
@@ -85,6 +86,7 @@ def write(path: Path, suffix: str, image: ImageFile, provenance: str) -> NDArray
         "planarconfig": "contig" if samples else None,
         "software": software(),
         "iccprofile": image.tags.get("icc"),
+        "extratags": camera_tags(image.tags.get("exif")),
     }
     if ome:
         said = _ome_said(image, axes, prod(data.shape[: axes.index("Y")]), provenance)
@@ -104,6 +106,7 @@ def write(path: Path, suffix: str, image: ImageFile, provenance: str) -> NDArray
             if all(1 / GREATEST_RESOLUTION < x < GREATEST_RESOLUTION for x in per_cm):
                 options |= {"resolution": tuple(per_cm), "resolutionunit": "CENTIMETER"}
     imwrite(path, data, ome=ome, imagej=imagej, metadata={"axes": axes, **said}, **options)
+    append_directory(path, image.tags.get("exif"))
     return data
 
 

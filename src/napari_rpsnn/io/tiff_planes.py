@@ -124,6 +124,8 @@ def _promised(tif: Any, series: Any, number: int) -> int | None:
     if tif.is_ome and series.kind != "ome":
         raise ValueError("expected OME metadata that fit the pages, got others")
     if tif.is_imagej and number == 0 and "images" in tif.imagej_metadata:
+        if len(tif.pages) > tif.imagej_metadata["images"]:
+            raise ValueError(f"expected {tif.imagej_metadata['images']} pages, as ImageJ says, got {len(tif.pages)}")
         return int(tif.imagej_metadata["images"] * prod(series.keyframe.shape))
     if series.kind == "shaped":
         shape = json.loads(series.keyframe.description).get("shape")
@@ -140,6 +142,9 @@ def _refuse_cut_page(number: int, page: Any, key: Any) -> None:
         raise ValueError(f"{where}: expected data within the file's {size} bytes, got some beyond, or none")
     values = prod(key.shape)
     refuse_bomb(values * key.dtype.itemsize, sum(counts), where)
+    if key.is_tiled:
+        # A tile may be larger than the picture, but not by much.
+        refuse_bomb(prod(key.chunks) * key.dtype.itemsize, max(counts), f"a tile of {where}")
     if int(key.compression) == 1 and sum(counts) < values * int(key.bitspersample) // 8:
         raise ValueError(f"{where}: expected {values * int(key.bitspersample) // 8} bytes, got {sum(counts)}")
 
@@ -148,7 +153,10 @@ def _raw(path: Path, series: Any, byteorder: str, shape: tuple[int, ...]) -> Cal
     stored, count, offset = series.dtype.newbyteorder(byteorder), prod(shape), series.dataoffset
 
     def read(number: int) -> NDArray[Any]:
-        values = np.fromfile(path, stored, count, offset=offset + number * count * stored.itemsize)
+        try:
+            values = np.fromfile(path, stored, count, offset=offset + number * count * stored.itemsize)
+        except OSError as error:
+            raise ValueError(f"{path}: plane {number} cannot be read: {error}") from error
         if len(values) < count:
             raise ValueError(f"{path}: plane {number}: expected {count} values, got {len(values)}")
         return values.reshape(shape)
