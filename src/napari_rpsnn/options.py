@@ -158,6 +158,9 @@ class StackOptions(Options):
     return_index: bool = _option(
         False, "Which plane each pixel comes from", row="Plane index", flag=False, decided=True
     )
+    return_confidence: bool = _option(
+        False, "How sure the decision for that plane is", row="Confidence", flag=False, decided=True
+    )
     return_height: bool = _option(False, "The height of the surface", row="Height map", flag=False, decided=True)
     plane_spacing: float = _option(1.0, "Distance of two planes, in the unit of heights", kind=Real)
 

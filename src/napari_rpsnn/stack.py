@@ -27,6 +27,7 @@ def fuse_stack(
     order: Order = "cascade",
     register: Registration | None = None,
     return_index: bool = False,
+    return_confidence: bool = False,
     return_height: bool = False,
     plane_spacing: float = 1.0,
     model: ModelLike = "auto",
@@ -60,6 +61,8 @@ def fuse_stack(
         the others.
     return_index : bool, optional
         Return the index of the plane that each pixel comes from.
+    return_confidence : bool, optional
+        Return how sure the decision for that plane is.
     return_height : bool, optional
         Return the height of the surface.
     plane_spacing : float, optional
@@ -73,6 +76,8 @@ def fuse_stack(
         Of the dtype of the planes and their shape without `axis`.
     index : ndarray of uint16
         Only with `return_index`. Without `channel_axis` where one decision serves all channels.
+    confidence : ndarray of float32
+        Only with `return_confidence`: from 0, another plane is as probable, to 1. Of the shape of `index`.
     height : ndarray of float32
         Only with `return_height`: the plane's position, from 0 for the first plane, interpolated between planes, times
         `plane_spacing`. Of the shape of `index`.
@@ -122,12 +127,13 @@ def fuse_stack(
     """
     options = StackOptions.of(locals())
     if is_dask(images) or (isinstance(images, Sequence) and any(map(is_dask, images))):
-        from napari_rpsnn.lazy.fusion import lazy_fuse_stack
+        from napari_rpsnn.lazy.stack import lazy_fuse_stack
 
         result = lazy_fuse_stack(images, options)
     else:
         result = drain(iter_fuse_stack(images, options))
-    maps = [m for wanted, m in ((return_index, result.index), (return_height, result.height)) if wanted]
+    wanted = (return_index, result.index), (return_confidence, result.confidence), (return_height, result.height)
+    maps = [made for asked_for, made in wanted if asked_for]
     return (result.image, *maps) if maps else result.image
 
 
@@ -139,7 +145,7 @@ def iter_fuse_stack(images: Any, options: StackOptions, name: str = "images") ->
     stack = FocusStack.of(images, options.axis, options.channel_axis, options.guide_channel, name)
     layout = stack.layout
     from napari_rpsnn.engine.pairs.engine import Engine
-    from napari_rpsnn.engine.stacks.cascade import PictureStack
+    from napari_rpsnn.engine.stacks.engine import Results, StackEngine
     from napari_rpsnn.engine.stacks.planes import Planes
 
     engine = Engine.choose(options)
@@ -147,17 +153,17 @@ def iter_fuse_stack(images: Any, options: StackOptions, name: str = "images") ->
     target = layout.pictures(result)
     indices, index_of = layout.new_map(stack.shape, np.uint16)
     heights, height_of = layout.new_map(stack.shape, np.float32) if options.return_height else (None, None)
+    certain, confidence_of = layout.new_map(stack.shape, np.float32) if options.return_confidence else (None, None)
     *pictures, rows, columns, _ = target.shape
-    steps = PictureStack.count_steps(stack.count, rows, columns, engine, options)
+    steps = StackEngine.count_steps(stack.count, rows, columns, engine, options)
     total = steps * int(np.prod(pictures))
     yield Progress(0, total)
     for number, where in enumerate(np.ndindex(*pictures)):
-        picture = PictureStack(Planes(stack, where, options.register), engine, options)
-        height = None if height_of is None else height_of[where]
-        for step, note, running in picture.fuse(target[where], index_of[where], height):
+        maps = (None if made is None else made[where] for made in (confidence_of, height_of))
+        work = StackEngine(Planes(stack, where, options.register), engine, options)
+        for step, note, running in work.fuse(Results(target[where], index_of[where], *maps)):
             preview = None if running is None else Preview(running, where, layout)
             yield Progress(number * steps + step, total, note, preview)
     yield Progress(total, total)
-    return Result(
-        result, engine.made_by(options), index=indices if options.method == "decision" else None, height=heights
-    )
+    index = indices if options.method == "decision" else None
+    return Result(result, engine.made_by(options), index=index, confidence=certain, height=heights)
