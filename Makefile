@@ -19,8 +19,8 @@ lint: $(TOX)  ## style, types, and the arrows between rooms
 	$(TOX) run -q -e lint
 
 weights: $(TOX)  ## train all that is bundled anew: make weights DATA=folder/of/sharp/images
-	$(TOX) run -q -e train -- $(DATA) -o runs/rpsnn-lite --model lite
-	$(TOX) run -q -e train -- $(DATA) -o runs/rpsnn --model full --init runs/rpsnn-lite/model.safetensors
+	$(TOX) run -q -e train -- $(DATA) -o runs/rpsnn-lite --model rpsnn-lite
+	$(TOX) run -q -e train -- $(DATA) -o runs/rpsnn --model rpsnn --init runs/rpsnn-lite/model.safetensors
 	cp runs/rpsnn-lite/model.safetensors weights/rpsnn-lite.safetensors
 	cp runs/rpsnn/model.safetensors weights/rpsnn.safetensors
 	$(TOX) run -q -e decider -- $(DATA) weights/decider.safetensors

@@ -1,6 +1,6 @@
 """How long a training step waits for its pairs: step time with and without making data, interleaved, medians.
 
-    python benchmarks/training_step.py FOLDER [--model lite] [--device auto] [--crop 112] [--repeat 20]
+    python benchmarks/training_step.py FOLDER [--model rpsnn-lite] [--device auto] [--crop 112] [--repeat 20]
 
 FOLDER holds sharp images. Prints seconds per step with fresh pairs, seconds with one batch used again, their ratio, and
 the pairs per second. A ratio near 1 means that the processor that trains hardly waits.
@@ -14,7 +14,7 @@ from statistics import median
 
 import torch
 
-from napari_rpsnn.cli.train import WIDTHS
+from napari_rpsnn.model.catalog import WIDTHS
 from napari_rpsnn.model.network import RPSNN
 from napari_rpsnn.training.config import TrainConfig
 from napari_rpsnn.training.dataset import read_pictures
@@ -26,7 +26,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("folder")
-    parser.add_argument("--model", default="lite", choices=WIDTHS)
+    parser.add_argument("--model", default="rpsnn-lite", choices=WIDTHS)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--crop", type=int, default=TrainConfig.crop)
     parser.add_argument("--repeat", type=int, default=20)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from image_files import PROVENANCE, assert_same, described, pixels
 
-from napari_rpsnn.io.formats import write_image
+from napari_rpsnn.io import write_image
 
 pytest.importorskip("distributed", reason="dask is not in this environment")
 

@@ -16,7 +16,7 @@ from skimage.io import imread, imsave
 
 from napari_rpsnn import fusion
 from napari_rpsnn.cli.fuse import main
-from napari_rpsnn.io.formats import read_image, write_image
+from napari_rpsnn.io import read_image, write_image
 from napari_rpsnn.io.image_file import ImageFile
 
 

@@ -6,7 +6,7 @@ from image_files import pixels
 from skimage.io import imsave
 
 from napari_rpsnn.cli.jobs import batch_jobs, open_stack, single_jobs
-from napari_rpsnn.io.formats import write_image
+from napari_rpsnn.io import write_image
 from napari_rpsnn.io.image_file import ImageFile
 
 

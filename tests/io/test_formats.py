@@ -12,7 +12,8 @@ from image_files import PROVENANCE, assert_same, described, pixels
 from PIL import Image
 from skimage.io import imread, imsave
 
-from napari_rpsnn.io.formats import check_writable, read_image, suffix_of, write_image
+from napari_rpsnn.io import read_image, write_image
+from napari_rpsnn.io.formats import FORMATS, SUFFIXES, check_writable, chunked_format, suffix_of
 from napari_rpsnn.io.image_file import ImageFile, PlaneArray
 
 
@@ -125,7 +126,7 @@ def test_a_failure_keeps_the_old_file_and_leaves_no_part(tmp_path, name):
     old = np.zeros((8, 8), np.uint8)
     write_image(tmp_path / name, old, "YX", provenance={})
     script = (
-        "import sys, numpy as np; from napari_rpsnn.io.formats import write_image\n"
+        "import sys, numpy as np; from napari_rpsnn.io import write_image\n"
         "data = np.random.default_rng(0).integers(0, 255, (99, 99), np.uint8)\n"
         "write_image(sys.argv[1], data, 'YX', provenance={})"
     )
@@ -156,3 +157,35 @@ def test_suffixes():
 def test_bmp_is_read(tmp_path):
     imsave(tmp_path / "image.bmp", pixels(5, 7, dtype=np.uint8), check_contrast=False)
     assert_same(read_image(tmp_path / "image.bmp"), ImageFile(pixels(5, 7, dtype=np.uint8), "YX"))
+
+
+def test_every_kind_of_file_offers_the_same():
+    """What is in the table is all that the rest knows of a kind of file."""
+    names = [suffix for kind in FORMATS for suffix in kind.SUFFIXES]
+    assert len(set(names)) == len(names)
+    assert all(set(kind.WRITTEN) <= set(kind.SUFFIXES) for kind in FORMATS)
+    assert all(callable(getattr(kind, name)) for kind in FORMATS for name in ("read", "refusal", "write"))
+    assert [chunked_format(f"a{suffix}") is not None for suffix in (".ome.zarr", ".ome.tif", ".png", ".txt")] == [
+        True,
+        False,
+        False,
+        False,
+    ]
+
+
+def test_a_new_kind_of_file_is_one_line(tmp_path, monkeypatch):
+    """A kind that the package has not, NumPy's own, as a module of its own would offer it."""
+
+    class Npy:
+        SUFFIXES = WRITTEN = (".npy",)
+        RESULT_SUFFIXES = None
+        is_image = staticmethod(lambda path: path.suffix == ".npy")
+        read = staticmethod(lambda path: ImageFile(np.load(path), "YX"))
+        refusal = staticmethod(lambda suffix, image: "" if image.axes == "YX" else "one picture")
+        write = staticmethod(lambda path, suffix, image, provenance: np.save(path.open("wb"), image.data))
+        may_replace = staticmethod(lambda folder: False)
+
+    monkeypatch.setattr("napari_rpsnn.io.formats.FORMATS", (*FORMATS, Npy))
+    monkeypatch.setattr("napari_rpsnn.io.formats.SUFFIXES", (*SUFFIXES, ".npy"))
+    write_image(tmp_path / "a.npy", pixels(5, 7), "YX", provenance={})
+    assert_same(read_image(tmp_path / "a.npy"), ImageFile(pixels(5, 7), "YX"))

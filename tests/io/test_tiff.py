@@ -7,7 +7,7 @@ import tifffile
 from image_files import PROVENANCE, assert_same, described, pixels
 from ome_types import from_tiff
 
-from napari_rpsnn.io.formats import read_image, write_image
+from napari_rpsnn.io import read_image, write_image
 from napari_rpsnn.io.image_file import ImageFile
 
 

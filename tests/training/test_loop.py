@@ -17,7 +17,7 @@ from skimage.metrics import peak_signal_noise_ratio
 pytest.importorskip("lightning_fabric", reason="Lightning Fabric is not in this environment")
 
 from napari_rpsnn import TrainConfig, fuse, load_model, train
-from napari_rpsnn.cli.train import train_command
+from napari_rpsnn.cli.train import _parse_training, train_command
 from napari_rpsnn.model.weights import read_card
 from napari_rpsnn.training.loop import iter_train
 
@@ -313,3 +313,15 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_says_so(config):
 def test_the_command_says_what_is_wrong_without_a_traceback(tmp_path):
     with pytest.raises(SystemExit, match="napari-rpsnn-train: data: expected images"):
         train_command([str(tmp_path), "-o", str(tmp_path / "out")])
+
+
+@pytest.mark.parametrize(("model", "width"), [("rpsnn", 64), ("rpsnn-lite", 16), ("24", 24)])
+def test_the_model_is_called_as_everywhere_else(model, width):
+    config, _ = _parse_training(["pictures", "-o", "run", "--model", model])
+    assert config.width == width
+
+
+def test_another_model_is_refused_by_name(capsys):
+    with pytest.raises(SystemExit):
+        train_command(["pictures", "-o", "run", "--model", "lite"])
+    assert "--model: expected rpsnn, rpsnn-lite or a number of channels, got 'lite'" in capsys.readouterr().err

@@ -24,8 +24,10 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 from tqdm.dask import TqdmCallback
 
-from napari_rpsnn.io import ome_zarr
-from napari_rpsnn.io.formats import described, read_image, suffix_of, whole, write_image
+from napari_rpsnn.io import read_image, write_image
+from napari_rpsnn.io.atomic import atomic_write
+from napari_rpsnn.io.format import ChunkedFormat
+from napari_rpsnn.io.formats import chunked_format, described
 from napari_rpsnn.io.image_file import ImageFile
 
 #: Chunks of a file that are smaller are read several at a time.
@@ -121,17 +123,17 @@ def stored(
         To be called with the provenance: puts the files in their places, one after the other.
     """
     with ExitStack() as places:
-        parts: dict[Path, tuple[Path, ImageFile, ExitStack]] = {}
+        parts: dict[Path, tuple[ChunkedFormat, Path, ImageFile, ExitStack]] = {}
         work = []
         for path, (data, axes) in files.items():
             image: ImageFile = described(data, axes, like)
-            if suffix_of(path) in ome_zarr.SUFFIXES:
+            if kind := chunked_format(path):
                 place = places.enter_context(ExitStack())
-                part = place.enter_context(whole(path))
-                chunks = ome_zarr.create(part, image).chunks
-                parts[path] = part, image, place
-                ordered: da.Array = image.ordered(ome_zarr.ORDER)[0]
-                work.append(_written(ordered.rechunk(chunks), part))
+                part = place.enter_context(atomic_write(path, replaces=kind.may_replace))
+                chunks = kind.create(part, image).chunks
+                parts[path] = kind, part, image, place
+                ordered: da.Array = image.ordered(kind.ORDER)[0]
+                work.append(_written(ordered.rechunk(chunks), part, path.name))
             else:
                 work.append(data)
         *computed, counted = _compute([*work, tally], client, name)
@@ -139,9 +141,9 @@ def stored(
         def finish(provenance: Mapping[str, Any]) -> None:
             for (path, (_, axes)), values in zip(files.items(), computed, strict=True):
                 if path in parts:
-                    part, image, place = parts[path]
+                    kind, part, image, place = parts[path]
                     text = json.dumps(dict(provenance))
-                    ome_zarr.describe(part, image, text, float(values[..., 0::2].min()), float(values[..., 1::2].max()))
+                    kind.describe(part, image, text, float(values[..., 0::2].min()), float(values[..., 1::2].max()))
                     place.close()
                 else:
                     write_image(path, values, axes, like=like, provenance=provenance)
@@ -149,12 +151,17 @@ def stored(
         yield counted, finish
 
 
-def _written(data: da.Array, path: Path) -> da.Array:
-    """Tasks that write a chunk each and return its least and its greatest value, side by side on the last axis."""
+def _written(data: da.Array, part: Path, name: str) -> da.Array:
+    """Tasks that write a chunk each and return its least and its greatest value, side by side on the last axis.
+
+    They carry the name, not the module of the kind of file that it tells: a module cannot travel.
+    """
 
     def write(chunk: NDArray[Any], block_info: Any) -> NDArray[np.float64]:
         place = tuple(slice(*ends) for ends in block_info[0]["array-location"])
-        ome_zarr.write_part(path.resolve(), place, chunk)
+        kind = chunked_format(name)
+        assert kind is not None
+        kind.write_part(part.resolve(), place, chunk)
         return np.array([chunk.min(), chunk.max()], np.float64).reshape((1,) * (chunk.ndim - 1) + (2,))
 
     chunks = (*((1,) * n for n in data.numblocks[:-1]), (2,) * data.numblocks[-1])

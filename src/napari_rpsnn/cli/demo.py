@@ -19,12 +19,13 @@ import PIL.ImageDraw
 from numpy.typing import NDArray
 from scipy import ndimage as ndi
 from skimage import color, data
-from skimage.io import imread, imsave
 from skimage.metrics import peak_signal_noise_ratio
 from skimage.util import img_as_float
 
 from napari_rpsnn.engine.results import drain
 from napari_rpsnn.fusion import iter_fuse
+from napari_rpsnn.io import read_image, write_image
+from napari_rpsnn.io.provenance import record
 from napari_rpsnn.options import FuseOptions
 
 Image = NDArray[Any]
@@ -62,6 +63,14 @@ def _luminance(image: Image) -> Image:
     return grey
 
 
+def read_picture(path: Path) -> Image:
+    """A picture of a file, grey or colour."""
+    said = read_image(path)
+    if said.axes not in ("YX", "YXS") or said.data.shape[2:] not in ((), (3,), (4,)):
+        raise ValueError(f"{path}: expected a grey, RGB or RGBA picture, got an array of shape {said.data.shape}")
+    return np.asarray(said.data[...])
+
+
 def draw(panels: dict[str, Image], path: Path) -> None:
     """Write one figure: uint8 pictures of one height side by side, each under its title."""
     gap, line = 8, 24
@@ -89,11 +98,9 @@ def run(image_paths: Sequence[Path], out: Path, model: str, device_name: str) ->
     """Fuse, write and print; see `main`."""
     truth = None
     if image_paths:
-        near, far = (imread(path) for path in image_paths)
+        near, far = (read_picture(path) for path in image_paths)
     else:
         near, far, truth = make_pair()
-    if near.ndim > 3 or (near.ndim == 3 and near.shape[-1] not in (3, 4)):
-        raise ValueError(f"{image_paths[0]}: expected a grey, RGB or RGBA picture, got an array of shape {near.shape}")
     started = time.perf_counter()
     options = FuseOptions(channel_axis=-1 if near.ndim == 3 else None, model=model, device=device_name)
     result = drain(iter_fuse(near, far, options))
@@ -103,7 +110,8 @@ def run(image_paths: Sequence[Path], out: Path, model: str, device_name: str) ->
     fits_png = fused.dtype == np.uint8 or (fused.dtype == np.uint16 and fused.ndim == 2)
     path = out / ("fused.png" if fits_png else "fused.tif")
     out.mkdir(parents=True, exist_ok=True)
-    imsave(path, fused, check_contrast=False)
+    said = record(made, [path.name for path in image_paths] or ["near", "far"], seconds)
+    write_image(path, fused, "YX" if fused.ndim == 2 else "YXS", provenance=said)
     panels = dict(zip(("near", "far", "fused"), to_uint8((near, far, fused)), strict=True))
     if truth is not None:
         panels["4 x |fused - truth|"] = np.clip(4 * np.abs(fused.astype(float) - truth), 0, 255).astype(np.uint8)

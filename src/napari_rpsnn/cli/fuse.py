@@ -21,8 +21,9 @@ from tqdm import tqdm
 
 from napari_rpsnn.cli.flags import add_flags, given
 from napari_rpsnn.cli.jobs import Job, Stack, batch_jobs, open_stack, single_jobs
-from napari_rpsnn.io import ome_zarr
-from napari_rpsnn.io.formats import check_writable, read_image, suffix_of, whole, write_image
+from napari_rpsnn.io import read_image, write_image
+from napari_rpsnn.io.atomic import write_bytes
+from napari_rpsnn.io.formats import check_writable, chunked_format
 from napari_rpsnn.io.image_file import ImageFile
 from napari_rpsnn.io.provenance import record
 from napari_rpsnn.options import FuseOptions, StackOptions
@@ -157,8 +158,7 @@ def _run(job: Job, args: argparse.Namespace) -> None:
         said = record(result.made_by, [path.name for path in job.sources], time.perf_counter() - start)
         report = {**said, "axes": stack.axes, "shares": _shares(tally)}
         if job.report:
-            with whole(job.report) as part:
-                part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+            write_bytes(job.report, (json.dumps(report, indent=2) + "\n").encode())
         finish(said)
     print(json.dumps({"output": str(job.out), **report}) if args.json else f"Wrote {job.out}.", flush=True)
 
@@ -183,7 +183,7 @@ def _open(job: Job, args: argparse.Namespace) -> tuple[Stack, bool]:
     """What is to be fused, and whether it is to be through dask: on a cluster, or because it is larger than memory."""
     lazily = args.client is not None
     stack = open_stack(job.sources, args.axes, args.guide_channel, _cluster().open_lazily if lazily else read_image)
-    if lazily or suffix_of(job.out) not in ome_zarr.SUFFIXES or args.register or not find_spec("distributed"):
+    if lazily or not chunked_format(job.out) or args.register or not find_spec("distributed"):
         return stack, lazily
     size = math.prod(stack.shape(stack.axes)) * stack.image.data.dtype.itemsize
     # Two images or planes and the result, and about as much again while they are fused.

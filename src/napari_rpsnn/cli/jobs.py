@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_rpsnn.images.layout import Layout
-from napari_rpsnn.io import ome_zarr, tiff
-from napari_rpsnn.io.formats import read_image, suffix_of
+from napari_rpsnn.io import read_image
+from napari_rpsnn.io.formats import format_of, is_image, suffix_of
 from napari_rpsnn.io.image_file import ImageFile, PlaneArray
 
 Opened = Callable[[Path], ImageFile]
@@ -59,10 +59,9 @@ def batch_jobs(inputs: Sequence[str], out: Path, **more: Path | None) -> list[Jo
     jobs = []
     for stack in stacks:
         sources = _files(stack)
-        # Flat pictures are planes of a folder. PNG holds what they hold, but neither a decision map nor heights.
-        kind = suffix_of(sources[0])
-        name = stack.name if _is_folder(stack) else stack.name[: len(stack.name) - len(kind)]
-        image, other = (kind, kind) if kind in (*tiff.SUFFIXES, *ome_zarr.SUFFIXES) else (".png", ".tif")
+        suffix, kind = suffix_of(sources[0]), format_of(sources[0])
+        name = stack.name if _is_folder(stack) else stack.name[: len(stack.name) - len(suffix)]
+        image, other = (kind and kind.RESULT_SUFFIXES) or (suffix or ".tif", suffix or ".tif")
         kinds = {"map": other, "height": other, "report": f"{image}.json"}
         places = {key: folder / f"{name}{kinds[key]}" if folder else None for key, folder in more.items()}
         jobs.append(Job(tuple(sources), out / f"{name}{image}", **places))
@@ -95,7 +94,7 @@ def _found(text: str) -> list[Path]:
 
 def _is_folder(path: Path) -> bool:
     """Whether it is a folder of files: an OME-Zarr is one image."""
-    return path.is_dir() and not ome_zarr.is_zarr(path)
+    return path.is_dir() and not is_image(path)
 
 
 def _images_in(folder: Path) -> list[Path]:

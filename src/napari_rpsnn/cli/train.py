@@ -10,11 +10,10 @@ import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, TypeVar
 
+from napari_rpsnn.model.catalog import WIDTHS
 from napari_rpsnn.training.config import TrainConfig
 
 Report = TypeVar("Report")
-
-WIDTHS = {"full": 64, "lite": 16}
 
 
 def train_command(argv: Sequence[str] | None = None) -> None:
@@ -78,7 +77,7 @@ def _parse_training(argv: Sequence[str] | None) -> tuple[TrainConfig, bool]:
     )
     parser.add_argument("data", help="folder of sharp images, or of img1, img2 and gt; subfolders are read too")
     parser.add_argument("-o", "--out", required=True, help="folder for weights, checkpoint, logs and panels")
-    parser.add_argument("--model", default="full", help="full (width 64), lite (width 16) or a width")
+    parser.add_argument("--model", default="rpsnn", help="rpsnn (width 64), rpsnn-lite (width 16) or a width")
     parser.add_argument("--resume", action="store_true", help="continue from the checkpoint in OUT")
     texts = _attribute_texts(TrainConfig)
     for field in dataclasses.fields(TrainConfig):
@@ -91,7 +90,7 @@ def _parse_training(argv: Sequence[str] | None) -> tuple[TrainConfig, bool]:
     try:
         width = WIDTHS.get(model) or int(model)
     except ValueError:
-        parser.error(f"--model: expected full, lite or a number of channels, got {model!r}")
+        parser.error(f"--model: expected {', '.join(WIDTHS)} or a number of channels, got {model!r}")
     try:
         return TrainConfig(width=width, **options), resume
     except ValueError as error:

@@ -7,6 +7,8 @@ WebAssembly runtime. Version 0.4 is written: every reader has it.
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +17,44 @@ from numpy.typing import NDArray
 
 from napari_rpsnn.io.image_file import UNITS, ImageFile, plain_unit
 
-SUFFIXES = (".ome.zarr", ".zarr")
+SUFFIXES: tuple[str, ...] = (".ome.zarr", ".zarr")
+WRITTEN = SUFFIXES
+RESULT_SUFFIXES: tuple[str, str] | None = None
 
 #: Order of the axes that are written, and the side of a chunk in pixels.
 ORDER, CHUNK_PX = "TCSZYX", 1024
 
+#: Files beside an array's chunks, and what these are called: 0.0, or 0/0, or c/0/0.
+METADATA = re.compile(r"\.z(group|array|attrs|metadata)|zarr\.json")
+CHUNK = re.compile(r"\d+(\.\d+)*|c")
+
 COLOURS = {"R": "FF0000", "G": "00FF00", "B": "0000FF", "A": "FFFFFF"}
 
 
-def is_zarr(path: Path) -> bool:
+def is_image(path: Path) -> bool:
     """Whether a folder is a Zarr group and not a folder of files."""
     return path.is_dir() and any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zattrs"))
+
+
+def may_replace(folder: Path) -> bool:
+    """Whether a folder holds an image of this kind and nothing else: no labels, no other images, no files of yours."""
+    try:
+        levels = [tuple(level["path"].split("/")) for level in _said(folder)["multiscales"][0]["datasets"]]
+    except Exception:  # whatever it is, it is not ours
+        return False
+    return all(
+        any(_belongs((at / name).relative_to(folder).parts, level) for level in levels) and not (at / name).is_symlink()
+        for at, names in ((Path(at), (*folders, *files)) for at, folders, files in os.walk(folder))
+        for name in names
+    )
+
+
+def _belongs(parts: tuple[str, ...], level: tuple[str, ...]) -> bool:
+    """Whether a file or folder is a part of an image of which an array is at `level`."""
+    *places, name = parts
+    chunks = parts[len(level) :] if parts[: len(level)] == level else ()
+    metadata = METADATA.fullmatch(name) is not None and level[: len(places)] == tuple(places)
+    return level[: len(parts)] == parts or metadata or (chunks != () and all(CHUNK.fullmatch(x) for x in chunks))
 
 
 def _zarr() -> Any:
@@ -38,10 +67,16 @@ def _zarr() -> Any:
     return zarr
 
 
+def _said(folder: Path) -> Any:
+    """The metadata of OME-Zarr, of 0.5 or older."""
+    attributes = _zarr().open_group(str(folder), mode="r").attrs
+    return attributes.get("ome", attributes)
+
+
 def read(path: Path) -> ImageFile:
     """Open the full resolution of an image; it is read when it is indexed."""
     group = _zarr().open_group(str(path), mode="r")
-    said = group.attrs.get("ome", group.attrs)
+    said = _said(path)
     if len(said.get("multiscales", ())) != 1:
         inside = ", ".join(sorted(group.group_keys())) or None
         raise ValueError(f"expected one OME-Zarr image, got none or several; groups inside, to be given: {inside}")
@@ -60,13 +95,13 @@ def read(path: Path) -> ImageFile:
     return ImageFile(group[level["path"]], axes, scale, units, channels if any(channels) else ())
 
 
-def refusal(axes: str) -> str:
+def refusal(suffix: str, image: ImageFile) -> str:
     """What an OME-Zarr holds, if it is not an image with these axes; else an empty string."""
-    wrong = set(axes) - set("TCZYXS") or {"C", "S"} <= set(axes)
+    wrong = set(image.axes) - set("TCZYXS") or {"C", "S"} <= set(image.axes)
     return "axes among T, C or S, Z, Y, X" if wrong else ""
 
 
-def write(path: Path, image: ImageFile, provenance: str) -> None:
+def write(path: Path, suffix: str, image: ImageFile, provenance: str) -> None:
     """Write an OME-Zarr 0.4 of one resolution. Samples of a colour, which it has not, become channels."""
     data, _ = image.ordered(ORDER)
     create(path, image)[...] = data

@@ -15,12 +15,24 @@ from numpy.typing import NDArray
 
 from napari_rpsnn.io.image_file import UNITS, ImageFile, PlaneArray, plain_unit, software
 
-SUFFIXES = (".ome.tif", ".ome.tiff", ".tif", ".tiff")
+SUFFIXES: tuple[str, ...] = (".ome.tif", ".ome.tiff", ".tif", ".tiff")
+WRITTEN = SUFFIXES
+RESULT_SUFFIXES: tuple[str, str] | None = None
 
 #: Where OME-XML has the sizes of the axes.
 OME_SIZES = {"X": "PhysicalSizeX", "Y": "PhysicalSizeY", "Z": "PhysicalSizeZ", "T": "TimeIncrement"}
 
 Metadata = tuple[dict[str, float], dict[str, str], tuple[str, ...]]
+
+
+def is_image(path: Path) -> bool:
+    """Whether a path is a file of such a name."""
+    return path.is_file() and path.name.lower().endswith(SUFFIXES)
+
+
+def may_replace(folder: Path) -> bool:
+    """Never: such an image is a file."""
+    return False
 
 
 def read(path: Path) -> ImageFile:
@@ -120,13 +132,14 @@ def _imagej_metadata(said: dict[str, Any], pixels: dict[str, float]) -> Metadata
     return scale, units, tuple(labels[:channels]) if named else ()
 
 
-def refusal(suffix: str, axes: str, colours: int, dtype: str) -> str:
+def refusal(suffix: str, image: ImageFile) -> str:
     """What such a file holds, if it is not an image like this one; else an empty string."""
     if not suffix.startswith(".ome"):
         return ""
-    if set(axes) - set("TCZYXS") or colours not in (0, 3, 4):
+    colours = image.data.shape[image.axes.index("S")] if "S" in image.axes else 0
+    if set(image.axes) - set("TCZYXS") or colours not in (0, 3, 4):
         return "axes among T, C, Z, Y, X, and S for 3 or 4 colours"
-    if dtype not in ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64"):
+    if image.data.dtype.name not in ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64"):
         return "integers of up to 32 bits or floats of 32 or 64"
     return ""
 

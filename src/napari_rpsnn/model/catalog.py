@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+#: Channels of the bundled models, to train others like them.
+WIDTHS = {"rpsnn": 64, "rpsnn-lite": 16}
+
 FOLDER = Path(__file__).parents[1] / "weights"
 
 

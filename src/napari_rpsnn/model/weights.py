@@ -20,6 +20,7 @@ from safetensors import safe_open
 from safetensors.torch import save as serialize
 from torch import Tensor
 
+from napari_rpsnn.io.atomic import write_bytes
 from napari_rpsnn.io.provenance import sha256
 from napari_rpsnn.model.catalog import model_path
 from napari_rpsnn.model.network import RPSNN
@@ -151,14 +152,4 @@ def read_card(model: str | os.PathLike[str]) -> dict[str, Any]:
 def save_model(network: RPSNN, path: str | os.PathLike[str], card: Mapping[str, Any]) -> None:
     """Write weights and their `card`, anything JSON can hold, to a ``.safetensors`` file; whole or not at all."""
     tensors = {name: t.detach().cpu().contiguous() for name, t in network.state_dict().items()}
-    write_whole(path, serialize(tensors, {"format": "napari-rpsnn", "card": json.dumps(card)}))
-
-
-def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file beside its place and rename it: readers see the old or the new one, never a part."""
-    part = Path(f"{os.fspath(path)}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_bytes(path, serialize(tensors, {"format": "napari-rpsnn", "card": json.dumps(card)}))

@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from skimage.io import imread
 from torch import Tensor
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
+from napari_rpsnn.io import read_image
+from napari_rpsnn.io.formats import SUFFIXES, suffix_of
+
 TRIPLE_FOLDERS = ("img1", "img2", "gt")
 
 
@@ -66,7 +67,7 @@ def read_pictures(folder: str | Path, least_px: int = 1) -> list[Picture]:
         16 bits, or if a triple is not complete or its images differ in size. The message names the file.
     """
     root = Path(folder)
-    images = (p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES)
+    images = (p for p in root.rglob("*") if suffix_of(p) and p.is_file())
     paths = sorted(p for p in images if p.parent.name not in TRIPLE_FOLDERS[:2])
     if not paths:
         raise ValueError(f"data: expected images ({', '.join(SUFFIXES)}) below {root}, found none")
@@ -112,14 +113,11 @@ def _triple_files(truth: Path) -> tuple[Path, ...]:
 
 def _read(path: Path) -> NDArray[Any]:
     """Rows, columns and 1 or 3 channels of 8 or 16 bits."""
-    try:
-        image: NDArray[Any] = imread(path)
-    except Exception as error:  # image readers raise what they like
-        raise ValueError(f"{path}: cannot be read as an image: {error}") from error
-    if image.ndim == 2:
-        image = image[..., None]
-    if image.ndim != 3 or image.shape[2] not in (1, 2, 3, 4):
-        raise ValueError(f"{path}: expected a grey or RGB picture, got an array of shape {image.shape}")
+    said = read_image(path)
+    image = np.asarray(said.data[...])
+    if said.axes not in ("YX", "YXS") or image.shape[2:] > (4,):
+        raise ValueError(f"{path}: expected a grey or RGB picture, got the axes {said.axes}, shape {image.shape}")
+    image = image.reshape(*image.shape[:2], -1)
     if image.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"{path}: expected 8 or 16 bits per value, got {image.dtype}")
     return image[..., :3] if image.shape[2] >= 3 else image[..., :1]

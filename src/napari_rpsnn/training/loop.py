@@ -31,9 +31,10 @@ from torch.nn.utils import clip_grad_norm_
 
 from napari_rpsnn.engine import memory
 from napari_rpsnn.engine.device import choose_device
+from napari_rpsnn.io.atomic import write_bytes
 from napari_rpsnn.model.arithmetic import has_bfloat16
 from napari_rpsnn.model.network import RPSNN, widen
-from napari_rpsnn.model.weights import load_model, save_model, write_whole
+from napari_rpsnn.model.weights import load_model, save_model
 from napari_rpsnn.training.config import TrainConfig
 from napari_rpsnn.training.dataset import read_pictures, split_pictures
 from napari_rpsnn.training.pair_synthesis import Batch, PairMaker
@@ -136,7 +137,7 @@ def iter_train(config: TrainConfig, *, resume: bool = False) -> Generator[TrainR
         }
         content = io.BytesIO()
         torch.save(state, content)
-        write_whole(checkpoint, content.getvalue())
+        write_bytes(checkpoint, content.getvalue())
         card = {
             "version": version("napari-rpsnn"),
             "recipe": config.recipe,

@@ -1,0 +1,59 @@
+"""What a kind of file is to the rest: a module that offers these names is one, once it is in the table in `formats`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from numpy.typing import NDArray
+
+from napari_rpsnn.io.image_file import ImageFile
+
+
+class Format(Protocol):
+    """A kind of image file.
+
+    Attributes
+    ----------
+    SUFFIXES, WRITTEN : tuple of str
+        What the names of such files end with, those that are read and those that are written.
+    RESULT_SUFFIXES : tuple of str, optional
+        Of what is made of such files, image and maps, where the source's own suffix does not do.
+    """
+
+    SUFFIXES: tuple[str, ...]
+    WRITTEN: tuple[str, ...]
+    RESULT_SUFFIXES: tuple[str, str] | None
+
+    def is_image(self, path: Path) -> bool:
+        """Whether a path, as seen from outside, is a file or folder of this kind."""
+
+    def read(self, path: Path) -> ImageFile:
+        """Open an image; anything may be raised."""
+
+    def refusal(self, suffix: str, image: ImageFile) -> str:
+        """What such a file holds, if it cannot hold an image like this one; else an empty string."""
+
+    def write(self, path: Path, suffix: str, image: ImageFile, provenance: str) -> None:
+        """Write an image, and as JSON what made it."""
+
+    def may_replace(self, folder: Path) -> bool:
+        """Whether a folder holds an image of this kind and nothing else."""
+
+
+@runtime_checkable
+class ChunkedFormat(Format, Protocol):
+    """A kind of image file that is written chunk by chunk, by several processes.
+
+    Attributes
+    ----------
+    ORDER : str
+        In which the axes are written.
+    """
+
+    ORDER: str
+
+    create: Callable[[Path, ImageFile], Any]
+    write_part: Callable[[Path, tuple[slice, ...], NDArray[Any]], None]
+    describe: Callable[[Path, ImageFile, str, float, float], None]
