@@ -150,7 +150,7 @@ class StackOptions(Options):
     axis: int = _option(0, "Axis of the planes", kind=Integral, flag=False)
     order: Order = _option(
         "cascade",
-        "cascade: plane by plane; tree: pairs, then pairs of results",
+        "By regression: cascade, plane by plane, or tree, pairs, then pairs of results",
         allowed=get_args(Order),
         row="Order",
         folded=True,

@@ -52,10 +52,11 @@ def fuse_stack(
     guide_channel : int or sequence of int, optional
         Channel of `channel_axis`, or several whose mean, that decides for all channels.
     method : {"decision", "regression"}, optional
-        ``"decision"`` takes the planes' own values; ``"regression"``, the paper's method, the network's.
+        ``"decision"`` copies each pixel from one of the planes, decided from all of them at once; ``"regression"``,
+        the paper's method, returns the network's values.
     order : {"cascade", "tree"}, optional
-        The paper's cascade, two planes and then the result with the next one, or pairs of planes, then pairs of
-        results. The tree keeps a few results more in memory.
+        By regression: the paper's cascade, two planes and then the result with the next one, or pairs of planes, then
+        pairs of results. The tree keeps a few results more in memory.
     register : {None, "translation", "similarity", "affine"}, optional
         Align the planes to the middle one first, each to its neighbour. Pixels that a plane has no data for come from
         the others.
@@ -96,12 +97,21 @@ def fuse_stack(
 
     Notes
     -----
-    The result does not depend on the order of the planes: they are taken in an order that follows from their contents.
+    By decision, what each plane shows at four scales is weighed by a small network that knows of the planes together,
+    and of no order. Of two planes alone, R-PSNN tells which is in focus, as in `fuse`. For deciding, planes get one
+    brightness, a value that no neighbour supports (a hot pixel) is no detail, and borders that an earlier alignment
+    left without data (one exact value that reaches in from a side, as far as a straight line) are left to other planes.
+    The values that are returned are the planes' own. By regression, planes are taken in an order that follows from
+    their contents. So the order they are handed in has no influence.
+
     Equal planes and planes of one constant value contribute nothing and cost nothing. Where a specimen has no detail,
     its height is that of the nearest detail.
 
-    Of a dask array each plane is computed once at the call, in strips of rows, because that order must be known; what
-    is left to do is lazy. For a height map each is computed once more, window by window, one plane at a time. For the
+    Planes are read once as a whole, then once or twice window by window, and once more for heights: those that take
+    long to read (compressed files, zarr with large chunks) are better read into memory first where they fit.
+
+    Of a dask array each plane is computed once at the call, as a whole, because what is decided follows from all of
+    them; what is left to do is lazy, and computes the planes once more, window by window, and once for heights. For the
     rest see the notes of `fuse`.
 
     References
