@@ -5,6 +5,8 @@ All are frames of the size that is shown and a margin, see `stack_optics.py`.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
@@ -29,7 +31,8 @@ def smooth(rng: np.random.Generator, size: int, sigma: float) -> Array:
     """Smooth noise from 0 to 1 where it is shown."""
     noise = gaussian_filter(rng.normal(0, 1, (size + 2 * MARGIN,) * 2), sigma, mode="wrap")
     shown = crop(noise)
-    return ((noise - shown.min()) / np.ptp(shown)).astype(np.float32)
+    scaled: Array = ((noise - shown.min()) / np.ptp(shown)).astype(np.float32)
+    return scaled
 
 
 def stretch(surface: Array, low: float, high: float, count: int) -> Array:
@@ -46,14 +49,14 @@ def window(rng: np.random.Generator, shape: tuple[int, ...], size: int) -> list[
     ]
 
 
-def cut(image: NDArray, where: list[NDArray[np.intp]]) -> NDArray:
+def cut(image: NDArray[Any], where: list[NDArray[np.intp]]) -> NDArray[Any]:
     """Those rows and columns of a picture."""
     return image[np.ix_(*where)]
 
 
 def picture(rng: np.random.Generator, size: int, colour: bool, names: tuple[str, ...] = DETAILED) -> Array:
     """Part of one of scikit-image's pictures, from 0 to 1, in colour or grey."""
-    image = getattr(data, names[rng.integers(len(names))])()
+    image: Any = getattr(data, names[rng.integers(len(names))])()
     if min(image.shape[:2]) > 1000:  # larger than its sharpness
         image = image[: image.shape[0] // 3 * 3, : image.shape[1] // 3 * 3]
         image = image.reshape(image.shape[0] // 3, 3, image.shape[1] // 3, 3, -1).mean((1, 3)).squeeze()
@@ -61,10 +64,11 @@ def picture(rng: np.random.Generator, size: int, colour: bool, names: tuple[str,
     if image.ndim == 2 and colour:  # as of a duotone print
         dark, light = rng.uniform(0, 0.3, 3), rng.uniform(0.7, 1, 3)
         image = (dark + image[..., None] * (light - dark)).astype(np.float32)
-    return image if colour or image.ndim == 2 else image.mean(-1)
+    part: Array = image if colour or image.ndim == 2 else image.mean(-1)
+    return part
 
 
-def strand(way: Array, width: Array, rise: Array, shade: float, size: int, colour: bool) -> Layer:
+def strand(way: NDArray[Any], width: NDArray[Any], rise: NDArray[Any], shade: float, size: int, colour: bool) -> Layer:
     """A thread along a way (points, 2), of a width and depth at each point, round like a wire."""
     distance, nearest = cKDTree(way).query(places(size).reshape(2, -1).T)
     distance, half = distance.reshape(uniform(size, 0).shape), (width[nearest] / 2).reshape(uniform(size, 0).shape)

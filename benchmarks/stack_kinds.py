@@ -28,7 +28,7 @@ FAR_BLUR = 9.0
 #: Defocus at the edge of the pupil from one end of a fluorescence stack to the other, in wavelengths, and the pupil.
 FAR_WAVES, PUPIL = 2.6, 0.2
 #: Fresnel's κ = λ·z/pixel² from one end of a brightfield stack to the other: of a smear, and of a thick specimen.
-FAR_KAPPA_THIN, FAR_KAPPA_THICK = 220.0, 220.0
+FAR_KAPPA_THIN, FAR_KAPPA_THICK = 220.0, 150.0
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,8 @@ def depth(rng: np.random.Generator, size: int, count: int, colour: bool) -> Rend
     where = window(rng, image.shape, size)
     image, disparity = cut(image, where).astype(np.float32) / 255, cut(disparity, where).astype(np.float32)
     image = image if colour else image.mean(-1)
-    near = stretch(disparity, *np.percentile(crop(disparity), (0.5, 99.5)), count)
+    low, high = np.percentile(crop(disparity), (0.5, 99.5))
+    near = stretch(disparity, low, high, count)
     near = np.clip(near, 0, count - 1)
     levels = np.unique(np.round(near * 2) / 2)
     layers = []
@@ -103,8 +104,8 @@ def bristles(rng: np.random.Generator, size: int, count: int, colour: bool) -> R
     ground = Layer(picture(rng, size, colour, ("gravel", "brick", "grass")), uniform(size, 0))
     side, made = size + 2 * MARGIN, []
     for _ in range(7):
-        ends = rng.uniform(0.1, 0.9, 2) * side
-        way = np.stack([np.linspace(0, side - 1, 801), np.linspace(*ends, 801)], 1)
+        first, last = rng.uniform(0.1, 0.9, 2) * side
+        way = np.stack([np.linspace(0, side - 1, 801), np.linspace(first, last, 801)], 1)
         made.append(strand(way, np.full(801, 2.0), np.full(801, count - 1.0), 0.12, size, colour))
     return _opaque([ground, *made], count, thin_from=1)
 
@@ -197,7 +198,7 @@ def thick(rng: np.random.Generator, size: int, count: int, colour: bool) -> Rend
         # Only detail is cut in slabs, else light is bent where the surface passes from one to the next.
         tone = gaussian_filter(density, 10)
         fine = density - tone
-        fine = (-0.5 * fine + 1.2j * gaussian_filter(fine, 1)).astype(np.complex64)
+        fine = (-0.5 * fine + 0.6j * gaussian_filter(fine, 1)).astype(np.complex64)
         sections = [(z, np.exp(fine * share)) for z, share in slabs(surface)]
         kappa, lit = FAR_KAPPA_THICK / (count - 1), np.exp(-tone)
         images.append(lit * brightfield(sections, range(count), kappa, aperture=0.08))
@@ -226,11 +227,20 @@ def _opaque(layers: list[Layer], count: int, thin_from: int | None = None, radiu
     truth, depth = all_in_focus(layers)
     if thin_from is None:
         return _made(planes, truth, depth)
-    thin = np.max([layer.matte > 0.5 for layer in layers[thin_from:]], 0)
+    mattes = [layer.matte for layer in layers[thin_from:] if layer.matte is not None]
+    thin = np.max([matte > 0.7 for matte in mattes], 0)  # without the pixels at their edges
     return _made(planes, truth, depth, thin, all_in_focus(layers[:thin_from])[0])
 
 
-def _made(planes: Array, truth: Array, depth: Array, thin=None, behind=None, photons=0.0, accepted=()) -> Rendered:
+def _made(
+    planes: Array,
+    truth: Array,
+    depth: Array,
+    thin: NDArray[np.bool_] | None = None,
+    behind: Array | None = None,
+    photons: float = 0.0,
+    accepted: tuple[int, ...] = (),
+) -> Rendered:
     """Frames with the channels before rows and columns, as they are shown."""
 
     def shown(image: Array) -> Array:

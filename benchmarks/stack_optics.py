@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ class Layer:
     matte: Array | None = None
 
 
-def crop(image: NDArray) -> NDArray:
+def crop(image: NDArray[Any]) -> NDArray[Any]:
     """The part of a frame (rows and columns last) that is shown."""
     return image[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
 
@@ -53,7 +54,8 @@ def disc(shape: tuple[int, int]) -> Callable[[float], Array]:
             return np.ones_like(f)
         x = np.maximum(2 * np.pi * radius * f, 1e-6)
         soft = min(0.5, radius / 2)
-        return (2 * j1(x) / x * np.exp(-2 * (np.pi * soft * f) ** 2)).astype(np.float32)
+        rays: Array = (2 * j1(x) / x * np.exp(-2 * (np.pi * soft * f) ** 2)).astype(np.float32)
+        return rays
 
     return transfer
 
@@ -69,7 +71,8 @@ def widefield(shape: tuple[int, int], cutoff: float, waves: float) -> Callable[[
 
     def transfer(distance: float) -> Array:
         spread = np.abs(ifft2(pupil * np.exp(2j * np.pi * waves * distance * f**2))) ** 2
-        return (rfft2(spread) / spread.sum()).real.astype(np.float32)
+        waves_of: Array = (rfft2(spread) / spread.sum()).real.astype(np.float32)
+        return waves_of
 
     return transfer
 
@@ -145,7 +148,7 @@ def brightfield(
     fy, fx = fftfreq(shape[0])[:, None], fftfreq(shape[1])
     square = (fy**2 + fx**2).astype(np.float32)
     pupil = np.clip((cutoff - np.sqrt(square)) * 100 + 0.5, 0, 1)
-    total = np.zeros((len(positions), *shape), np.float32)
+    total: Array = np.zeros((len(positions), *shape), np.float32)
     for number in range(sources):
         # A spiral of equal areas; whole periods of the frame, so that the waves have no edge there.
         r, angle = aperture * np.sqrt((number + 0.5) / sources), number * np.pi * (3 - np.sqrt(5))
@@ -159,7 +162,8 @@ def brightfield(
         spectrum = fft2(wave) * pupil
         for plane, position in zip(total, positions, strict=True):
             plane += np.abs(ifft2(spectrum * fresnel(square, kappa * (position - at)))) ** 2
-    return total / sources
+    total /= sources
+    return total
 
 
 def fresnel(square: Array, kappa: float) -> NDArray[np.complex64]:

@@ -46,7 +46,8 @@ def sharper(planes: NDArray[Any], sigma: float) -> tuple[NDArray[Any], NDArray[n
 
 def average(planes: NDArray[Any]) -> NDArray[Any]:
     """The mean of all planes."""
-    return planes.mean(0, dtype=np.float32)
+    mean: NDArray[Any] = planes.mean(0, dtype=np.float32)
+    return mean
 
 
 def oracle(scene: Scene) -> NDArray[Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,20 +92,22 @@ def _disturb(made: Rendered, name: str, disturbance: str, rng: np.random.Generat
     """What the camera makes of the light."""
     light, count = made.planes, len(made.planes)
     truth, depth, behind = made.truth, made.depth, made.behind
-    covered = np.ones(light.shape[:3], bool)
-    offset, peak, dtype = 0.0, 255.0, np.uint8
+    covered: NDArray[np.bool_] = np.ones(light.shape[:3], bool)
+    offset, peak = 0.0, 255.0
+    dtype: np.dtype[Any] = np.dtype("uint8")
     noise = {"noise-6": 6 / 255, "noise-30": 30 / 255, "hot-pixels": 0.004}.get(disturbance, 0.0)
     if disturbance == "hot-pixels":
-        offset, peak, dtype = 100.0, 600.0, np.uint16
+        offset, peak, dtype = 100.0, 600.0, np.dtype("uint16")
     if disturbance == "16-bit":
-        offset, peak, dtype = 1500.0, 30000.0, np.uint16
+        offset, peak, dtype = 1500.0, 30000.0, np.dtype("uint16")
     seen = light
     if disturbance.startswith("drift"):
         most = float(disturbance.split("-")[1]) / 100
         gains = np.linspace(1 - most, 1 + most, count)[rng.permutation(count)].astype(np.float32)
         seen = light * gains.reshape(-1, *[1] * (light.ndim - 1))
     if disturbance == "borders":
-        covered = _covered(covered.shape, rng)
+        assert depth is not None, "these borders are of kinds whose depth is known"
+        covered = _covered(light.shape[:3], rng)
         seen = light = np.where(covered.reshape(*covered.shape, *[1] * (light.ndim - 3)), light, -offset / peak)
         truth, depth = _within_reach(light, covered, truth, depth)
     if made.photons:
@@ -136,7 +139,7 @@ def _within_reach(
     return truth, depth
 
 
-def _covered(shape: tuple[int, int, int], rng: np.random.Generator) -> NDArray[np.bool_]:
+def _covered(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.bool_]:
     """Where planes have data after an earlier alignment: the stage has drifted, and turned a little."""
     count, rows, columns = shape
     y, x = np.mgrid[:rows, :columns].astype(np.float32)

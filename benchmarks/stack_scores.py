@@ -101,7 +101,8 @@ def psnr(truth: NDArray[Any], image: NDArray[Any], peak: float) -> float:
 def at_planes(planes: NDArray[Any], index: NDArray[Any]) -> NDArray[Any]:
     """Values at the planes of `index`, (rows, columns)."""
     index = index.astype(np.intp).reshape(1, *index.shape, *[1] * (planes.ndim - 3))
-    return np.take_along_axis(planes, index, 0)[0]
+    values: NDArray[Any] = np.take_along_axis(planes, index, 0)[0]
+    return values
 
 
 def known(scene: Scene) -> NDArray[np.bool_]:
@@ -109,5 +110,5 @@ def known(scene: Scene) -> NDArray[np.bool_]:
     if scene.depth is None:
         return np.zeros(scene.planes.shape[1:3], bool)
     grey = scene.truth / scene.peak if scene.truth.ndim == 2 else scene.truth.mean(-1) / scene.peak
-    texture = np.sqrt(gaussian_filter(sum(d**2 for d in np.gradient(grey)), 1))
+    texture: NDArray[Any] = np.sqrt(gaussian_filter(sum(d**2 for d in np.gradient(grey)), 1))
     return (texture > TEXTURE) & ~np.isnan(scene.depth)

@@ -27,8 +27,9 @@ import numpy as np
 import stack_rivals
 from numpy.typing import NDArray
 from skimage.io import imsave
+from stack_kinds import KINDS
 from stack_pictures import sheet
-from stack_scenes import DISTURBANCES, KINDS, Scene, scene
+from stack_scenes import DISTURBANCES, Scene, scene
 from stack_scores import Score, Stacker, evaluate, score
 from tables import table
 

@@ -234,14 +234,18 @@ def test_batch_resumes_and_goes_on_after_failures(planes, folder, tmp_path, caps
     assert sorted(p.name for p in out.iterdir()) == ["a.ome.tif", "b.tif", "d.tif", "series 1.png"]
     assert sorted(p.name for p in (tmp_path / "heights").iterdir()) == ["a.ome.tif", "b.tif", "d.tif", "series 1.tif"]
 
-    # A result that was cut is made again, one that is whole is not.
+    # A result that is whole is not made again; one that was cut is not replaced unasked.
     whole = (out / "a.ome.tif").read_bytes()
     (out / "a.ome.tif").write_bytes(whole[: len(whole) // 2])
     before = (out / "b.tif").stat().st_mtime_ns
     write_image(inputs / "c.tif", planes, "ZYX", provenance={})
-    assert fuse(*command) == 0
-    assert "2 fused, 3 were there, 0 failed" in capsys.readouterr().err
+    assert fuse(*command) == 1
+    said = capsys.readouterr().err
+    assert "1 fused, 3 were there, 1 failed" in said
+    assert "a.ome.tif: expected a whole result or nothing there" in said
+    assert (out / "a.ome.tif").read_bytes() == whole[: len(whole) // 2]
     assert (out / "b.tif").stat().st_mtime_ns == before
+    assert fuse(*command, "--overwrite") == 0
     np.testing.assert_array_equal(imread(out / "a.ome.tif"), imread(out / "b.tif"))
 
 
@@ -345,7 +349,7 @@ def test_planes_in_files_are_fused_on_a_cluster(folder, tmp_path):
 
 def test_what_is_larger_than_memory_is_written_chunk_by_chunk(large_pair, tmp_path, monkeypatch):
     little_memory(monkeypatch)
-    monkeypatch.setattr("napari_rpsnn.cli.fuse.write_image", None)
+    monkeypatch.setattr("napari_rpsnn.cli.results.write_image", None)
     monkeypatch.setattr("napari_rpsnn.fusion.iter_fuse", None)
     assert fuse(*large_pair, "-o", tmp_path / "out.ome.zarr", "--tile", 8) == 0
     assert_same_files(tmp_path / "out.ome.zarr", tmp_path / "whole.ome.zarr")
@@ -363,7 +367,7 @@ def test_heights_of_a_stack_larger_than_memory_are_written_chunk_by_chunk(planes
 
     whole = fuse_to("whole")
     little_memory(monkeypatch)
-    monkeypatch.setattr("napari_rpsnn.cli.fuse.write_image", None)
+    monkeypatch.setattr("napari_rpsnn.cli.results.write_image", None)
     assert_same_files(fuse_to("parts"), whole)
 
 

@@ -5,7 +5,8 @@ import pytest
 from image_files import pixels
 from skimage.io import imsave
 
-from napari_rpsnn.cli.jobs import batch_jobs, open_stack, single_jobs
+from napari_rpsnn.cli.jobs import batch_jobs, single_jobs
+from napari_rpsnn.cli.stack_files import open_stack
 from napari_rpsnn.io import write_image
 from napari_rpsnn.io.image_file import ImageFile
 

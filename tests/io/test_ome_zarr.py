@@ -42,7 +42,7 @@ def test_ome_zarr_0_5_is_read_at_full_resolution(tmp_path):
 
 def test_other_folders_of_zarr_are_refused(tmp_path):
     zarr.create_group(tmp_path / "series.zarr").create_group("0")
-    with pytest.raises(ValueError, match="groups inside, to be given: 0"):
+    with pytest.raises(ValueError, match="expected one image in the file, got 0"):
         read_image(tmp_path / "series.zarr")
 
 

@@ -317,7 +317,7 @@ def test_the_command_says_what_is_wrong_without_a_traceback(tmp_path):
 
 @pytest.mark.parametrize(("model", "width"), [("rpsnn", 64), ("rpsnn-lite", 16), ("24", 24)])
 def test_the_model_is_called_as_everywhere_else(model, width):
-    config, _ = _parse_training(["pictures", "-o", "run", "--model", model])
+    config, *_ = _parse_training(["pictures", "-o", "run", "--model", model])
     assert config.width == width
 
 

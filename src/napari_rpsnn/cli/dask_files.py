@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 from tqdm.dask import TqdmCallback
 
+from napari_rpsnn.cli.terminal import hears
 from napari_rpsnn.io import read_image, write_image
 from napari_rpsnn.io.atomic import atomic_write
 from napari_rpsnn.io.format import ChunkedFormat
@@ -43,6 +44,7 @@ class FileArray:
     """The array in a file, to travel: a process opens the file when it first reads from it."""
 
     path: str
+    series: int | None
     changed_ns: int
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -53,23 +55,23 @@ class FileArray:
         return len(self.shape)
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
-        return np.asarray(_opened(self.path, self.changed_ns).data[key])
+        return np.asarray(_opened(self.path, self.series, self.changed_ns).data[key])
 
 
 @lru_cache(maxsize=64)
-def _opened(path: str, changed_ns: int) -> ImageFile:
-    return read_image(path)
+def _opened(path: str, series: int | None, changed_ns: int) -> ImageFile:
+    return read_image(path, series)
 
 
-def open_lazily(path: Path) -> ImageFile:
+def open_lazily(path: Path, series: int | None = None) -> ImageFile:
     """`read_image`, with a dask array: of the chunks of an OME-Zarr, or of planes."""
     path = path.resolve()
-    image = read_image(path)
+    image = read_image(path, series)
     data = image.data
     stored = getattr(data, "shards", None) or getattr(data, "chunks", None) or data.shape
     chunks = tuple(n * max(READ_PX // n, 1) if axis in "YX" else n for axis, n in zip(image.axes, stored, strict=True))
     # Of a folder too, the time of the last change: that of a chunk inside does not matter while one command runs.
-    array = FileArray(str(path), path.stat().st_mtime_ns, tuple(data.shape), np.dtype(data.dtype))
+    array = FileArray(str(path), series, path.stat().st_mtime_ns, tuple(data.shape), np.dtype(data.dtype))
     return replace(image, data=da.from_array(array, chunks=chunks, meta=np.empty((0,) * array.ndim, array.dtype)))
 
 
@@ -170,7 +172,7 @@ def _written(data: da.Array, part: Path, name: str) -> da.Array:
 
 def _compute(work: Sequence[Any], client: Any, name: str) -> list[Any]:
     """Values of dask collections, with a progress bar where somebody is there to see it."""
-    options = {"desc": name, "file": sys.stderr, "disable": not sys.stderr.isatty(), "leave": False}
+    options = {"desc": name, "file": sys.stderr, "disable": not hears(), "leave": False}
     if client is None:
         with TqdmCallback(**options):
             return list(dask.compute(*work))

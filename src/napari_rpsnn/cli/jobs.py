@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import glob
 import re
-import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from napari_rpsnn.images.layout import Layout
-from napari_rpsnn.io import read_image
-from napari_rpsnn.io.formats import format_of, is_image, suffix_of
-from napari_rpsnn.io.image_file import ImageFile, PlaneArray
-
-Opened = Callable[[Path], ImageFile]
+from napari_rpsnn.cli.planes import pattern, split
+from napari_rpsnn.cli.terminal import say
+from napari_rpsnn.io.formats import format_of, is_image, is_ours, suffix_of
 
 
 @dataclass(frozen=True)
@@ -28,6 +21,7 @@ class Job:
 
     sources: tuple[Path, ...]
     out: Path
+    problem: str = ""  #: why it cannot be done, as far as names tell
     map: Path | None = None
     height: Path | None = None
     report: Path | None = None
@@ -40,10 +34,21 @@ class Job:
 
 def single_jobs(inputs: Sequence[str], out: Path, **more: Path | None) -> list[Job]:
     """One result, of all inputs: two images in their order, or planes in natural order; `more` as in `Job`."""
-    sources = [file for text in inputs for path in _found(text) for file in _files(path)]
+    sources, named = list[Path](), list[Path]()
+    for text in inputs:
+        found = _found(text)
+        whole = len(found) == 1 and _is_folder(found[0])
+        files = _planes_in(found[0]) if whole else [file for path in found for file in _files(path)]
+        if whole or found != [Path(text)]:  # not named one by one
+            _refuse_several(files, found[0] if whole else Path(text))
+        elif len(files) == 1:
+            named += files
+        sources += files
+    if len(named) > 2 and len(groups := _split_or_one(named)) > 1:
+        say(f"the names of the {len(named)} files count in two ways, as {', '.join(groups)}: all are taken as planes.")
     if len(sources) != 2:
         sources.sort(key=_natural)
-    jobs = [Job(tuple(sources), out, **more)]
+    jobs = [Job(tuple(sources), out, "", **more)]
     _check(jobs)
     return jobs
 
@@ -58,15 +63,47 @@ def batch_jobs(inputs: Sequence[str], out: Path, **more: Path | None) -> list[Jo
         raise ValueError(f"INPUT: expected images or folders of planes, found none in {', '.join(inputs)}")
     jobs = []
     for stack in stacks:
-        sources = _files(stack)
-        suffix, kind = suffix_of(sources[0]), format_of(sources[0])
-        name = stack.name if _is_folder(stack) else stack.name[: len(stack.name) - len(suffix)]
-        image, other = (kind and kind.RESULT_SUFFIXES) or (suffix or ".tif", suffix or ".tif")
-        kinds = {"map": other, "height": other, "report": f"{image}.json"}
-        places = {key: folder / f"{name}{kinds[key]}" if folder else None for key, folder in more.items()}
-        jobs.append(Job(tuple(sources), out / f"{name}{image}", **places))
+        folder = _is_folder(stack)
+        try:
+            groups = split(_planes_in(stack)) if folder else {"": [stack]}
+            problem = ""
+        except ValueError as error:
+            groups, problem = {"": _images_in(stack)}, str(error)
+        for group, sources in groups.items():
+            jobs.append(_batch_job(stack, group, sources, problem, out, more))
     _check(jobs)
     return jobs
+
+
+def _batch_job(
+    stack: Path, group: str, sources: Sequence[Path], problem: str, out: Path, more: Mapping[str, Path | None]
+) -> Job:
+    """The job of a stack, or of one of those that a folder holds."""
+    suffix, kind = suffix_of(sources[0]), format_of(sources[0])
+    name = stack.name if _is_folder(stack) else stack.name[: len(stack.name) - len(suffix)]
+    name = "_".join(filter(None, (name, group)))
+    image, other = (kind and kind.RESULT_SUFFIXES) or (suffix or ".tif", suffix or ".tif")
+    kinds = {"map": other, "height": other, "report": f"{image}.json"}
+    places = {key: folder / f"{name}{kinds[key]}" if folder else None for key, folder in more.items()}
+    return Job(tuple(sources), out / f"{name}{image}", problem, **places)
+
+
+def _split_or_one(files: Sequence[Path]) -> dict[str, list[Path]]:
+    try:
+        return split(files)
+    except ValueError:
+        return {"channels": [], "planes": []}  # or times, or positions
+
+
+def _refuse_several(files: Sequence[Path], where: Path) -> None:
+    """Refuse files whose names say that they are several stacks."""
+    groups = split(files)
+    if len(groups) > 1:
+        listed = ", ".join(f"{len(group)} planes {pattern(group)!r}" for group in groups.values())
+        raise ValueError(
+            f"{where}: expected the planes of one stack, got names of {len(groups)}: {listed}; give one of these "
+            "patterns, or --batch, which makes a result of each"
+        )
 
 
 def _check(jobs: Sequence[Job]) -> None:
@@ -75,8 +112,26 @@ def _check(jobs: Sequence[Job]) -> None:
     path, count = outputs.most_common(1)[0]
     if count > 1:
         raise ValueError(f"expected one file for each output, got {path} {count} times")
-    if same := next((source for job in jobs for source in job.sources if source.resolve() in outputs), None):
-        raise ValueError(f"expected outputs that are no inputs, got {same} as both")
+    sources = {source.resolve(): source for job in jobs for source in job.sources}
+    # A hard link is a source by another name; a folder that holds one goes with it.
+    same = {_file_number(source) for source in sources} - {None}
+    for output in outputs:
+        if output in sources or (same and _file_number(output) in same):
+            raise ValueError(f"expected outputs that are no inputs, got {output} as both")
+        if inside := next((sources[at] for at in output.parents if at in sources), None):
+            raise ValueError(f"expected outputs beside the inputs, got {output}, which is in {inside}")
+    for source in sources:
+        if holding := next((at for at in source.parents if at in outputs), None):
+            raise ValueError(f"expected outputs that are no inputs, got {holding}, which holds {sources[source]}")
+
+
+def _file_number(path: Path) -> tuple[int, int] | None:
+    """What two names of one file have in common."""
+    try:
+        said = path.stat()
+    except OSError:
+        return None
+    return said.st_dev, said.st_ino
 
 
 def _natural(path: Path) -> list[Any]:
@@ -85,11 +140,32 @@ def _natural(path: Path) -> list[Any]:
 
 
 def _found(text: str) -> list[Path]:
-    """The file or folder of that name, or what matches it as a pattern."""
-    matches = [text] if Path(text).exists() else glob.glob(text)  # noqa: PTH207
+    """The file or folder of that name, or what matches it as a pattern, but what we have written."""
+    if Path(text).exists():
+        return [Path(text)]
+    # As far as it is there, it is a name: brackets in folder names are no pattern.
+    whole = Path(text)
+    there = next(at for at in (*whole.parents, Path()) if at.exists())
+    rest = whole.relative_to(there) if there != Path() else whole
+    matches = [Path(match) for match in glob.glob(str(Path(glob.escape(str(there))) / rest))]  # noqa: PTH207
     if not matches:
         raise FileNotFoundError(f"INPUT: expected a file, a folder or a pattern, found nothing at {text}")
-    return sorted(map(Path, matches), key=_natural)
+    return sorted(_not_ours(matches, whole), key=_natural)
+
+
+def _not_ours(paths: Sequence[Path], where: Path) -> list[Path]:
+    """Paths but those of results of ours, which is said; all, if all are."""
+    ours = {path for path in paths if is_image(path) and is_ours(path)}
+    if not ours or len(ours) == len(paths):
+        return list(paths)
+    names = ", ".join(sorted(path.name for path in ours))
+    say(f"{where}: {len(ours)} files that this program has written are left out: {names}")
+    return [path for path in paths if path not in ours]
+
+
+def _planes_in(folder: Path) -> list[Path]:
+    """Images in a folder, but those that we have written; reading refuses a folder without images."""
+    return _not_ours(_images_in(folder), folder) or [folder]
 
 
 def _is_folder(path: Path) -> bool:
@@ -107,127 +183,11 @@ def _stacks_in(folder: Path, outputs: Sequence[Path]) -> list[Path]:
     """Images in a folder, and its subfolders with images; not those that results go to."""
     apart = {path.resolve() for path in outputs}
     folders = (path for path in folder.iterdir() if _is_folder(path) and path.resolve() not in apart)
-    return sorted([*_images_in(folder), *(path for path in folders if _images_in(path))], key=_natural)
+    return sorted(
+        [*_not_ours(_images_in(folder), folder), *(path for path in folders if _images_in(path))], key=_natural
+    )
 
 
 def _files(path: Path) -> list[Path]:
     """Image files of a folder of planes, or the path itself; reading refuses a folder without images."""
     return (_is_folder(path) and _images_in(path)) or [path]
-
-
-@dataclass(frozen=True)
-class Stack:
-    """Two images, or a stack with a Z axis, and what follows from their axes.
-
-    Attributes
-    ----------
-    image : ImageFile
-        The stack, or the first image.
-    other : ImageFile or None
-        The second image.
-    channel_axis : int or None
-        As `fuse` and `fuse_stack` take it.
-    axes, map_axes : str
-        Axes of the result, and of maps and heights.
-    """
-
-    image: ImageFile
-    other: ImageFile | None
-    channel_axis: int | None
-    axes: str
-    map_axes: str
-
-    @property
-    def planes(self) -> int:
-        """Number of images or planes."""
-        return 2 if self.other else int(self.image.data.shape[self.image.axes.index("Z")])
-
-    def shape(self, axes: str) -> tuple[int, ...]:
-        """Lengths of some of the axes, all of them in order."""
-        return tuple(n for axis, n in zip(self.image.axes, self.image.data.shape, strict=True) if axis in axes)
-
-
-def open_stack(
-    sources: Sequence[Path], axes: str | None, guide: tuple[int, ...] | None, opened: Opened = read_image
-) -> Stack:
-    """Open the stack that one file has, that several files are, or two images.
-
-    Parameters
-    ----------
-    sources : sequence of path
-    axes : str or None
-        Of each file, in place of what it says itself.
-    guide : tuple of int or None
-        The ``guide_channel`` of `fuse`.
-    opened : callable, optional
-        Opens a file, as `read_image` does.
-
-    Raises
-    ------
-    ValueError
-        If the files differ, or it cannot be told from their axes what is to be fused.
-    """
-    image, other = _named(opened(sources[0]), sources[0], axes), None
-    for path in sources[1:]:
-        other = _named(opened(path), path, axes)
-        _check_same(sources[0], image, path, other)
-    if len(sources) != 2:
-        other = None
-        image = _with_planes(image, sources[0]) if len(sources) == 1 else _as_planes(image, sources)
-    fused = image.axes if other else image.axes.replace("Z", "")
-    channel = "C" if guide and "C" in image.axes else "S" if "S" in image.axes else ""
-    if guide and (not channel or {"C", "S"} <= set(image.axes)):
-        raise ValueError(f"--guide-channel: expected an image with an axis C or S, not both, got the axes {image.axes}")
-    rest = fused.replace(channel, "")
-    if not rest.endswith("YX"):
-        raise ValueError(f"{sources[0]}: expected rows and columns, Y and X, as the last axes, got {image.axes}")
-    place = image.axes.index(channel) if channel else None
-    joined = Layout.of(image.data.shape, place, guide).joined
-    return Stack(image, other, place, fused, rest if joined else fused)
-
-
-def _check_same(path: Path, image: ImageFile, other_path: Path, other: ImageFile) -> None:
-    for what in ("axes", "shape", "dtype"):
-        first, got = ((x.axes if what == "axes" else getattr(x.data, what)) for x in (image, other))
-        if first != got:
-            raise ValueError(f"{path} and {other_path}: expected the same {what}, got {first} and {got}")
-
-
-def _named(image: ImageFile, path: Path, axes: str | None) -> ImageFile:
-    """`image`, with `axes` if they are given."""
-    if axes is None:
-        return image
-    letters = axes.replace("Q", "")
-    if len(axes) != image.data.ndim or set(letters) - set("TCZYXS") or len(set(letters)) < len(letters):
-        raise ValueError(
-            f"--axes: expected {image.data.ndim} different letters of TCZYXS, or Q, for the shape {image.data.shape} "
-            f"of {path}, got {axes}"
-        )
-    return replace(image, axes=axes)
-
-
-def _with_planes(image: ImageFile, path: Path) -> ImageFile:
-    """`image` with a Z axis; the pages of a file that names no axis are planes, and that is said."""
-    if "Z" in image.axes:
-        return image
-    if image.axes.count("Q") == 1:
-        count = image.data.shape[image.axes.index("Q")]
-        print(f"napari-rpsnn: {path}: the {count} pages have no name and are taken as planes (Z).", file=sys.stderr)
-        return replace(image, axes=image.axes.replace("Q", "Z"))
-    found = ", ".join(f"{axis} ({n})" for axis, n in zip(image.axes, image.data.shape, strict=True))
-    raise ValueError(f"{path}: expected an axis Z, of the planes, got the axes {found}; --axes names them by hand")
-
-
-def _as_planes(image: ImageFile, sources: Sequence[Path]) -> ImageFile:
-    """The stack whose planes are the files, of which `image` is the first."""
-    if set(image.axes) & set("ZQ"):
-        raise ValueError(
-            f"{sources[0]}: expected planes without an axis Z or Q, got {image.axes}; --batch takes each file as a "
-            "stack of its own, --axes names the axes"
-        )
-
-    def plane(number: int) -> NDArray[Any]:
-        return np.asarray(read_image(sources[number]).data[...])
-
-    data = PlaneArray((len(sources), *image.data.shape), image.data.dtype, 1, plane)
-    return replace(image, data=data, axes=f"Z{image.axes}")

@@ -10,6 +10,7 @@ import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, TypeVar
 
+from napari_rpsnn.cli.terminal import quiet_threads, sentence
 from napari_rpsnn.model.catalog import WIDTHS
 from napari_rpsnn.training.config import TrainConfig
 
@@ -18,7 +19,8 @@ Report = TypeVar("Report")
 
 def train_command(argv: Sequence[str] | None = None) -> None:
     """``napari-rpsnn-train``: train a network on a folder of sharp images or measured triples."""
-    config, resume = _parse_training(argv)
+    quiet_threads()
+    config, resume, overwrite = _parse_training(argv)
     try:
         from lightning_fabric.utilities.rank_zero import rank_zero_only
         from tqdm import tqdm
@@ -39,15 +41,15 @@ def train_command(argv: Sequence[str] | None = None) -> None:
     before = signal.signal(signal.SIGINT, interrupt)
     first = getattr(rank_zero_only, "rank", 0) == 0  # of several processes one talks
     try:
-        steps = iter_train(config, resume=resume)
+        steps = iter_train(config, resume=resume, overwrite=overwrite)
         with tqdm(total=config.steps, unit="step", disable=not first) as bar:
             for report in _until(steps, lambda: interrupted):
                 bar.update(report.step - bar.n)
                 bar.set_postfix(loss=f"{report.loss:.4f}", refresh=False)
                 if report.scores:
                     bar.write(f"step {report.step}: " + ", ".join(f"{k} {v:.2f} dB" for k, v in report.scores.items()))
-    except (ValueError, FloatingPointError, OSError) as error:
-        raise SystemExit(f"napari-rpsnn-train: {error}") from error
+    except Exception as error:  # whatever it is, a user is told in a sentence
+        raise SystemExit(f"napari-rpsnn-train: {sentence(error)}") from error
     finally:
         signal.signal(signal.SIGINT, before)
     if first:
@@ -69,7 +71,7 @@ def _until(steps: Generator[Report, bool | None], stopped: Callable[[], bool]) -
         return
 
 
-def _parse_training(argv: Sequence[str] | None) -> tuple[TrainConfig, bool]:
+def _parse_training(argv: Sequence[str] | None) -> tuple[TrainConfig, bool, bool]:
     parser = argparse.ArgumentParser(
         prog="napari-rpsnn-train",
         description="Train an R-PSNN on a folder of sharp images, on measured triples, or on both.",
@@ -79,6 +81,7 @@ def _parse_training(argv: Sequence[str] | None) -> tuple[TrainConfig, bool]:
     parser.add_argument("-o", "--out", required=True, help="folder for weights, checkpoint, logs and panels")
     parser.add_argument("--model", default="rpsnn", help="rpsnn (width 64), rpsnn-lite (width 16) or a width")
     parser.add_argument("--resume", action="store_true", help="continue from the checkpoint in OUT")
+    parser.add_argument("--overwrite", action="store_true", help="replace the run that is in OUT")
     texts = _attribute_texts(TrainConfig)
     for field in dataclasses.fields(TrainConfig):
         if field.name not in ("data", "out", "width"):
@@ -86,13 +89,13 @@ def _parse_training(argv: Sequence[str] | None) -> tuple[TrainConfig, bool]:
             option = f"--{field.name.replace('_', '-')}"
             parser.add_argument(option, type=kind, default=field.default, help=texts[field.name])
     options = vars(parser.parse_args(argv))
-    resume, model = options.pop("resume"), options.pop("model")
+    resume, overwrite, model = (options.pop(name) for name in ("resume", "overwrite", "model"))
     try:
         width = WIDTHS.get(model) or int(model)
     except ValueError:
         parser.error(f"--model: expected {', '.join(WIDTHS)} or a number of channels, got {model!r}")
     try:
-        return TrainConfig(width=width, **options), resume
+        return TrainConfig(width=width, **options), resume, overwrite
     except ValueError as error:
         parser.error(str(error))
 

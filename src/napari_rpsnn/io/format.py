@@ -18,25 +18,31 @@ class Format(Protocol):
     ----------
     SUFFIXES, WRITTEN : tuple of str
         What the names of such files end with, those that are read and those that are written.
+    LOSSY : tuple of str
+        Those of `WRITTEN` whose values are not quite those that were to be written.
     RESULT_SUFFIXES : tuple of str, optional
         Of what is made of such files, image and maps, where the source's own suffix does not do.
     """
 
     SUFFIXES: tuple[str, ...]
     WRITTEN: tuple[str, ...]
+    LOSSY: tuple[str, ...]
     RESULT_SUFFIXES: tuple[str, str] | None
 
     def is_image(self, path: Path) -> bool:
         """Whether a path, as seen from outside, is a file or folder of this kind."""
 
-    def read(self, path: Path) -> ImageFile:
-        """Open an image; anything may be raised."""
+    def is_ours(self, path: Path) -> bool:
+        """Whether a file is a result of ours; anything may be raised."""
+
+    def read(self, path: Path, series: int | None = None) -> ImageFile:
+        """Open an image, of several the one that is asked for; anything may be raised."""
 
     def refusal(self, suffix: str, image: ImageFile) -> str:
         """What such a file holds, if it cannot hold an image like this one; else an empty string."""
 
-    def write(self, path: Path, suffix: str, image: ImageFile, provenance: str) -> None:
-        """Write an image, and as JSON what made it."""
+    def write(self, path: Path, suffix: str, image: ImageFile, provenance: str) -> NDArray[Any]:
+        """Write an image, and as JSON what made it; return its data in the order in which they were written."""
 
     def may_replace(self, folder: Path) -> bool:
         """Whether a folder holds an image of this kind and nothing else."""

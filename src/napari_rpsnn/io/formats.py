@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from napari_rpsnn.io import flat, ome_zarr, tiff
-from napari_rpsnn.io.atomic import atomic_write
+from napari_rpsnn.io.atomic import atomic_write, nothing, refuse_to_delete
 from napari_rpsnn.io.format import ChunkedFormat, Format
-from napari_rpsnn.io.image_file import ImageFile
+from napari_rpsnn.io.image_file import ImageFile, same_values
 
 FORMATS: tuple[Format, ...] = (tiff, ome_zarr, flat)
 
@@ -44,7 +46,15 @@ def is_image(path: str | os.PathLike[str]) -> bool:
     return any(kind.is_image(Path(path)) for kind in FORMATS)
 
 
-def read_image(path: str | os.PathLike[str]) -> ImageFile:
+def is_ours(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is a result of ours; False, too, if that cannot be told."""
+    try:
+        return any(kind.is_ours(Path(path)) for kind in FORMATS if kind.is_image(Path(path)))
+    except Exception:  # reading it will say what is wrong
+        return False
+
+
+def read_image(path: str | os.PathLike[str], series: int | None = None) -> ImageFile:
     """Open an image file; TIFF and OME-Zarr are read when they are indexed.
 
     Parameters
@@ -52,6 +62,8 @@ def read_image(path: str | os.PathLike[str]) -> ImageFile:
     path : str or path-like
         A TIFF (plain, ImageJ, OME), PNG, JPEG or BMP, or the folder of an OME-Zarr 0.4 or 0.5, of which the full
         resolution is read.
+    series : int, optional
+        Which one, of a file of several images; counted from 0.
 
     Returns
     -------
@@ -64,7 +76,7 @@ def read_image(path: str | os.PathLike[str]) -> ImageFile:
     ValueError
         If it is not an image of these kinds, is damaged, or holds several images.
     ModuleNotFoundError
-        If an OME-Zarr is to be read and zarr is missing.
+        If zarr, or a package that knows a compression, is missing; the message says how to install it.
     """
     path = Path(path)
     if not path.exists():
@@ -73,9 +85,11 @@ def read_image(path: str | os.PathLike[str]) -> ImageFile:
         kind = next((kind for kind in FORMATS if kind.is_image(path)), None)
         if kind is None:
             raise ValueError(f"expected a name that ends with one of {', '.join(SUFFIXES)}, or a folder of such files")
-        return kind.read(path)
-    except ModuleNotFoundError:
+        return kind.read(path, series)
+    except MemoryError:
         raise
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f"{path}: {error}") from error
     except Exception as error:  # image readers raise what they like
         raise ValueError(f"{path}: cannot be read as an image: {error}") from error
 
@@ -100,11 +114,9 @@ def check_writable(
         raise ValueError(f"{path}: expected a name that ends with one of {', '.join(WRITTEN)}")
     if len(axes) != len(shape) or not {"Y", "X"} <= set(axes):
         raise ValueError(f"axes: expected a letter for each axis of the shape {shape}, with Y and X, got {axes!r}")
-    nothing = np.broadcast_to(np.zeros((), dtype), shape)  # of any size, in no memory
-    if wrong := kind.refusal(suffix, described(nothing, axes, like or ImageFile(nothing, axes))):
-        raise ValueError(
-            f"{path}: {suffix} holds {wrong}, got the axes {axes}, shape {shape} and dtype {nothing.dtype}"
-        )
+    empty = np.broadcast_to(np.zeros((), dtype), shape)  # of any size, in no memory
+    if wrong := kind.refusal(suffix, described(empty, axes, like or ImageFile(empty, axes))):
+        raise ValueError(f"{path}: {suffix} holds {wrong}, got the axes {axes}, shape {shape} and dtype {empty.dtype}")
 
 
 def write_image(
@@ -142,18 +154,42 @@ def write_image(
     image = described(data, axes, like or ImageFile(data, axes))
     kind, suffix, text = format_of(path), suffix_of(path), json.dumps(dict(provenance))
     assert kind is not None  # or it were not writable
+
+    def prove(part: Path) -> None:
+        _prove(kind.read(part), written, suffix not in kind.LOSSY)
+
     try:
-        with atomic_write(path, replaces=kind.may_replace) as part:
-            kind.write(part, suffix, image, text)
+        with atomic_write(path, prove=prove, replaces=kind.may_replace) as part:
+            written = kind.write(part, suffix, image, text)
     except FileExistsError:
         raise
-    except OSError as error:  # of a full disk some writers say no more than how many bytes they wrote
+    except MemoryError:
+        raise
+    except Exception as error:  # of a full disk some say how many bytes they wrote, some that what is there is no image
         raise OSError(f"{path}: cannot be written: {error}") from error
 
 
 def described(data: Any, axes: str, like: ImageFile) -> ImageFile:
     """`data` with the scale, units and channel names of another image, as far as they belong to `axes`."""
-    scale = {axis: size for axis, size in like.scale.items() if axis in axes}
-    units = {axis: unit for axis, unit in like.units.items() if axis in scale}
+    scale, origin = ({axis: x for axis, x in told.items() if axis in axes} for told in (like.scale, like.origin))
+    units = {axis: unit for axis, unit in like.units.items() if axis in scale or axis in origin}
     channels = data.shape[axes.index("C")] if "C" in axes else 1
-    return ImageFile(data, axes, scale, units, like.channel_names if len(like.channel_names) == channels else ())
+    names = like.channel_names if len(like.channel_names) == channels else ()
+    looks = like.looks if len(like.looks) == channels else ()
+    return replace(
+        like, data=data, axes=axes, scale=scale, units=units, channel_names=names, origin=origin, looks=looks
+    )
+
+
+def check_replaceable(path: str | os.PathLike[str]) -> None:
+    """Raise FileExistsError if something is at `path` that `write_image` would not replace."""
+    kind = format_of(path)
+    refuse_to_delete(path, kind.may_replace if kind else nothing, by_folder=isinstance(kind, ChunkedFormat))
+
+
+def _prove(got: ImageFile, written: NDArray[Any], exact: bool) -> None:
+    """Raise OSError if what is read back is not what was written; plane by plane, so that no copy is in memory."""
+    same = got.data.dtype == written.dtype.newbyteorder("=") and prod(got.data.shape) == written.size
+    planes = written.reshape(-1, *got.plane_shape) if same and exact else ()
+    if not same or not all(map(same_values, got.planes() if exact else (), planes)):
+        raise OSError(f"expected {written.shape} {written.dtype} to be on the disk, got something else")

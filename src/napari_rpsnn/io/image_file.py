@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from math import prod
@@ -86,6 +86,17 @@ class ImageFile:
         Of `scale`: ``"µm"``, ``"s"``; see `UNITS`.
     channel_names : tuple of str
         Empty where the file has none.
+    origin : dict of str to float
+        Where the first pixel lies, in the units of `scale`, where the file says it.
+    looks : tuple of dict
+        How each channel is shown and made, where the file says it: ``colour`` as ``"00FF00"``, ``window`` as the
+        values shown black and full, ``emission`` and ``excitation`` as wavelengths in nm.
+    mode : str
+        How ImageJ shows the channels: ``"composite"``, ``"color"`` or ``"grayscale"``.
+    tags : dict of str to bytes
+        ``icc``, a colour profile, and ``exif``, what a camera says.
+    notes : tuple of str
+        What the user is to know of the file.
     """
 
     data: Any
@@ -93,6 +104,26 @@ class ImageFile:
     scale: dict[str, float] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
     channel_names: tuple[str, ...] = ()
+    origin: dict[str, float] = field(default_factory=dict)
+    looks: tuple[dict[str, Any], ...] = ()
+    mode: str = ""
+    tags: dict[str, bytes] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def colours(self) -> int:
+        """How many samples a pixel has; 0: it is grey."""
+        return int(self.data.shape[self.axes.index("S")]) if "S" in self.axes else 0
+
+    @property
+    def plane_shape(self) -> tuple[int, ...]:
+        """Of what is read at a time: rows, columns and colours."""
+        return tuple(self.data.shape[min(self.axes.index(axis) for axis in "YXS" if axis in self.axes) :])
+
+    def planes(self) -> Iterator[NDArray[Any]]:
+        """All planes, read one by one."""
+        for place in np.ndindex(self.data.shape[: self.data.ndim - len(self.plane_shape)]):
+            yield np.asarray(self.data[place])
 
     def ordered(self, order: str) -> tuple[NDArray[Any], str]:
         """Data and axes, sorted: first the axes that `order` does not name, as they are, then those that it names."""
@@ -103,6 +134,28 @@ class ImageFile:
 def plain_unit(said: str) -> str:
     """A unit as `UNITS` spells it; one that is not there as it is."""
     return ALIASES.get(said, said)
+
+
+def chosen(images: Sequence[str], series: int | None) -> int:
+    """The number of the one image of a file, or of the one that is asked for; `images` are described for a message."""
+    if series is None and len(images) == 1:
+        return 0
+    if series is None or not 0 <= series < len(images):
+        listed = "; ".join(f"{number}: {text}" for number, text in enumerate(images)) or "none"
+        asked = "" if series is None else f" and no series {series}"
+        raise ValueError(f"expected one image in the file, got {len(images)}{asked}; --series takes one of: {listed}")
+    return series
+
+
+def same_values(array: NDArray[Any], other: NDArray[Any]) -> bool:
+    """Whether two arrays are equal; what is not a number is equal to itself."""
+    return np.array_equal(array, other, equal_nan=array.dtype.kind == "f")
+
+
+def length_factor(unit: str, other: str) -> float | None:
+    """What lengths in a unit are multiplied by to be in another; None if either is not known."""
+    from_cm, to_cm = (UNITS.get(plain_unit(name), ("", None))[1] for name in (unit, other))
+    return from_cm / to_cm if from_cm and to_cm else None
 
 
 def software() -> str:

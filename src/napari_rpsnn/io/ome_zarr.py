@@ -15,10 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_rpsnn.io.image_file import UNITS, ImageFile, plain_unit
+from napari_rpsnn.io.bounds import sizes
+from napari_rpsnn.io.image_file import UNITS, ImageFile, chosen, plain_unit, same_values
+from napari_rpsnn.io.provenance import is_record
+from napari_rpsnn.io.zarr_array import ProvenArray
 
 SUFFIXES: tuple[str, ...] = (".ome.zarr", ".zarr")
 WRITTEN = SUFFIXES
+LOSSY: tuple[str, ...] = ()
 RESULT_SUFFIXES: tuple[str, str] | None = None
 
 #: Order of the axes that are written, and the side of a chunk in pixels.
@@ -32,8 +36,9 @@ COLOURS = {"R": "FF0000", "G": "00FF00", "B": "0000FF", "A": "FFFFFF"}
 
 
 def is_image(path: Path) -> bool:
-    """Whether a folder is a Zarr group and not a folder of files."""
-    return path.is_dir() and any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zattrs"))
+    """Whether a folder is Zarr and not a folder of files."""
+    names = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
+    return path.is_dir() and any((path / name).is_file() for name in names)
 
 
 def may_replace(folder: Path) -> bool:
@@ -73,26 +78,83 @@ def _said(folder: Path) -> Any:
     return attributes.get("ome", attributes)
 
 
-def read(path: Path) -> ImageFile:
+def is_ours(path: Path) -> bool:
+    """Whether a file is a result of ours."""
+    said = _zarr().open_group(str(path), mode="r").attrs.get("napari-rpsnn")
+    return is_record(json.dumps(said))
+
+
+def read(path: Path, series: int | None = None) -> ImageFile:
     """Open the full resolution of an image; it is read when it is indexed."""
+    if not _is_group(path):
+        raise ValueError("expected an OME-Zarr image, got a plain Zarr array, which says nothing of its axes")
     group = _zarr().open_group(str(path), mode="r")
     said = _said(path)
-    if len(said.get("multiscales", ())) != 1:
-        inside = ", ".join(sorted(group.group_keys())) or None
-        raise ValueError(f"expected one OME-Zarr image, got none or several; groups inside, to be given: {inside}")
-    image = said["multiscales"][0]
-    kind = said.get("version", image.get("version"))
-    if kind not in ("0.4", "0.5"):
-        raise ValueError(f"expected OME-Zarr 0.4 or 0.5, got {kind}")
-    axes = "".join(a["name"].upper() if a["name"] in ("t", "c", "z", "y", "x") else "Q" for a in image["axes"])
+    if not said.get("multiscales"):
+        images = [at.relative_to(path).as_posix() for at in _images_in(path)]
+        return read(path / images[chosen(images, series)])
+    image = said["multiscales"][chosen([str(one.get("name", "")) for one in said["multiscales"]], series)]
+    kind = said.get("version", image.get("version", "0.4"))  # some writers leave it out; what is read below, 0.4 has
+    if kind not in ("0.4", "0.5") or not all(isinstance(axis, dict) for axis in image.get("axes", [""])):
+        raise ValueError(f"expected OME-Zarr 0.4 or 0.5, with axes, got {kind}, with {image.get('axes', 'none')}")
+    letters = [str(axis["name"]).upper() for axis in image["axes"]]
+    axes = "".join(letter if letter in tuple("TCZYX") else "Q" for letter in letters)
     level = image["datasets"][0]
-    steps = [level.get("coordinateTransformations", ()), image.get("coordinateTransformations", ())]
-    scales = [step["scale"] for some in steps for step in some if step["type"] == "scale"]
+    array = ProvenArray(group[level["path"]], path / level["path"], complete="napari-rpsnn" in group.attrs)
+    if array.ndim != len(axes):
+        raise ValueError(f"expected an array of the axes {axes}, got one of shape {array.shape}")
+    # The transformation of a level comes before that of all levels.
+    factor, shift = np.ones(len(axes)), np.zeros(len(axes))
+    for step in (*level.get("coordinateTransformations", ()), *image.get("coordinateTransformations", ())):
+        numbers = np.asarray(step.get(step["type"], step.get("path", np.nan)), float)
+        if step["type"] == "scale":
+            factor, shift = factor * numbers, shift * numbers
+        elif step["type"] == "translation":
+            shift = shift + numbers
     units = {axis: plain_unit(x["unit"]) for axis, x in zip(axes, image["axes"], strict=True) if x.get("unit")}
     # Without a unit a scale of 1 is what a writer that knows no size has to give.
-    scale = {a: s for a, s in zip(axes, np.prod(scales, axis=0).tolist(), strict=True) if a in units or s != 1}
-    channels = tuple(channel.get("label", "") for channel in said.get("omero", {}).get("channels", ()))
-    return ImageFile(group[level["path"]], axes, scale, units, channels if any(channels) else ())
+    given = {a: s for a, s in zip(axes, factor.tolist(), strict=True) if a in units or s != 1}
+    scale, notes = sizes(given, {axis: f"scale of {axis}" for axis in axes})
+    channels = said.get("omero", {}).get("channels", ())
+    names = tuple(str(channel.get("label", "")) for channel in channels)
+    looks = tuple(_look(channel) for channel in channels)
+    return ImageFile(
+        array,
+        axes,
+        scale,
+        units,
+        names if any(names) else (),
+        origin={axis: place for axis, place in zip(axes, shift.tolist(), strict=True) if place},
+        looks=looks if any(looks) else (),
+        notes=notes,
+    )
+
+
+def _look(channel: Any) -> dict[str, Any]:
+    look: dict[str, Any] = {}
+    if re.fullmatch("[0-9A-Fa-f]{6}", str(channel.get("color"))):
+        look["colour"] = channel["color"]
+    window = channel.get("window", {})
+    if {"start", "end"} <= window.keys():
+        look["window"] = [float(window["start"]), float(window["end"])]
+    return look
+
+
+def _is_group(path: Path) -> bool:
+    if (path / "zarr.json").is_file():
+        return bool(json.loads((path / "zarr.json").read_bytes()).get("node_type") == "group")
+    return not (path / ".zarray").is_file()
+
+
+def _images_in(folder: Path) -> list[Path]:
+    """Images of a plate, or of a series, a folder or two or three down: groups that say multiscales."""
+    found = []
+    for inside in sorted(folder.iterdir(), key=lambda at: (len(at.name), at.name)):
+        if is_image(inside) and _is_group(inside):
+            found += [inside] if "multiscales" in _said(inside) else _images_in(inside)
+        elif inside.is_dir():
+            found += _images_in(inside)
+    return found
 
 
 def refusal(suffix: str, image: ImageFile) -> str:
@@ -101,11 +163,12 @@ def refusal(suffix: str, image: ImageFile) -> str:
     return "axes among T, C or S, Z, Y, X" if wrong else ""
 
 
-def write(path: Path, suffix: str, image: ImageFile, provenance: str) -> None:
+def write(path: Path, suffix: str, image: ImageFile, provenance: str) -> NDArray[Any]:
     """Write an OME-Zarr 0.4 of one resolution. Samples of a colour, which it has not, become channels."""
     data, _ = image.ordered(ORDER)
     create(path, image)[...] = data
     describe(path, image, provenance, float(data.min()), float(data.max()))
+    return data
 
 
 def create(path: Path, image: ImageFile) -> Any:
@@ -114,7 +177,12 @@ def create(path: Path, image: ImageFile) -> Any:
     group = _zarr().create_group(str(path), zarr_format=2)
     chunks = tuple(min(n, CHUNK_PX) if axis in "YX" else 1 for axis, n in zip(letters, data.shape, strict=True))
     return group.create_array(
-        "0", shape=data.shape, dtype=data.dtype, chunks=chunks, chunk_key_encoding={"name": "v2", "separator": "/"}
+        "0",
+        shape=data.shape,
+        dtype=data.dtype,
+        chunks=chunks,
+        chunk_key_encoding={"name": "v2", "separator": "/"},
+        config={"write_empty_chunks": True},  # so that one that is missing is known to be lost
     )
 
 
@@ -128,18 +196,35 @@ def describe(path: Path, image: ImageFile, provenance: str, low: float, high: fl
         if unit := image.units.get(axis["name"].upper()):
             axis["unit"] = UNITS.get(unit, (unit,))[0]
     transform = {"type": "scale", "scale": [float(image.scale.get(axis.upper(), 1)) for axis in axes]}
-    datasets = [{"path": "0", "coordinateTransformations": [transform]}]
+    steps: list[dict[str, Any]] = [transform]
+    if image.origin:
+        steps.append({"type": "translation", "translation": [image.origin.get(a.upper(), 0.0) for a in axes]})
+    datasets = [{"path": "0", "coordinateTransformations": steps}]
     attributes: dict[str, Any] = {
         "multiscales": [{"version": "0.4", "axes": described, "datasets": datasets}],
         "napari-rpsnn": json.loads(provenance),
     }
-    if names and "c" in axes:
-        shown = {"window": {"min": low, "max": high, "start": low, "end": high}, "active": True}
-        channels = [{"label": name, "color": COLOURS.get(name, "FFFFFF"), **shown} for name in names]
-        attributes["omero"] = {"channels": channels}
+    if "c" in axes and (names or image.looks):
+        count = data.shape[axes.index("c")]
+        looks = image.looks if len(image.looks) == count else ({},) * count
+        attributes["omero"] = {
+            "channels": [
+                {
+                    "label": name,
+                    "color": look.get("colour", COLOURS.get(name, "FFFFFF")),
+                    "window": {"min": low, "max": high, "start": start, "end": end},
+                    "active": True,
+                }
+                for name, look in zip(names or ("",) * count, looks, strict=True)
+                for start, end in (look.get("window", (low, high)),)
+            ]
+        }
     _zarr().open_group(str(path), mode="r+").attrs.update(attributes)
 
 
 def write_part(path: Path, part: tuple[slice, ...], values: NDArray[Any]) -> None:
-    """Write some whole chunks of a file that was started."""
-    _zarr().open_array(str(path / "0"), mode="r+")[part] = values
+    """Write some whole chunks of a file that was started, and read them back."""
+    array = _zarr().open_array(str(path / "0"), mode="r+", config={"write_empty_chunks": True})
+    array[part] = values
+    if not same_values(np.asarray(ProvenArray(array, path / "0", complete=True)[part]), values):
+        raise OSError(f"{path / '0'}: expected the values that were written, got others")

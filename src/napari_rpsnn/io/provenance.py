@@ -40,6 +40,11 @@ def record(made: Mapping[str, Any], sources: Sequence[str], seconds: float) -> d
     return {**made, "notes": list(made["notes"]), "sources": list(sources), "seconds": round(seconds, 3)}
 
 
+def is_record(text: str) -> bool:
+    """Whether a text that was found in a file has such a record in it."""
+    return '"program": "napari-rpsnn"' in text.replace("&quot;", '"')
+
+
 def sha256(path: str | os.PathLike[str]) -> str:
     """SHA-256 of a file, in hexadecimal digits."""
     with Path(path).open("rb") as file:

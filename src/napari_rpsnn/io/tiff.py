@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -13,16 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_rpsnn.io.image_file import UNITS, ImageFile, PlaneArray, plain_unit, software
+from napari_rpsnn.io.image_file import UNITS, ImageFile, chosen, software
+from napari_rpsnn.io.provenance import is_record
+from napari_rpsnn.io.tiff_metadata import LENGTHS, OME_SIZES, OME_WAVES, read_metadata
+from napari_rpsnn.io.tiff_planes import open_planes, refuse_broken_promises, refuse_companions
 
 SUFFIXES: tuple[str, ...] = (".ome.tif", ".ome.tiff", ".tif", ".tiff")
 WRITTEN = SUFFIXES
+LOSSY: tuple[str, ...] = ()
 RESULT_SUFFIXES: tuple[str, str] | None = None
 
-#: Where OME-XML has the sizes of the axes.
-OME_SIZES = {"X": "PhysicalSizeX", "Y": "PhysicalSizeY", "Z": "PhysicalSizeZ", "T": "TimeIncrement"}
-
-Metadata = tuple[dict[str, float], dict[str, str], tuple[str, ...]]
+#: A resolution is a fraction of two numbers of 32 bits.
+GREATEST_RESOLUTION = 2.0**31
 
 
 def is_image(path: Path) -> bool:
@@ -35,116 +34,44 @@ def may_replace(folder: Path) -> bool:
     return False
 
 
-def read(path: Path) -> ImageFile:
-    """Open a file; its planes are read when they are indexed."""
+def is_ours(path: Path) -> bool:
+    """Whether a file is a result of ours."""
     from tifffile import TiffFile
 
-    with _strict_tifffile(), TiffFile(path) as tif:
-        if len(tif.series) != 1:
-            raise ValueError(f"expected one image in the file, got {len(tif.series)}: {[s.shape for s in tif.series]}")
-        series = tif.series[0]
-        shape, dtype, offset = series.shape, series.dtype, series.dataoffset
-        axes = "".join(axis if axis in "TCZYXS" else "Q" for axis in series.axes)
-        if offset is not None and not series.is_multifile:
-            # Also the way to the planes after the first of large ImageJ files, which have no pages of their own.
-            leading = min(axes.index(axis) for axis in "YXS" if axis in axes)
-            stored, count = np.dtype(dtype).newbyteorder(tif.byteorder), prod(shape[leading:])
-            if path.stat().st_size < offset + prod(shape) * stored.itemsize:
-                raise ValueError("the file is shorter than its image")
-
-            def plane(number: int) -> NDArray[Any]:
-                values = np.fromfile(path, stored, count, offset=offset + number * count * stored.itemsize)
-                return values.reshape(shape[leading:])
-
-        else:
-            pages = list(series.pages)
-            leading = next(k for k in range(len(shape) + 1) if prod(shape[:k]) == len(pages))
-
-            def plane(number: int) -> NDArray[Any]:
-                page = pages[number]
-                if page is None:
-                    raise ValueError(f"{path}: plane {number} is missing")
-                # Open for a page at a time: a stack may be a thousand files.
-                handle = page.parent.filehandle
-                handle.open()
-                try:
-                    return np.asarray(page.asarray()).reshape(shape[leading:])
-                finally:
-                    handle.close()
-
-        return ImageFile(PlaneArray(shape, dtype, leading, plane), axes, *_metadata(tif))
+    with TiffFile(path) as tif:
+        said = (tif.imagej_metadata or {}).get("Info", "") if tif.is_imagej else tif.pages.first.description
+        return is_record(str(said))
 
 
-@contextmanager
-def _strict_tifffile() -> Iterator[None]:
-    """Refuse a file that was cut: tifffile logs that pages are missing, and goes on with those that are there."""
+def read(path: Path, series: int | None = None) -> ImageFile:
+    """Open one of the images of a file; its planes are read when they are indexed."""
+    from tifffile import TiffFile
 
-    def refuse(record: logging.LogRecord) -> bool:
-        if "invalid page offset" in record.getMessage():
-            raise ValueError("the file is shorter than its pages say")
-        return True
-
-    log = logging.getLogger("tifffile")
-    log.addFilter(refuse)
-    try:
-        yield
-    finally:
-        log.removeFilter(refuse)
-
-
-def _metadata(tif: Any) -> Metadata:
-    """Scale, units and channel names, from the best of the places where a TIFF may have them."""
-    if tif.is_ome:
-        return _ome_metadata(tif.ome_metadata)
-    ours = next((d["napari-rpsnn"] for d in tif.shaped_metadata or () if "napari-rpsnn" in d), None)
-    if ours is not None:
-        return ours["scale"], ours["units"], tuple(ours["channel_names"])
-    tags = tif.pages.first.tags
-    pixels = {axis: tags.valueof(f"{axis}Resolution", (0, 0)) for axis in "YX"}
-    scale = {axis: denominator / numerator for axis, (numerator, denominator) in pixels.items() if numerator}
-    if tif.is_imagej:
-        return _imagej_metadata(tif.imagej_metadata, scale)
-    name = {2: "in", 3: "cm"}.get(int(tags.valueof("ResolutionUnit", 1)))
-    return (scale, dict.fromkeys(scale, name), ()) if name else ({}, {}, ())
-
-
-def _ome_metadata(xml: str) -> Metadata:
-    from xml.etree import ElementTree
-
-    pixels = ElementTree.fromstring(xml).find("{*}Image/{*}Pixels")
-    assert pixels is not None  # tifffile has read the same
-    scale = {axis: float(size) for axis, name in OME_SIZES.items() if (size := pixels.get(name))}
-    units = {axis: pixels.get(f"{OME_SIZES[axis]}Unit", "s" if axis == "T" else "µm") for axis in scale}
-    channels = tuple(channel.get("Name", "") for channel in pixels.findall("{*}Channel"))
-    return scale, units, channels if any(channels) else ()
-
-
-def _imagej_metadata(said: dict[str, Any], pixels: dict[str, float]) -> Metadata:
-    unit, scale, units = said.get("unit", ""), dict[str, float](), dict[str, str]()
-    if unit not in ("", "pixel"):
-        scale = pixels | ({"Z": float(said["spacing"])} if said.get("spacing") else {})
-        units = {axis: plain_unit(str(said.get(f"{axis.lower()}unit", unit))) for axis in scale}
-    if said.get("finterval"):
-        scale["T"], units["T"] = float(said["finterval"]), plain_unit(str(said.get("tunit", "s")))
-    # Labels are those of planes: channels have names where every plane repeats them.
-    labels, channels = said.get("Labels", []), said.get("channels", 0)
-    named = len(labels) > 0 and channels > 0 and labels == labels[:channels] * (len(labels) // channels)
-    return scale, units, tuple(labels[:channels]) if named else ()
+    with TiffFile(path) as tif:
+        if tif.is_ome:
+            refuse_companions(tif, path.parent)
+        images = list(tif.series)
+        refuse_broken_promises(tif, images)
+        number = chosen([f"{one.shape} {one.dtype} {one.name}" for one in images], series)
+        data, axes = open_planes(path, tif, images[number])
+        return ImageFile(data, axes, **read_metadata(tif, images[number], number))
 
 
 def refusal(suffix: str, image: ImageFile) -> str:
     """What such a file holds, if it is not an image like this one; else an empty string."""
     if not suffix.startswith(".ome"):
+        per_unit = [1 / image.scale[axis] for axis in "XY" if axis in image.scale]
+        if _imagej_has(image) and any(not 1 / GREATEST_RESOLUTION < x < GREATEST_RESOLUTION for x in per_unit):
+            return f"pixel sizes of {1 / GREATEST_RESOLUTION:.0e} to {GREATEST_RESOLUTION:.0e}, not {image.scale},"
         return ""
-    colours = image.data.shape[image.axes.index("S")] if "S" in image.axes else 0
-    if set(image.axes) - set("TCZYXS") or colours not in (0, 3, 4):
+    if set(image.axes) - set("TCZYXS") or image.colours not in (0, 3, 4):
         return "axes among T, C, Z, Y, X, and S for 3 or 4 colours"
     if image.data.dtype.name not in ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64"):
         return "integers of up to 32 bits or floats of 32 or 64"
     return ""
 
 
-def write(path: Path, suffix: str, image: ImageFile, provenance: str) -> None:
+def write(path: Path, suffix: str, image: ImageFile, provenance: str) -> NDArray[Any]:
     """Write a file of the kind that `suffix` names, ImageJ's where ImageJ has the dtype and the axes."""
     from tifffile import imwrite
 
@@ -157,29 +84,32 @@ def write(path: Path, suffix: str, image: ImageFile, provenance: str) -> None:
         "photometric": "rgb" if samples in (3, 4) else "minisblack",
         "planarconfig": "contig" if samples else None,
         "software": software(),
+        "iccprofile": image.tags.get("icc"),
     }
     if ome:
-        said = _ome_said(image, provenance)
+        said = _ome_said(image, axes, prod(data.shape[: axes.index("Y")]), provenance)
     elif imagej:
-        said = _imagej_said(image, provenance)
-        if image.channel_names and "C" in axes:
-            said["Labels"] = list(image.channel_names) * (prod(data.shape[:-2]) // len(image.channel_names))
+        said = _imagej_said(image, axes, prod(data.shape[: axes.index("Y")]), provenance)
         if {"X", "Y"} <= image.scale.keys():
             options["resolution"] = (1 / image.scale["X"], 1 / image.scale["Y"])
+            # Photo programs look here: ImageJ has inches and cm in its own words.
+            unit = next((tag for tag, name in LENGTHS.items() if name == image.units.get("X")), 1)
+            options["resolutionunit"] = unit
     else:
-        ours = {"scale": image.scale, "units": image.units, "channel_names": image.channel_names}
+        ours = {name: getattr(image, name) for name in ("scale", "units", "channel_names", "origin", "looks")}
         said = {"napari-rpsnn": {**ours, "provenance": json.loads(provenance)}}
         length = UNITS.get(image.units.get("X", ""), ("", None))[1]
         if length and image.units.get("Y") == image.units["X"]:
-            options["resolution"] = tuple(1 / (image.scale[axis] * length) for axis in "XY")
-            options["resolutionunit"] = "CENTIMETER"
+            per_cm = [1 / (image.scale[axis] * length) for axis in "XY"]
+            if all(1 / GREATEST_RESOLUTION < x < GREATEST_RESOLUTION for x in per_cm):
+                options |= {"resolution": tuple(per_cm), "resolutionunit": "CENTIMETER"}
     imwrite(path, data, ome=ome, imagej=imagej, metadata={"axes": axes, **said}, **options)
+    return data
 
 
 def _imagej_has(image: ImageFile) -> bool:
     """Whether ImageJ has the axes, the dtype and the one unit of an image, and a file as large: it knows no BigTIFF."""
-    colours = image.data.shape[image.axes.index("S")] if "S" in image.axes else 0
-    dtypes = {0: ("uint8", "uint16", "float32"), 3: ("uint8",), 4: ("uint8",)}.get(colours, ())
+    dtypes = {0: ("uint8", "uint16", "float32"), 3: ("uint8",), 4: ("uint8",)}.get(image.colours, ())
     units = {image.units.get(axis) for axis in "YXZ" if axis in image.scale}
     return (
         "Q" not in image.axes
@@ -189,21 +119,52 @@ def _imagej_has(image: ImageFile) -> bool:
     )
 
 
-def _imagej_said(image: ImageFile, provenance: str) -> dict[str, Any]:
+def _imagej_said(image: ImageFile, axes: str, planes: int, provenance: str) -> dict[str, Any]:
     said: dict[str, Any] = {"Info": provenance}
     if "X" in image.scale and "Y" in image.scale:
-        said["unit"] = image.units.get("X", "").replace("µ", "u")
+        said["unit"] = _escaped(image.units.get("X", ""))
     if "Z" in image.scale:
         said["spacing"] = image.scale["Z"]
     if "T" in image.scale:
-        said |= {"finterval": image.scale["T"], "tunit": image.units.get("T", "s")}
+        said |= {"finterval": image.scale["T"], "tunit": _escaped(image.units.get("T", "s"))}
+    if image.channel_names and "C" in axes:
+        said["Labels"] = list(image.channel_names) * (planes // len(image.channel_names))
+    looks = image.looks if "S" not in axes else ()
+    if looks and all("window" in look for look in looks):
+        said["Ranges"] = tuple(end for look in looks for end in look["window"])
+    if looks and all("colour" in look for look in looks):
+        said["LUTs"] = [
+            np.rint(np.outer(list(bytes.fromhex(look["colour"])), np.linspace(0, 1, 256))).astype(np.uint8)
+            for look in looks
+        ]
+    if "C" in axes and (image.mode or "LUTs" in said):
+        said["mode"] = image.mode or "composite"
     return said
 
 
-def _ome_said(image: ImageFile, provenance: str) -> dict[str, Any]:
+def _escaped(unit: str) -> str:
+    """A unit as ImageJ writes it, whose description is ASCII of one word a line."""
+    plain = " ".join(unit.replace("µ", "u").replace("μ", "u").split())
+    return "".join(letter if letter.isascii() else f"\\u{ord(letter):04X}" for letter in plain)
+
+
+def _ome_said(image: ImageFile, axes: str, planes: int, provenance: str) -> dict[str, Any]:
     said: dict[str, Any] = {OME_SIZES[axis]: size for axis, size in image.scale.items() if axis in OME_SIZES}
     said |= {f"{OME_SIZES[axis]}Unit": unit for axis, unit in image.units.items() if axis in OME_SIZES}
     said["CommentAnnotation"] = {"Namespace": "napari-rpsnn/provenance", "Value": provenance}
-    if image.channel_names:
-        said["Channel"] = {"Name": list(image.channel_names)}
+    channel: dict[str, Any] = {"Name": list(image.channel_names)} if image.channel_names else {}
+    looks = image.looks if "S" not in axes else ()
+    if looks and all("colour" in look for look in looks):
+        signed = [(int(look["colour"], 16) << 8 | 255) for look in looks]
+        channel["Color"] = [colour - 2**32 if colour >= 2**31 else colour for colour in signed]
+    for name, ours in OME_WAVES.items():
+        if looks and all(ours in look for look in looks):
+            channel |= {name: [look[ours] for look in looks], f"{name}Unit": ["nm"] * len(looks)}
+    if channel:
+        said["Channel"] = channel
+    plane: dict[str, Any] = {}
+    for axis, place in image.origin.items():
+        plane |= {f"Position{axis}": [place] * planes, f"Position{axis}Unit": [image.units.get(axis, "µm")] * planes}
+    if plane:
+        said["Plane"] = plane
     return said

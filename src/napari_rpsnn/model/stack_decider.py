@@ -29,7 +29,7 @@ DILATIONS = (1, 2)
 #: Facts of each plane as a whole, see `StackStatistics`.
 FACTS = LEVELS + 1
 #: Planes that a layer works on at a time where nothing is learned: what it leaves behind is a plane's, not the stack's.
-AT_ONCE = 4
+AT_ONCE = 1
 
 
 @dataclass
@@ -55,18 +55,25 @@ class _Respond(nn.Module):
 
 def _shared(x: Tensor) -> Tensor:
     """What a plane knows of the others."""
-    return torch.cat((x.mean(0, keepdim=True), x.amax(0, keepdim=True)), 1)
+    mean = x.sum(0, keepdim=True, dtype=torch.promote_types(x.dtype, torch.float32)) / len(x)
+    return torch.cat((mean, x.amax(0, keepdim=True).to(mean.dtype)), 1)
 
 
 def _by_planes(layer: Callable[..., Tensor], *planes: Tensor, place: Tensor | None = None) -> Tensor:
-    """Responses of a layer to each plane. Where nothing is to be learned they take the place of what is not needed."""
+    """Responses of a layer to each plane.
+
+    Where nothing is to be learned they take the place of what is not needed, and they are kept in 16 bits: it is the
+    memory of a window that limits its size.
+    """
     if torch.is_grad_enabled():
         return layer(*planes)
     for i in range(0, len(planes[0]), AT_ONCE):
-        made = layer(*(x[i : i + AT_ONCE] for x in planes))
+        parts = (x[i : i + AT_ONCE] for x in planes)
+        made = layer(*(x.float() if x.dtype == torch.float16 else x for x in parts))
         if place is None:
+            dtype = torch.float16 if made.dtype == torch.float32 else made.dtype
             shape = (len(planes[0]), *made.shape[1:])
-            place = torch.empty(shape, dtype=made.dtype, device=made.device, memory_format=torch.channels_last)
+            place = torch.empty(shape, dtype=dtype, device=made.device, memory_format=torch.channels_last)
         place[i : i + AT_ONCE] = made
     assert place is not None
     return place
@@ -93,24 +100,32 @@ class StackDecider(nn.Module):
             self.through.append(nn.Conv2d(width, width, 3, padding=1))
             self.mixed.append(_Respond(width, 2 * width, width))
         self.score = nn.Conv2d(WIDTHS[0], 1, 3, padding=1)
+        for layer in (*self.down, *self.deep, *self.mixed):
+            # What all planes share must not drown what tells them apart.
+            nn.init.normal_(layer.common.weight, std=0.01)
 
     def forward(self, evidence: list[Compared], facts: Tensor) -> Tensor:
-        """Weigh the evidence of a window and the facts `(N, FACTS)` of its planes."""
+        """Weigh the evidence of a window and the facts `(N, FACTS)` of its planes.
+
+        The evidence is taken out of its list, level by level, as it is weighed.
+        """
         kept: list[Tensor] = []
-        for layer, seen in zip(self.down, evidence, strict=True):
+        for layer in self.down:
+            seen = evidence.pop(0)
             own, common = seen.own, seen.common
             if kept:
-                pooled = F.avg_pool2d(kept[-1], 2)
+                pooled = _by_planes(partial(F.avg_pool2d, kernel_size=2), kept[-1])
                 own, common = torch.cat((pooled, own), 1), torch.cat((_shared(pooled), common), 1)
             kept.append(_by_planes(partial(layer, told=layer.common(common)), own))
-        x = kept.pop() + self.facts(facts)[..., None, None]
+        x = kept.pop()
+        x = x.to(self.facts.weight.dtype) + self.facts(facts)[..., None, None]
         for layer in self.deep:
             x = x + layer(x, layer.common(_shared(x)))
         for level in range(LEVELS - 2, -1, -1):
             x = _by_planes(partial(self._join, level), x, kept[level], place=kept[level])
             told = self.mixed[level].common(_shared(x))
             x = _by_planes(partial(self._mix, level, told), x, place=x)
-        return _by_planes(self.score, x)[:, 0]
+        return _by_planes(self.score, x)[:, 0].to(self.facts.weight.dtype)
 
     def _join(self, level: int, below: Tensor, kept: Tensor) -> Tensor:
         above = F.interpolate(self.up[level](below), scale_factor=2, mode="bilinear")

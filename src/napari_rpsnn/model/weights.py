@@ -18,12 +18,12 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from safetensors.torch import save as serialize
-from torch import Tensor
 
 from napari_rpsnn.io.atomic import write_bytes
 from napari_rpsnn.io.provenance import sha256
 from napari_rpsnn.model.catalog import model_path
 from napari_rpsnn.model.network import RPSNN
+from napari_rpsnn.model.weight_file import TensorFile
 
 #: What names a model: a bundled name, a file, or a network.
 ModelLike = str | os.PathLike[str] | RPSNN
@@ -66,44 +66,34 @@ def load_model(model: str | os.PathLike[str]) -> RPSNN:
     16
     """
     path = model_path(model)
-    tensors = _read_tensors(path)
-    network = _empty_network(tensors, path)
-    expected = {name: tuple(t.shape) for name, t in network.state_dict().items()}
-    found = {name: tuple(t.shape) for name, t in tensors.items()}
+    file = TensorFile(path, _our_name)
+    found, width = file.shapes, _width_of(file.shapes, path)
+    with torch.device("meta"):  # takes no memory, whatever the width
+        expected = {name: tuple(t.shape) for name, t in RPSNN(width).state_dict().items()}
     if wrong := sorted(k for k in expected.keys() | found.keys() if expected.get(k) != found.get(k)):
         name = wrong[0]
         raise ValueError(
-            f"model: {path} holds no R-PSNN of width {network.width}: {len(wrong)} tensors differ, the first is "
+            f"model: {path} holds no R-PSNN of width {width}: {len(wrong)} tensors differ, the first is "
             f"{name}: expected shape {expected.get(name)}, got {found.get(name)}"
         )
-    network.load_state_dict(tensors)
+    network = _empty_network(width)
+    network.load_state_dict(file.tensors())
     return network.eval()
 
 
-def _empty_network(tensors: Mapping[str, Tensor], path: Path) -> RPSNN:
-    first = tensors.get("generator.0.conv.0.weight")
-    if first is None or first.ndim != 4:
+def _empty_network(width: int) -> RPSNN:
+    with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten; the user's numbers stay
+        return RPSNN(width)
+
+
+def _width_of(shapes: Mapping[str, tuple[int, ...]], path: Path) -> int:
+    first = shapes.get("generator.0.conv.0.weight", ())
+    if len(first) != 4 or first[0] < 1:
         raise ValueError(
             f"model: expected R-PSNN weights in {path}, with tensors named 'branches.0.…', 'branches.1.…', "
-            f"'generator.…' or 'Siamese_1.…', 'Siamese_2.…', 'Gen_Module.…', got {sorted(tensors)[:3]}"
+            f"'generator.…' or 'Siamese_1.…', 'Siamese_2.…', 'Gen_Module.…', got {sorted(shapes)[:3]}"
         )
-    with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten; the user's numbers stay
-        return RPSNN(width=first.shape[0])
-
-
-def _read_tensors(path: Path) -> dict[str, Tensor]:
-    """Tensors of a file as float32, under our names."""
-    try:
-        if path.suffix == ".safetensors":
-            with safe_open(path, framework="pt") as file:
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        else:
-            tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file may raise nearly anything
-        raise ValueError(f"model: {path} cannot be read as a weights file: {error}") from error
-    if not isinstance(tensors, Mapping) or not all(isinstance(t, Tensor) for t in tensors.values()):
-        raise ValueError(f"model: expected a table of tensors in {path}, got {type(tensors).__name__}")
-    return {_our_name(name): tensor.float() for name, tensor in tensors.items()}
+    return first[0]
 
 
 def _our_name(name: str) -> str:
@@ -144,8 +134,12 @@ def model_sha256(model: ModelLike) -> str:
 
 def read_card(model: str | os.PathLike[str]) -> dict[str, Any]:
     """Metadata of a ``.safetensors`` model: how it was made, from what, and how good it is."""
-    with safe_open(model_path(model), framework="pt") as file:
-        card: dict[str, Any] = json.loads((file.metadata() or {}).get("card", "{}"))
+    path = model_path(model)
+    try:
+        with safe_open(path, framework="pt") as file:
+            card: dict[str, Any] = json.loads((file.metadata() or {}).get("card", "{}"))
+    except Exception as error:  # a damaged file may raise nearly anything
+        raise ValueError(f"model: {path}: expected a weights file with a card, got none: {error}") from error
     return card
 
 

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from napari_rpsnn.io import read_image
 from napari_rpsnn.io.formats import SUFFIXES, suffix_of
+from napari_rpsnn.training.checkpoint import NAME as CHECKPOINT
 
 TRIPLE_FOLDERS = ("img1", "img2", "gt")
 
@@ -67,7 +68,9 @@ def read_pictures(folder: str | Path, least_px: int = 1) -> list[Picture]:
         16 bits, or if a triple is not complete or its images differ in size. The message names the file.
     """
     root = Path(folder)
-    images = (p for p in root.rglob("*") if suffix_of(p) and p.is_file())
+    # A run that was written below the pictures has panels of its own.
+    runs = {p.parent for p in root.rglob(CHECKPOINT)} - {root}
+    images = (p for p in root.rglob("*") if suffix_of(p) and p.is_file() and not runs & set(p.parents))
     paths = sorted(p for p in images if p.parent.name not in TRIPLE_FOLDERS[:2])
     if not paths:
         raise ValueError(f"data: expected images ({', '.join(SUFFIXES)}) below {root}, found none")
@@ -134,5 +137,12 @@ def _to_uint8(images: Sequence[NDArray[Any]]) -> tuple[Tensor, ...]:
 def _read_licences(table: Path) -> dict[str, str]:
     if not table.is_file():
         return {}
-    with table.open(newline="", encoding="utf-8") as file:
-        return {row["file"]: row["licence"] for row in csv.DictReader(file)}
+    try:
+        with table.open(newline="", encoding="utf-8") as file:
+            rows = csv.DictReader(file)
+            names = rows.fieldnames or []
+            if not {"file", "licence"} <= set(names):
+                raise ValueError(f"expected the columns file and licence, got {', '.join(names) or 'none'}")
+            return {row["file"]: row["licence"] or "" for row in rows}
+    except (ValueError, csv.Error) as error:  # text that is not UTF-8 is one, too
+        raise ValueError(f"{table}: cannot be read as a table of licences: {error}") from error

@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -31,10 +30,10 @@ from torch.nn.utils import clip_grad_norm_
 
 from napari_rpsnn.engine import memory
 from napari_rpsnn.engine.device import choose_device
-from napari_rpsnn.io.atomic import write_bytes
 from napari_rpsnn.model.arithmetic import has_bfloat16
 from napari_rpsnn.model.network import RPSNN, widen
 from napari_rpsnn.model.weights import load_model, save_model
+from napari_rpsnn.training.checkpoint import NAME, read_checkpoint, refuse_old_run, write_checkpoint
 from napari_rpsnn.training.config import TrainConfig
 from napari_rpsnn.training.dataset import read_pictures, split_pictures
 from napari_rpsnn.training.pair_synthesis import Batch, PairMaker
@@ -50,7 +49,7 @@ class TrainReport:
     scores: dict[str, float] | None
 
 
-def train(config: TrainConfig, *, resume: bool = False) -> Path:
+def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False) -> Path:
     """Train a network and return the path of its weights.
 
     Parameters
@@ -59,6 +58,8 @@ def train(config: TrainConfig, *, resume: bool = False) -> Path:
     resume : bool, optional
         Continue from the checkpoint in ``config.out``. On the same device the result equals that of a run without
         interruption.
+    overwrite : bool, optional
+        Replace the run that is in ``config.out``.
 
     Returns
     -------
@@ -68,7 +69,9 @@ def train(config: TrainConfig, *, resume: bool = False) -> Path:
     Raises
     ------
     ValueError
-        If the folder holds no usable pictures, or the checkpoint is of another configuration.
+        If the folder holds no usable pictures, or the checkpoint is damaged or of another configuration.
+    FileExistsError
+        If there is a run in ``config.out``, and it is neither to be resumed nor to be replaced.
     FloatingPointError
         If the loss is no longer finite. The last checkpoint is kept.
 
@@ -78,20 +81,26 @@ def train(config: TrainConfig, *, resume: bool = False) -> Path:
     >>> path = train(TrainConfig(data="pictures", out="run", width=16, steps=2000))  # doctest: +SKIP
     >>> fused = fuse(near, far, model=path)  # doctest: +SKIP
     """
-    for _ in iter_train(config, resume=resume):
+    for _ in iter_train(config, resume=resume, overwrite=overwrite):
         pass
     return Path(config.out) / "model.safetensors"
 
 
-def iter_train(config: TrainConfig, *, resume: bool = False) -> Generator[TrainReport, bool | None]:
+def iter_train(
+    config: TrainConfig, *, resume: bool = False, overwrite: bool = False
+) -> Generator[TrainReport, bool | None]:
     """`train`, as a generator: yields a report after every step. Sending True stops after it; so does closing.
 
     However the run ends, all is saved first.
     """
     out = Path(config.out)
-    checkpoint = out / "checkpoint.pt"
-    if resume and not checkpoint.is_file():
-        raise ValueError(f"resume: expected a checkpoint at {checkpoint}, found none")
+    checkpoint = out / NAME
+    # To the CPU first: on a GPU Adam would wait for its own step counters.
+    state = read_checkpoint(checkpoint) if resume else {}
+    if resume:
+        config.refuse_other_recipe(state["recipe"])
+    elif not overwrite:
+        refuse_old_run(out)
     pictures = read_pictures(config.data, config.crop)
     training, held_out = split_pictures(pictures)
     out.mkdir(parents=True, exist_ok=True)
@@ -105,12 +114,12 @@ def iter_train(config: TrainConfig, *, resume: bool = False) -> Generator[TrainR
     model, optimizer = fabric.setup(network, optimizer)
     step, seconds, scores, scored_step = 0, 0.0, dict[str, float](), 0
     if resume:
-        # To the CPU first: on a GPU Adam would wait for its own step counters.
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        config.refuse_other_recipe(state["recipe"])
-        network.load_state_dict(state["network"])
-        averaged.load_state_dict(state["averaged"])
-        optimizer.load_state_dict(state["optimizer"])
+        try:
+            network.load_state_dict(state["network"])
+            averaged.load_state_dict(state["averaged"])
+            optimizer.load_state_dict(state["optimizer"])
+        except Exception as error:  # of tables that are not theirs torch raises nearly anything
+            raise ValueError(f"resume: {checkpoint}: expected the state of a run, got another: {error}") from error
         step, seconds, scores, scored_step = (state[name] for name in ("step", "seconds", "scores", "scored_step"))
 
     pairs = PairMaker(training, crop=config.crop, kinds=config.kinds, seed=config.seed, device=fabric.device)
@@ -135,9 +144,7 @@ def iter_train(config: TrainConfig, *, resume: bool = False) -> Generator[TrainR
             "scores": scores,
             "scored_step": scored_step,
         }
-        content = io.BytesIO()
-        torch.save(state, content)
-        write_bytes(checkpoint, content.getvalue())
+        write_checkpoint(checkpoint, state)
         card = {
             "version": version("napari-rpsnn"),
             "recipe": config.recipe,
@@ -166,9 +173,8 @@ def iter_train(config: TrainConfig, *, resume: bool = False) -> Generator[TrainR
             norm = clip_grad_norm_(network.parameters(), 1.0)
             # The norm is that of all processes, so that all of them stop.
             if not torch.isfinite(norm):
-                raise FloatingPointError(
-                    f"The loss became {loss.item()} at step {step}; {checkpoint} is the last good state"
-                )
+                left = f"{checkpoint} is the last good state" if checkpoint.is_file() else "nothing was saved before"
+                raise FloatingPointError(f"The loss became {loss.item()} at step {step}; {left}")
             optimizer.step()
             step += 1
             _average(averaged, network, min(config.ema, step / (step + 9)))

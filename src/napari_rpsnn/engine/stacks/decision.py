@@ -103,7 +103,7 @@ def decide_window(read: Read, window: tuple[slice, slice], known: StackStatistic
     nowhere = counts == 0
     complete = all(mask is None for mask in masks)
     others = total / np.maximum(counts, 1)
-    seen: list[list[Tensor]] = []
+    seen: list[Tensor] = []
     for k, (gain, valid) in enumerate(zip(gains, masks, strict=True)):
         grey = gain * read(k, window)[0]
         if valid is not None:
@@ -113,14 +113,19 @@ def decide_window(read: Read, window: tuple[slice, slice], known: StackStatistic
         if not complete:
             there = np.ones_like(nowhere) if valid is None else valid | nowhere
             mask = to_steps(torch.from_numpy(there).to(device)[None, None].float()) > 0
-        seen.append(look(plane, mask))
-    evidence = [
-        compare(torch.cat(level).contiguous(memory_format=torch.channels_last)) for level in zip(*seen, strict=True)
-    ]
+        looked = look(plane, mask)
+        # 16 bits are enough for logarithms, and many planes are kept.
+        seen = seen or [_room(len(masks), level) for level in looked]
+        for room, level in zip(seen, looked, strict=True):
+            room[k] = level[0]
+    evidence = [compare(level) for level in seen]
     seen.clear()
-    scores = decider(evidence, known.detail.to(device))
-    del evidence
-    return _best(scores, masks, rows, columns)
+    return _best(decider(evidence, known.detail.to(device)), masks, rows, columns)
+
+
+def _room(planes: int, like: Tensor) -> Tensor:
+    shape = (planes, *like.shape[1:])
+    return torch.empty(shape, dtype=torch.float16, device=like.device, memory_format=torch.channels_last)
 
 
 def _best(scores: Tensor, masks: list[NDArray[np.bool_] | None], rows: int, columns: int) -> Decided:

@@ -81,11 +81,13 @@ def compare(seen: Tensor) -> Compared:
         energies.copy_(torch.where(lost, least, energies))
     best = energies.amax(0, keepdim=True)
     energies -= best
-    weight = whole.sum(0, keepdim=True).clamp_min(1)
-    mean = (brightness * whole).sum(0, keepdim=True) / weight
+    exact = torch.promote_types(seen.dtype, torch.float32)
+    weight = whole.sum(0, keepdim=True, dtype=exact).clamp_min(1)
+    mean = (brightness * whole).sum(0, keepdim=True, dtype=exact) / weight
     brightness.sub_(mean).mul_(whole)
-    spread = (brightness.square().sum(0, keepdim=True) / weight + 1e-7).log10() / 2
+    spread = (brightness.square().sum(0, keepdim=True, dtype=exact) / weight + 1e-7).log10() / 2
     brightness *= 5
+    best, least = best.to(exact), least.to(exact)
     return Compared(seen, torch.cat((best / 2 + 2, (best - least).clamp_max(4), mean, spread + 2), 1))
 
 

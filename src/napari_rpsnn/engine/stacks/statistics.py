@@ -38,9 +38,12 @@ MOST_GAIN = 2.0
 #: A plane's range counts up to so many times that of the stack's middle plane: one overexposed plane, or a cosmic ray
 #: of several pixels, leaves the others their contrast.
 MOST_RANGE = 8
-#: Of the lines of a side that have no data at all: how many are to end where one straight line does, within a pixel and
-#: a half, to be taken for the border of an earlier alignment.
-STRAIGHT = 0.9
+#: Of the lines of a side that begin without data: how many are to end where one straight line does, within so many
+#: pixels, to be taken for the border of an earlier alignment, if all lines of the side do, and if only some do.
+#: Elsewhere dark ground lies beside the border.
+ALL_STRAIGHT, SOME_STRAIGHT, STRAIGHT_PX = 0.5, 0.9, 1.5
+#: Dark ground makes a border seem deeper, never less deep: shares of lines among which its true depth is looked for.
+DEPTHS = (0.1, 0.25, 0.5)
 
 
 @dataclass(frozen=True)
@@ -141,18 +144,22 @@ def _beginnings(picture: NDArray[np.generic]) -> NDArray[np.intp]:
         return lost
     equal = (picture == values[counts.argmax()]).all(-1)
     runs = np.where(equal.all(1), columns, (~equal).argmax(1))
-    row = np.flatnonzero((runs > 0) & (runs < columns))
+    every = np.arange(rows)
+    row = every[(runs > 0) & (runs < columns)]
     if len(row) < 3:
         return lost
-    # Where they end: a line through the medians of both halves.
+    # Where they end: a line through a depth of either half.
     first_half, second_half = np.array_split(row, 2)
     place = [np.median(half) for half in (first_half, second_half)]
-    depth = [np.median(runs[half]) for half in (first_half, second_half)]
-    line = depth[0] + (row - place[0]) * (depth[1] - depth[0]) / (place[1] - place[0])
-    if np.mean(np.abs(runs[row] - line) <= 1.5) < STRAIGHT:
+    lines = []
+    for share in DEPTHS:
+        depth = [np.quantile(runs[half], share) for half in (first_half, second_half)]
+        lines.append(depth[0] + (every - place[0]) * (depth[1] - depth[0]) / (place[1] - place[0]))
+    straight = [np.mean(np.abs(runs[row] - line[row]) <= STRAIGHT_PX) for line in lines]
+    if max(straight) < (ALL_STRAIGHT if np.mean(runs > 0) > 0.98 else SOME_STRAIGHT):
         return lost
-    lost[row] = np.minimum(runs[row], np.ceil(line + 1.5).clip(0).astype(np.intp))
-    return lost
+    line = lines[int(np.argmax(straight))]
+    return np.minimum(runs, np.ceil(line + STRAIGHT_PX).clip(0).astype(np.intp))
 
 
 @dataclass(frozen=True)
