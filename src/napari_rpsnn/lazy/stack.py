@@ -25,6 +25,7 @@ from napari_rpsnn.engine.results import Result
 from napari_rpsnn.engine.stacks.cascade import merges
 from napari_rpsnn.engine.stacks.decision import windows
 from napari_rpsnn.engine.stacks.engine import fuse_window
+from napari_rpsnn.engine.stacks.one_plane import settled
 from napari_rpsnn.engine.stacks.ranking import Strip, Survey, sample_windows, strip_rows, survey_strip
 from napari_rpsnn.engine.stacks.statistics import PlaneStatistics, StackStatistics
 from napari_rpsnn.images.checks import count_infinite, refuse_alpha, refuse_infinite
@@ -68,7 +69,7 @@ def lazy_fuse_stack(images: Any, options: StackOptions) -> Result:
         surveys = dask.compute(*(_survey(planes, fuser) for planes in stacks))
         ranked = zip(colours, surveys, strict=True)
         return Result(image_of([_merged(*both, options.order, fuser) for both in ranked]), made)
-    known = dask.compute(*(_looked_at(planes, layout) for planes in stacks))
+    known = dask.compute(*(_looked_at(planes, fuser) for planes in stacks))
     places = StackWindows(colours)
     decided = [_decided(places, planes, about, fuser) for planes, about in zip(colours, known, strict=True)]
     fused, index, confidence = (list(arrays) for arrays in zip(*decided, strict=True))
@@ -89,17 +90,22 @@ def lazy_fuse_stack(images: Any, options: StackOptions) -> Result:
 # By decision.
 
 
-def _looked_at(planes: Sequence[da.Array], layout: Layout) -> Delayed:
+def _looked_at(planes: Sequence[da.Array], fuser: Fuser) -> Delayed:
     """Statistics of a picture's planes; a plane is a task."""
-    name = f"rpsnn-look-{tokenize(planes, layout)}"
+    layout = fuser.layout
+    name = f"rpsnn-look-{tokenize(planes, layout, fuser.recipe.key)}"
     rows, columns, _ = planes[0].shape
     whole = slice(0, rows), slice(0, columns)
     tasks: dict[Any, Any] = {}
     for k, plane in enumerate(planes):
         both = [window(source, (), whole) for source in ((plane, planes[0]) if layout.alpha else (plane,))]
         tasks[name, k] = (partial(_look_at, k=k, layout=layout), both)
-    tasks[name] = (StackStatistics.of, [(name, k) for k in range(len(planes))])
-    return Delayed(name, HighLevelGraph.from_collections(name, tasks, dependencies=planes))
+    tasks[name] = (_settled, fuser.recipe.key, [(name, k) for k in range(len(planes))])
+    return Delayed(name, HighLevelGraph.from_collections(name, tasks, dependencies=[*planes, fuser.recipe]))
+
+
+def _settled(recipe: Recipe, planes: Sequence[PlaneStatistics]) -> StackStatistics:
+    return recipe.run(lambda engine: settled(planes, StackStatistics.of(planes), engine.vote_map))
 
 
 def _look_at(planes: Sequence[NDArray[Any]], k: int, layout: Layout) -> PlaneStatistics:

@@ -171,10 +171,20 @@ class Engine:
 
     def mean_vote(self, image0: NDArray[Any], image1: NDArray[Any], values: IntensityRange) -> float:
         """Which of two small pictures is in focus in more places: from 1, the first, to -1, the second."""
+        return float(self._votes(image0, image1, values).mean()) / 127
+
+    def vote_map(self, grey0: NDArray[np.float32], grey1: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Which of two small grey pictures in [0, 1] is in focus at each pixel: from 1, the first, to -1, the second."""
+        swapped = grey1.mean(dtype=np.float64) > grey0.mean(dtype=np.float64)  # the brighter one goes first
+        first, second = (grey1, grey0) if swapped else (grey0, grey1)
+        votes = self._votes(first[..., None], second[..., None], IntensityRange(0.0, 1.0))
+        return votes.astype(np.float32) / (-127 if swapped else 127)
+
+    def _votes(self, image0: NDArray[Any], image1: NDArray[Any], values: IntensityRange) -> NDArray[np.int8]:
         rows, columns, _ = image0.shape
         whole = split_image(rows, columns, max(rows, columns), HALO)
         ((_, votes),) = self._run((image0, image1), values, lambda picture: picture, whole, vote)
-        return float(votes.mean()) / 127
+        return votes
 
     def tiles(self, rows: int, columns: int) -> list[Tile]:
         """What `look` is to go through, of a picture of this size."""

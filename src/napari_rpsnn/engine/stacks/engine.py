@@ -1,8 +1,8 @@
 """The engine for one picture of a stack: by decision from all planes at once, by regression in the paper's cascade.
 
 1. Every plane is read and looked at, by itself.
-2. By decision, window by window, each pixel is copied from the plane that is decided for; of two planes alone R-PSNN
-   tells best which is in focus. By regression see `cascade`.
+2. By decision, window by window, each pixel is copied from the plane that is decided for; of a thin specimen all from
+   one. Of two planes alone R-PSNN tells best which is in focus. By regression see `cascade`.
 3. Where heights are asked for, all planes are read once more.
 """
 
@@ -21,6 +21,7 @@ from napari_rpsnn.engine.pairs.statistics import Plan
 from napari_rpsnn.engine.stacks.cascade import NOTHING, Cascade, Merged, Said, merge
 from napari_rpsnn.engine.stacks.decision import decide_window, windows
 from napari_rpsnn.engine.stacks.depth_from_focus import iter_heights
+from napari_rpsnn.engine.stacks.one_plane import settled
 from napari_rpsnn.engine.stacks.planes import Planes
 from napari_rpsnn.engine.stacks.statistics import PlaneStatistics, StackStatistics
 from napari_rpsnn.images.intensity import IntensityRange
@@ -95,7 +96,7 @@ class StackEngine:
 
     def _decide(self, looked: list[PlaneStatistics], results: Results) -> Iterator[Said]:
         planes, layout = self._planes, self._planes.layout
-        known = StackStatistics.of(looked)
+        known = settled(looked, StackStatistics.of(looked), self._engine.vote_map)
         self._values = known.values
         shape = results.index.shape
         rows, columns = shape
@@ -155,8 +156,15 @@ def fuse_window(
         grey = known.values.to_unit(layout.guide_channels(colours)).mean(-1).clip(0, 1).astype(np.float32)
         return grey, both(valid, known.borders[number].valid(window, shape))
 
+    alone = None if known.only is None else see(known.only, place.write)[1]
+    if known.only is not None and alone is None:
+        part = np.array(read(known.planes[known.only], place.write)[0])
+        shown = part.shape[:2]
+        return part, np.full(shown, known.planes[known.only], np.uint16), np.ones(shown, np.float32)
     decided = decide_window(see, place.read, known, bundled_stack_decider(device))
     chosen, confidence = (x[place.inner].cpu().numpy() for x in (decided.index, decided.confidence))
+    if alone is not None:
+        chosen = np.where(alone, known.only, chosen)
     image: NDArray[Any] | None = None
     for number in np.unique(chosen):
         part = read(known.planes[number], place.write)[0]

@@ -60,6 +60,8 @@ class StackStatistics:
     detail : Tensor of shape `(N, FACTS)`
         Logarithms of their mean energies of detail, beside the greatest.
     borders : list of Border
+    only : int or None
+        Of `planes`, the one that shows all of a thin specimen.
     """
 
     planes: list[int]
@@ -67,6 +69,7 @@ class StackStatistics:
     gains: Tensor
     detail: Tensor
     borders: list[Border]
+    only: int | None = None
 
     @property
     def sharpest(self) -> int:
