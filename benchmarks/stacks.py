@@ -24,14 +24,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import stack_rivals
 from numpy.typing import NDArray
 from skimage.io import imsave
-from stack_kinds import KINDS
-from stack_pictures import sheet
-from stack_scenes import DISTURBANCES, Scene, scene
-from stack_scores import Score, Stacker, evaluate, score
 from tables import table
+from truth.kinds import KINDS
+from truth.pictures import sheet
+from truth.rivals import COMMANDS, average, found, oracle, sharper
+from truth.scenes import DISTURBANCES, Scene, scene
+from truth.scores import Score, Stacker, evaluate, score
 
 from napari_rpsnn import fuse_stack
 
@@ -52,7 +52,7 @@ FIGURES = {
 }
 #: Without the milder ones of two.
 SEVERE = [name for name in DISTURBANCES if name not in ("noise-6", "drift-10")]
-#: The best of the rest and the quickest; see `stack_rivals.COMMANDS` for all.
+#: The best of the rest and the quickest; see `truth.rivals.COMMANDS` for all.
 RIVALS = ["StackMFF V3", "focusweave", "enfuse"]
 #: Nobody can be better than the one, and the other is no stacker: neither is marked as best.
 LIMITS = ("oracle", "average")
@@ -67,9 +67,9 @@ def ours(planes: NDArray[Any], **options: Any) -> Any:
 def baselines() -> dict[str, Stacker]:
     """What needs no installation."""
     return {
-        "sharper 2 px": lambda planes: stack_rivals.sharper(planes, 2),
-        "sharper 4 px": lambda planes: stack_rivals.sharper(planes, 4),
-        "average": stack_rivals.average,
+        "sharper 2 px": lambda planes: sharper(planes, 2),
+        "sharper 4 px": lambda planes: sharper(planes, 4),
+        "average": average,
     }
 
 
@@ -109,7 +109,7 @@ def _run(stackers: Mapping[str, Stacker], one: Scene) -> dict[str, Score]:
             made[name] = evaluate(stacker, one)
         except (RuntimeError, ValueError) as error:
             print(f"{one.name}: {name}: {error}", file=sys.stderr, flush=True)
-    made["oracle"] = score(one, stack_rivals.oracle(one))
+    made["oracle"] = score(one, oracle(one))
     told = ", ".join(f"{name} {result.psnr:.1f}" for name, result in made.items())
     print(f"{one.name}: {told}", file=sys.stderr, flush=True)
     return made
@@ -159,7 +159,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, metavar="FOLDER")
     args = parser.parse_args()
 
-    installed = stack_rivals.found()
+    installed = found()
     rivals = {name: run for name, run in installed.items() if name in args.rivals or args.rivals == ["all"]}
     disturbances = list(DISTURBANCES) if "all" in args.disturbances else args.disturbances
     stackers = {"ours": ours, **baselines(), **rivals}
@@ -171,7 +171,7 @@ def main() -> None:
         "\nWhere planes have noise or drift, a decision is judged: by the planes' values without them at its index. "
         "The image of a stacker that gives no index is judged as it is."
     )
-    missing = [name for name in stack_rivals.COMMANDS if name not in installed]
+    missing = [name for name in COMMANDS if name not in installed]
     print(f"\nNot installed: {', '.join(missing)}." if missing else "")
 
 

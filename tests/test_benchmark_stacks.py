@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-pytest.importorskip("stack_scenes", reason="the source distribution has no benchmarks")
 
-from stack_pictures import sheet
-from stack_rivals import average, oracle, sharper
-from stack_scenes import DISTURBANCES, KINDS, scene
-from stack_scores import MOST, at_planes, evaluate, score
 from stacks import compare, report
+from truth.kinds import KINDS
+from truth.pictures import sheet
+from truth.rivals import average, oracle, sharper
+from truth.scenes import DISTURBANCES, scene
+from truth.scores import MOST, at_planes, evaluate, score
 
 TINY = {"size": 64, "planes": 5}
 

@@ -29,6 +29,14 @@ def test_the_core_loads_neither_napari_nor_qt():
     assert not {"napari", "qtpy", "PyQt6", "magicgui", "lightning_fabric", "dask"} & set(loaded)
 
 
+def test_a_model_is_loaded_without_torchs_compiler():
+    """It takes seconds to import, and more stack than a thread of Qt has."""
+    script = "import sys; from napari_rpsnn import load_model; load_model('rpsnn-lite'); print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert {"napari_rpsnn.model.weights", "torch"} <= set(run.stdout.split())
+    assert "torch._dynamo" not in run.stdout.split()
+
+
 def test_what_a_run_is_made_of_needs_no_napari():
     rooms = [f"plugin.{room}" for room in ("layers", "placement", "choices", "run", "startup")]
     rooms += ["model.catalog", "io.provenance"]

@@ -1,7 +1,11 @@
+import platform
 import subprocess
 import sys
+import threading
 
 import pytest
+
+from napari_rpsnn.engine import memory
 
 MEASURE = """
 import resource
@@ -59,3 +63,20 @@ def test_memory_is_used_again_and_not_asked_for_anew():
     before, main_thread, other_thread = map(int, run.stdout.split())
     assert main_thread < before / 100
     assert other_thread < before / 100
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the allocator is glibc's")
+def test_glibc_still_has_what_is_asked_of_it():
+    """If this fails, a tile may take twice the time: look for the new names. (Other C libraries have none of it.)"""
+    if platform.libc_ver()[0] != "glibc":
+        pytest.skip("another C library")
+    libc = memory._glibc()
+    assert all(hasattr(libc, name) for name in ("mallopt", "malloc_trim", "malloc", "free"))
+
+
+def test_another_c_library_is_left_alone(monkeypatch):
+    monkeypatch.setattr(memory, "_glibc", lambda: None)
+    memory.keep_freed.__wrapped__()
+    memory.give_back()
+    with memory.on_first_heap(lambda: None) as run:
+        assert run(threading.get_ident) == threading.get_ident()

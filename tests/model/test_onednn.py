@@ -1,3 +1,5 @@
+import platform
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -74,3 +76,14 @@ def test_gradients_are_those_of_a_convolution():
     torch.testing.assert_close(y, expected)
     torch.testing.assert_close(*(torch.autograd.grad(v.square().sum(), weight) for v in (y, expected)))
     assert torch.equal(sums, x)
+
+
+def test_torch_still_has_what_it_keeps_to_itself():
+    """If this fails, the network is slower with this version of torch: look for the new names."""
+    assert hasattr(torch.cpu, "_is_avx512_bf16_supported")
+    assert onednn.HAS_STEPS or platform.machine() not in ("x86_64", "AMD64")
+
+
+def test_a_torch_that_does_not_tell_has_no_bfloat16(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")
+    assert not onednn.multiplies_bfloat16()

@@ -9,6 +9,9 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
+#: Exceptions whose text is a sentence.
+NAMED = (ValueError, TypeError, OSError, ImportError, RuntimeError, FloatingPointError)
+
 
 def quiet_threads() -> None:
     """Let threads that wait for work sleep, unless the user has said otherwise; to be called before torch is loaded.
@@ -30,10 +33,7 @@ def tell(text: str) -> None:
 
 def sentence(error: BaseException) -> str:
     """What an exception says; its name too, where it alone says nothing to a user."""
-    named = isinstance(
-        error, ValueError | TypeError | OSError | ImportError | RuntimeError | FloatingPointError
-    ) and str(error)
-    return str(error) if named else f"{type(error).__name__}: {error}"
+    return str(error) if isinstance(error, NAMED) and str(error) else f"{type(error).__name__}: {error}"
 
 
 def hears() -> bool:

@@ -7,10 +7,11 @@ import dataclasses
 import inspect
 import re
 import signal
+import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, TypeVar
 
-from napari_rpsnn.cli.terminal import quiet_threads, sentence
+from napari_rpsnn.cli.terminal import quiet_threads, sentence, tell
 from napari_rpsnn.model.catalog import WIDTHS
 from napari_rpsnn.training.config import TrainConfig
 
@@ -42,7 +43,7 @@ def train_command(argv: Sequence[str] | None = None) -> None:
     first = getattr(rank_zero_only, "rank", 0) == 0  # of several processes one talks
     try:
         steps = iter_train(config, resume=resume, overwrite=overwrite)
-        with tqdm(total=config.steps, unit="step", disable=not first) as bar:
+        with tqdm(total=config.steps, unit="step", disable=not first or sys.stderr is None) as bar:
             for report in _until(steps, lambda: interrupted):
                 bar.update(report.step - bar.n)
                 bar.set_postfix(loss=f"{report.loss:.4f}", refresh=False)
@@ -55,9 +56,9 @@ def train_command(argv: Sequence[str] | None = None) -> None:
     if first:
         path = f"{config.out}/model.safetensors"
         step = read_card(path)["step"]
-        print(f"Wrote {path} after step {step} of {config.steps}.")
+        tell(f"Wrote {path} after step {step} of {config.steps}.")
         if step < config.steps:
-            print("To go on, give the same command with --resume.")
+            tell("To go on, give the same command with --resume.")
 
 
 def _until(steps: Generator[Report, bool | None], stopped: Callable[[], bool]) -> Iterator[Report]:

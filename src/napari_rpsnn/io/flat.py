@@ -77,7 +77,7 @@ def read(path: Path, series: int | None = None) -> ImageFile:
                 clear = "transparency" in said or picture.mode in ("PA", "La", "RGBa")
                 grey = picture.mode in ("1", "L", "La")
                 picture = picture.convert(("LA" if clear else "L") if grey else ("RGBA" if clear else "RGB"))
-            image = np.asarray(picture)
+            image = np.array(picture)
     if image.dtype.kind == "i":  # Pillow's old name for 16 bits
         image = image.astype(np.uint16)
     orientation = exif.pop(ORIENTATION, 1)

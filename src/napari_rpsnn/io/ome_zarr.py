@@ -32,6 +32,9 @@ ORDER, CHUNK_PX = "TCSZYX", 1024
 METADATA = re.compile(r"\.z(group|array|attrs|metadata)|zarr\.json")
 CHUNK = re.compile(r"\d+(\.\d+)*|c")
 
+#: Axes that are what their type says, whatever their name.
+TYPES = {"time": "T", "channel": "C"}
+
 COLOURS = {"R": "FF0000", "G": "00FF00", "B": "0000FF", "A": "FFFFFF"}
 
 
@@ -97,7 +100,7 @@ def read(path: Path, series: int | None = None) -> ImageFile:
     kind = said.get("version", image.get("version", "0.4"))  # some writers leave it out; what is read below, 0.4 has
     if kind not in ("0.4", "0.5") or not all(isinstance(axis, dict) for axis in image.get("axes", [""])):
         raise ValueError(f"expected OME-Zarr 0.4 or 0.5, with axes, got {kind}, with {image.get('axes', 'none')}")
-    letters = [str(axis["name"]).upper() for axis in image["axes"]]
+    letters = [TYPES.get(axis.get("type"), str(axis["name"]).upper()) for axis in image["axes"]]
     axes = "".join(letter if letter in tuple("TCZYX") else "Q" for letter in letters)
     level = image["datasets"][0]
     array = ProvenArray(group[level["path"]], path / level["path"], complete="napari-rpsnn" in group.attrs)

@@ -11,12 +11,12 @@ from typing import Any
 import dask
 import dask.array as da
 import numpy as np
-from dask._task_spec import convert_legacy_graph
-from dask.base import clone_key
+from dask.graph_manipulation import clone
 from dask.highlevelgraph import HighLevelGraph
 from numpy.typing import NDArray
 
 from napari_rpsnn.images.tiling import Tile
+from napari_rpsnn.lazy.dask_private import as_tasks, renamed
 
 Where = tuple[int, ...]
 
@@ -53,10 +53,12 @@ def clone_graph(images: da.Array, seed: str) -> da.Array:
     `dask.graph_manipulation.clone` is for that, but dask up to 2026.8 leaves half of the tasks as they are.
     """
     (images,) = dask.optimize(images)
-    tasks = convert_legacy_graph(dict(images.__dask_graph__()))
-    renamed = {key: clone_key(key, seed) for key in tasks}
-    graph = {renamed[key]: task.substitute(renamed, key=renamed[key]) for key, task in tasks.items()}
-    name = clone_key(images.name, seed)
+    tasks = as_tasks(dict(images.__dask_graph__()))
+    if tasks is None:
+        return clone(images, seed=seed)
+    keys = {key: renamed(key, seed) for key in tasks}
+    graph = {keys[key]: task.substitute(keys, key=keys[key]) for key, task in tasks.items()}
+    name = renamed(images.name, seed)
     return da.Array(HighLevelGraph.from_collections(name, graph), name, images.chunks, meta=images)
 
 

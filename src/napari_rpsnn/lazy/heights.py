@@ -25,14 +25,14 @@ def heights(
     """Heights of one picture of `windows`, in planes: float32, `(rows, columns)`."""
     name = f"rpsnn-peaks-{tokenize(planes, index, values, layout)}"
 
-    def steps(place: Tile) -> dict[Any, Any]:
+    def steps(place: Tile, key: tuple[Any, ...]) -> dict[Any, Any]:
         see = partial(Focus.see, inner=place.inner, values=values, layout=layout)
         seen: Any = (Focus, window(index, (), place.write))
         made: dict[Any, Any] = {}
         for k, plane in enumerate(planes):
-            made[name, k] = (see, seen, window(plane, (), place.read), k)
-            seen = (name, k)
-        return {**made, name: (Focus.peaks, seen, len(planes) - 1)}
+            made[*key, k] = (see, seen, window(plane, (), place.read), k)
+            seen = (*key, k)
+        return {**made, key: (Focus.peaks, seen, len(planes) - 1)}
 
     places = detail_windows(*index.shape)
     peaks = windows.array(name, places, steps, [index], (*grid(places), (2,)), np.float32)

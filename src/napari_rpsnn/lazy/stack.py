@@ -125,9 +125,9 @@ def _decided(places: StackWindows, planes: Sequence[da.Array], known: StackStati
     name = f"rpsnn-decided-{tokenize(planes, fuser.layout, fuser.recipe.key)}"
     work = partial(_decide, known=known, layout=fuser.layout, shape=(rows, columns))
 
-    def steps(place: Tile) -> dict[Any, Any]:
-        made = {(name, k): window(planes[k], (), place.read) for k in known.planes}
-        return {**made, name: (partial(work, place=place), fuser.recipe.key, list(made))}
+    def steps(place: Tile, key: tuple[Any, ...]) -> dict[Any, Any]:
+        made = {(*key, k): window(planes[k], (), place.read) for k in known.planes}
+        return {**made, key: (partial(work, place=place), fuser.recipe.key, list(made))}
 
     tiles = windows(rows, columns, len(known.planes))
     together = places.array(name, tiles, steps, [fuser.recipe], grid(tiles), object)

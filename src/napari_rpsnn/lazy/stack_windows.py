@@ -12,15 +12,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import dask.array as da
-from dask._task_spec import DataNode, convert_legacy_graph
 from dask.core import flatten
 from dask.highlevelgraph import HighLevelGraph
 
 from napari_rpsnn.images.tiling import Tile
+from napari_rpsnn.lazy.dask_private import as_tasks, is_data
 from napari_rpsnn.lazy.graph import Turns, numbered
 
-#: Returns the steps of a window, by key, in the order to run them in: the last one makes the window's block.
-Steps = Callable[[Tile], dict[Any, Any]]
+#: Returns the steps of a window that makes the block of a key, in the order to run them in: the last one has that key,
+#: the others keys that begin with it.
+Steps = Callable[[Tile, tuple[Any, ...]], dict[Any, Any]]
 
 
 class StackWindows:
@@ -36,9 +37,9 @@ class StackWindows:
         planes = [plane for stack in stacks for plane in stack]
         keys = set(flatten([plane.__dask_keys__() for plane in planes]))
         self._graph = dict(HighLevelGraph.from_collections("", {}, planes).cull(keys))
-        nodes = convert_legacy_graph(self._graph)
+        nodes = as_tasks(self._graph) or {}
         # What is there already, data and futures, is not made in a task but handed to it.
-        self._nodes = {key: node for key, node in nodes.items() if not isinstance(node, DataNode)}
+        self._nodes = {key: node for key, node in nodes.items() if not is_data(node)}
 
     def array(
         self, name: str, places: Sequence[Tile], steps_of: Steps, needs: Sequence[Any], chunks: Any, dtype: Any
@@ -48,9 +49,13 @@ class StackWindows:
         rest = (0,) * (len(chunks) - 2)
         graph: dict[Any, Any] = {}
         for number, place in numbered(places):
-            steps = steps_of(place)
-            nodes = convert_legacy_graph(steps, ChainMap(steps, known))
+            key = (name, *number, *rest)
+            steps = steps_of(place, key)
+            nodes = as_tasks(steps, ChainMap(steps, known))
+            if nodes is None:
+                graph |= steps | self._graph
+                continue
             turns = Turns.of(list(steps), ChainMap(nodes, self._nodes))
-            graph[name, *number, *rest] = (turns, *turns.needs)
+            graph[key] = (turns, *turns.needs)
             graph.update((key, self._graph[key]) for key in turns.needs if key in self._graph)
         return da.Array(HighLevelGraph.from_collections(name, graph, dependencies=needs), name, chunks, dtype=dtype)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from napari_rpsnn.model.network import RPSNN
+from napari_rpsnn.model.onednn import multiplies_bfloat16
 
 #: The noise that networks are tried with: two images of these rows and columns, each pixel of which sees a border of
 #: the picture or of what a program computes.
@@ -49,8 +50,7 @@ def has_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     # On Apple GPUs bfloat16 is emulated on the first chips: float32 is the safe choice there.
-    # torch has no public question for this that is older than 2.11.
-    return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
+    return device.type == "cpu" and multiplies_bfloat16()
 
 
 def has_kernels(device: torch.device) -> bool:

@@ -198,6 +198,8 @@ class RPSNN(nn.Module):
         float32 holds. All other weights are He-initialised and free to learn anything else. Networks narrower than 12
         channels have no room for the gate; their start is the plain mean.
         """
+        if next(self.parameters()).is_meta:
+            return  # shapes without values; to draw none, torch would import its compiler
         for name, weight in self.named_parameters():
             nn.init.kaiming_normal_(weight, a=NEGATIVE_SLOPE)
             if name.endswith(("res.2.weight", "conv1.weight", "conv2.weight", "conv3.weight")):

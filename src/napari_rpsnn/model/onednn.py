@@ -3,6 +3,8 @@
 oneDNN adds to sums and cuts them off before it writes them, so that they are not read once more for it: a tenth to a
 sixth of the network's time. torch has these steps for its compiler (`torch.ops.mkldnn`). Anywhere else the same is done
 one after the other.
+
+All that the package uses of torch's private names is here, and can be missing.
 """
 
 from __future__ import annotations
@@ -17,8 +19,16 @@ NEGATIVE_SLOPE = 0.1
 
 #: Other processors have them too, but nobody has measured there whether they pay.
 HAS_STEPS = platform.machine() in ("x86_64", "AMD64") and all(
-    hasattr(torch.ops.mkldnn, step) for step in ("_convolution_pointwise", "_convolution_pointwise_")
+    hasattr(torch.ops.mkldnn, step)
+    for step in ("_convolution_pointwise", "_convolution_pointwise_", "_is_mkldnn_bf16_supported")
 )
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether this processor does; False where torch does not tell."""
+    # torch has no public question for this that is older than 2.11.
+    ask = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return ask is not None and bool(ask())
 
 
 def convolve(

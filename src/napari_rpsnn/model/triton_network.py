@@ -1,4 +1,4 @@
-"""R-PSNN's forward pass in float16 by the kernels of `kernels.py`: the graph of `network.py`, which has its reasons."""
+"""R-PSNN's forward pass in float16 by `triton_kernels`: the graph of `network.py`, which has its reasons."""
 
 from __future__ import annotations
 

@@ -94,4 +94,5 @@ def load_pickled(path: Path, argument: str) -> Any:
     except MemoryError:
         raise
     except Exception as error:  # a damaged file may raise nearly anything
-        raise ValueError(f"{argument}: {path} cannot be read as a weights file: {error}") from error
+        what = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{argument}: {path} cannot be read as what PyTorch saved: {what}") from error

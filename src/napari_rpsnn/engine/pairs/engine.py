@@ -174,7 +174,7 @@ class Engine:
         return float(self._votes(image0, image1, values).mean()) / 127
 
     def vote_map(self, grey0: NDArray[np.float32], grey1: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Which of two small grey pictures in [0, 1] is in focus at each pixel: from 1, the first, to -1, the second."""
+        """Which of two small grey pictures in [0, 1] is in focus at each pixel: from 1, the first, to -1, the other."""
         swapped = grey1.mean(dtype=np.float64) > grey0.mean(dtype=np.float64)  # the brighter one goes first
         first, second = (grey1, grey0) if swapped else (grey0, grey1)
         votes = self._votes(first[..., None], second[..., None], IntensityRange(0.0, 1.0))

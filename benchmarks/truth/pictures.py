@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy.ndimage import uniform_filter
-from stack_scenes import Scene
+
+from truth.scenes import Scene
 
 #: Side of the square in pixels, and how many times it is enlarged.
 SQUARE, TIMES = 72, 4

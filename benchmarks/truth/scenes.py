@@ -1,9 +1,9 @@
 """Focus stacks whose truth is known, of what people stack, with what goes wrong when they do.
 
-    from stack_scenes import DISTURBANCES, KINDS, scene
+    from truth.scenes import scene
     scene("twigs", "noise-30").planes
 
-The sharp pictures are scikit-image's own and made ones; the same seed makes the same stack. Optics: `stack_optics.py`.
+The sharp pictures are scikit-image's own and made ones; the same seed makes the same stack. Optics: `optics.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from stack_kinds import KINDS, Rendered
+
+from truth.kinds import KINDS, Rendered
 
 #: What goes wrong: noise in grey levels of 255, drift of brightness in percent; see `_disturb`.
 DISTURBANCES = ("clean", "noise-6", "noise-30", "drift-10", "drift-20", "borders", "hot-pixels", "16-bit", "rgb")

@@ -1,4 +1,4 @@
-"""The kinds of stacks: what the specimen is and how it is lit. See `stack_scenes.py`."""
+"""The kinds of stacks: what the specimen is and how it is lit. See `scenes.py`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 from skimage import data
-from stack_content import DETAILED, cells, cut, picture, places, smooth, strand, stretch, uniform, window
-from stack_optics import (
+
+from truth.content import DETAILED, cells, cut, picture, places, smooth, strand, stretch, uniform, window
+from truth.optics import (
     MARGIN,
     Array,
     Layer,

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import structural_similarity
-from stack_scenes import Scene
+
+from truth.scenes import Scene
 
 Stacker = Callable[[NDArray[Any]], Any]
 #: Stands for no error at all, in dB: rounding to 8 bits alone leaves 58.9.

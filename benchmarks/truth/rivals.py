@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, laplace
 from skimage.io import imread, imsave
-from stack_scenes import Scene
-from stack_scores import Stacker, at_planes
+
+from truth.scenes import Scene
+from truth.scores import Stacker, at_planes
 
 #: Options of openfocus: fuse on one core, and write the index of the plane of each pixel as grey levels.
 OPEN = "openfocus -i {folder} -o {out} --no-exposure-match --cpu --threads 1 -m"

@@ -1,6 +1,6 @@
 """What the stacks show: parts of scikit-image's pictures, smooth surfaces, strands, blood cells.
 
-All are frames of the size that is shown and a margin, see `stack_optics.py`.
+All are frames of the size that is shown and a margin, see `optics.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 from skimage import data
-from stack_optics import MARGIN, Array, Layer, crop
+
+from truth.optics import MARGIN, Array, Layer, crop
 
 DETAILED = ("gravel", "brick", "grass", "camera", "astronaut", "coffee", "chelsea", "rocket", "immunohistochemistry")
 
