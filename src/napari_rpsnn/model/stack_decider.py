@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -110,6 +111,7 @@ class StackDecider(nn.Module):
         The evidence is taken out of its list, level by level, as it is weighed.
         """
         kept: list[Tensor] = []
+        layer: Any
         for layer in self.down:
             seen = evidence.pop(0)
             own, common = seen.own, seen.common
@@ -123,8 +125,8 @@ class StackDecider(nn.Module):
             x = x + layer(x, layer.common(_shared(x)))
         for level in range(LEVELS - 2, -1, -1):
             x = _by_planes(partial(self._join, level), x, kept[level], place=kept[level])
-            told = self.mixed[level].common(_shared(x))
-            x = _by_planes(partial(self._mix, level, told), x, place=x)
+            mixed: Any = self.mixed[level]
+            x = _by_planes(partial(self._mix, level, mixed.common(_shared(x))), x, place=x)
         return _by_planes(self.score, x)[:, 0].to(self.facts.weight.dtype)
 
     def _join(self, level: int, below: Tensor, kept: Tensor) -> Tensor:
@@ -132,7 +134,8 @@ class StackDecider(nn.Module):
         return F.leaky_relu(above + self.through[level](kept), 0.1)
 
     def _mix(self, level: int, told: Tensor, x: Tensor) -> Tensor:
-        return x + self.mixed[level](x, told)
+        mixed: Tensor = self.mixed[level](x, told)
+        return x + mixed
 
 
 @lru_cache(maxsize=4)

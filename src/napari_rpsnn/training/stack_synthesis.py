@@ -61,7 +61,7 @@ class StackMaker:
     def stack(self, number: int) -> Stack:
         """The stack of this number."""
         draw = Draw(self.seed, number, torch.device("cpu"))
-        kind = draw.python.choices(list(KINDS), KINDS.values())[0]
+        kind = draw.python.choices(list(KINDS), list(KINDS.values()))[0]
         planes, truth = getattr(self, f"_{kind}")(draw, draw.python.randint(*PLANES))
         inner = (..., slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
         return Stack(planes[inner].clamp(0, 1), truth[inner].clamp(0, 1))
@@ -170,9 +170,9 @@ class StackMaker:
             return defocus.gaussian_blur(plane, optics)
 
         if draw.python.random() < 0.6:  # flat: all of it is in focus in one plane
-            depth = uniform(0, planes - 1)
-            stack = torch.cat([seen(k - depth + best) for k in range(planes)])
-            truth = stack[round(depth)]
+            height = uniform(0, planes - 1)
+            stack = torch.cat([seen(k - height + best) for k in range(planes)])
+            truth = stack[round(height)]
         else:
             depth = _depth(draw, absorbing, planes)
             least, most = float(-depth.max() + best), float(planes - 1 - depth.min() + best)
@@ -190,7 +190,11 @@ def disturbed(stack: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
     without data.
     """
     n, rows, columns = stack.shape
-    uniform, chance = draw.python.uniform, lambda share: draw.python.random() < share
+    uniform = draw.python.uniform
+
+    def chance(share: float) -> bool:
+        return draw.python.random() < share
+
     seen = stack
     if chance(0.3):
         seen = seen * draw.uniform(0.75, 1.25, n)[:, 0]
@@ -200,8 +204,8 @@ def disturbed(stack: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
         seen = seen + sigma * normal * (seen.clamp(0.02, 1).sqrt() if chance(0.5) else 1)
     if chance(0.15):
         for _ in range(draw.python.randint(1, 6)):
-            k, row, column = (draw.python.randrange(length) for length in stack.shape)
-            seen[k, row, column] = draw.python.choice((0.0, 1.0, 1.0))
+            hot = tuple(draw.python.randrange(length) for length in stack.shape)
+            seen[hot] = draw.python.choice((0.0, 1.0, 1.0))
     valid = torch.ones(stack.shape, dtype=torch.bool)
     if chance(0.15):
         row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")

@@ -178,7 +178,7 @@ class Engine:
         swapped = grey1.mean(dtype=np.float64) > grey0.mean(dtype=np.float64)  # the brighter one goes first
         first, second = (grey1, grey0) if swapped else (grey0, grey1)
         votes = self._votes(first[..., None], second[..., None], IntensityRange(0.0, 1.0))
-        return votes.astype(np.float32) / (-127 if swapped else 127)
+        return votes.astype(np.float32) / np.float32(-127 if swapped else 127)
 
     def _votes(self, image0: NDArray[Any], image1: NDArray[Any], values: IntensityRange) -> NDArray[np.int8]:
         rows, columns, _ = image0.shape

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,10 +21,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_rpsnn.engine.stacks.evidence import STEP, compare, look
-from napari_rpsnn.engine.stacks.statistics import StackStatistics, to_steps
+from napari_rpsnn.engine.stacks.evidence import STEP, compare, look, to_steps
 from napari_rpsnn.images.tiling import Tile, split_image
 from napari_rpsnn.model.stack_decider import StackDecider
+
+if TYPE_CHECKING:
+    from napari_rpsnn.engine.stacks.statistics import StackStatistics
 
 #: Pixels that are seen around a pixel: 159, as gradients tell, and windows begin in multiples of `STEP`.
 HALO = 10 * STEP

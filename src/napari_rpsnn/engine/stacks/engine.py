@@ -156,15 +156,14 @@ def fuse_window(
         grey = known.values.to_unit(layout.guide_channels(colours)).mean(-1).clip(0, 1).astype(np.float32)
         return grey, both(valid, known.borders[number].valid(window, shape))
 
-    alone = None if known.only is None else see(known.only, place.write)[1]
-    if known.only is not None and alone is None:
-        part = np.array(read(known.planes[known.only], place.write)[0])
-        shown = part.shape[:2]
-        return part, np.full(shown, known.planes[known.only], np.uint16), np.ones(shown, np.float32)
+    only, alone = known.only, None
+    if only is not None and (alone := see(only, place.write)[1]) is None:
+        part = np.array(read(known.planes[only], place.write)[0])
+        return part, np.full(part.shape[:2], known.planes[only], np.uint16), np.ones(part.shape[:2], np.float32)
     decided = decide_window(see, place.read, known, bundled_stack_decider(device))
     chosen, confidence = (x[place.inner].cpu().numpy() for x in (decided.index, decided.confidence))
-    if alone is not None:
-        chosen = np.where(alone, known.only, chosen)
+    if only is not None and alone is not None:
+        chosen = np.where(alone, only, chosen)
     image: NDArray[Any] | None = None
     for number in np.unique(chosen):
         part = read(known.planes[number], place.write)[0]

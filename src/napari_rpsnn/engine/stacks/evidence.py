@@ -22,6 +22,12 @@ STEP = 2**LEVELS
 ROUNDING = (1e-6, 4e-7, 1.5e-7, 6e-8, 2.5e-8)
 
 
+def to_steps(planes: Tensor) -> Tensor:
+    """Planes `(N, 1, rows, columns)` whose sides are multiples of `STEP`; the last row and column are repeated."""
+    rows, columns = planes.shape[-2:]
+    return F.pad(planes, (0, -columns % STEP, 0, -rows % STEP), mode="replicate")
+
+
 def without_hot_pixels(planes: Tensor) -> Tensor:
     """Planes `(N, 1, rows, columns)`, no pixel of which is brighter or darker than all of its eight neighbours."""
     padded = F.pad(planes, (1, 1, 1, 1), mode="replicate")

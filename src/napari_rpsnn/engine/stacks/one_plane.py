@@ -50,7 +50,7 @@ def support_of(planes: Sequence[PlaneStatistics], known: StackStatistics, votes:
         seen = [known.values.to_unit(sample).mean(-1).clip(0, 1).astype(np.float32) for sample, _ in samples]
         windows.append((seen, [valid for _, valid in samples]))
     chosen = [_decided(*window, known) for window in windows]
-    counts = sum(np.bincount(index.ravel(), minlength=len(known.planes)) for index in chosen)
+    counts = np.bincount(np.concatenate([index.ravel() for index in chosen]), minlength=len(known.planes))
     share = counts / counts.sum()
     candidates = [k for k in np.argsort(-share, kind="stable")[:MOST_PLANES] if share[k] >= LEAST_SHARE]
     asked: dict[tuple[int, int], list[NDArray[np.float32]]] = {}

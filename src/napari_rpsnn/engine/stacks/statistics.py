@@ -22,9 +22,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
-from napari_rpsnn.engine.stacks.evidence import STEP, look
+from napari_rpsnn.engine.stacks.evidence import look, to_steps
 from napari_rpsnn.engine.stacks.ranking import sample_windows
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import Layout
@@ -162,7 +161,8 @@ def _beginnings(picture: NDArray[np.generic]) -> NDArray[np.intp]:
     if max(straight) < (ALL_STRAIGHT if np.mean(runs > 0) > 0.98 else SOME_STRAIGHT):
         return lost
     line = lines[int(np.argmax(straight))]
-    return np.minimum(runs, np.ceil(line + STRAIGHT_PX).clip(0).astype(np.intp))
+    depths: NDArray[np.intp] = np.minimum(runs, np.ceil(line + STRAIGHT_PX).clip(0).astype(np.intp))
+    return depths
 
 
 @dataclass(frozen=True)
@@ -242,12 +242,6 @@ def relative(energies: Tensor) -> Tensor:
     """The facts `(N, FACTS)`: logarithms of energies beside those of the best plane of each band."""
     logarithms = energies.clamp_min(1e-12).log10()
     return logarithms - logarithms.amax(0)
-
-
-def to_steps(planes: Tensor) -> Tensor:
-    """Planes `(N, 1, rows, columns)` whose sides are multiples of `STEP`; the last row and column are repeated."""
-    rows, columns = planes.shape[-2:]
-    return F.pad(planes, (0, -columns % STEP, 0, -rows % STEP), mode="replicate")
 
 
 def _supported_ends(picture: NDArray[np.generic]) -> tuple[float, float]:
