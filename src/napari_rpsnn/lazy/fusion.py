@@ -18,7 +18,7 @@ from napari_rpsnn.engine.pairs.statistics import PairStatistics, Plan
 from napari_rpsnn.engine.results import Result
 from napari_rpsnn.images.checks import check_pair
 from napari_rpsnn.images.layout import Layout
-from napari_rpsnn.lazy.graph import array_of, by_picture, clone_graph
+from napari_rpsnn.lazy.graph import array_of, as_dask, by_picture, clone_graph, refuse_registration
 from napari_rpsnn.lazy.tasks import Fuser
 from napari_rpsnn.options import FuseOptions
 
@@ -41,25 +41,6 @@ def lazy_fuse(image0: Any, image1: Any, options: FuseOptions) -> Result:
         fuser.engine.made_by(options),
         map=None if decisions is None else layout.maps(decisions),
     )
-
-
-def refuse_registration(register: str | None) -> None:
-    """Refuse to align what is lazy."""
-    if register is not None:
-        raise ValueError(
-            f"register: expected None for dask arrays, got {register!r}: to align planes they must be seen as a whole; "
-            "align them first, or hand in NumPy arrays"
-        )
-
-
-def as_dask(image: Any, name: str) -> da.Array:
-    """`image` as a dask array, whose shape must be known."""
-    array = da.asarray(image)
-    if np.isnan(array.shape).any():
-        raise ValueError(
-            f"{name}: expected chunks of known size, got the shape {array.shape}; see compute_chunk_sizes()"
-        )
-    return array
 
 
 def _plans(images0: da.Array, images1: da.Array, layout: Layout, names: tuple[str, str]) -> da.Array:

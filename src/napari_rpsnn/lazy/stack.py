@@ -33,8 +33,7 @@ from napari_rpsnn.images.focus_stack import FocusStack
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import WHOLE, Layout, Window
 from napari_rpsnn.images.tiling import Tile
-from napari_rpsnn.lazy.fusion import as_dask, refuse_registration
-from napari_rpsnn.lazy.graph import Where, array_of, by_picture, grid, numbered, window
+from napari_rpsnn.lazy.graph import Where, array_of, as_dask, by_picture, grid, numbered, refuse_registration, window
 from napari_rpsnn.lazy.heights import heights
 from napari_rpsnn.lazy.stack_windows import StackWindows
 from napari_rpsnn.lazy.tasks import Fuser, Recipe
