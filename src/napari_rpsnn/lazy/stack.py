@@ -103,18 +103,20 @@ def _looked_at(planes: Sequence[da.Array], fuser: Fuser) -> Delayed:
     return Delayed(name, HighLevelGraph.from_collections(name, tasks, dependencies=[*planes, fuser.recipe]))
 
 
-def _settled(recipe: Recipe, planes: Sequence[PlaneStatistics]) -> StackStatistics:
-    return recipe.run(lambda engine: settled(planes, StackStatistics.of(planes), engine.vote_map))
-
-
-def _look_at(planes: Sequence[NDArray[Any]], k: int, layout: Layout) -> PlaneStatistics:
-    """Statistics of a plane, which comes first; then that of which the alpha is to be the same."""
-    plane = planes[0]
-    refuse_infinite(count_infinite(plane), f"images, plane {k}")
+def _look_at(planes: Sequence[NDArray[Any]], k: int, layout: Layout) -> tuple[PlaneStatistics, int, int]:
+    """Of a plane, which comes first, and how many of its values are not as they ought to be."""
+    plane, differing = planes[0], 0
     if layout.alpha:
-        differing = np.count_nonzero(layout.alpha_of(plane) != layout.alpha_of(planes[1]))
-        refuse_alpha(int(differing), ("images: plane 0", f"plane {k}"))
-    return PlaneStatistics.of(k, layout.colours(plane), layout)
+        differing = int(np.count_nonzero(layout.alpha_of(plane) != layout.alpha_of(planes[1])))
+    return PlaneStatistics.of(k, layout.colours(plane), layout), count_infinite(plane), differing
+
+
+def _settled(recipe: Recipe, looked: Sequence[tuple[PlaneStatistics, int, int]]) -> StackStatistics:
+    for plane, infinite, differing in looked:
+        refuse_infinite(infinite, f"images, plane {plane.number}")
+        refuse_alpha(differing, ("images: plane 0", f"plane {plane.number}"))
+    planes = [plane for plane, _, _ in looked]
+    return recipe.run(lambda engine: settled(planes, StackStatistics.of(planes), engine.vote_map))
 
 
 def _decided(places: StackWindows, planes: Sequence[da.Array], known: StackStatistics, fuser: Fuser) -> Decided:
