@@ -150,13 +150,16 @@ class StackOptions(Options):
     axis: int = _option(0, "Axis of the planes", kind=Integral, flag=False)
     order: Order = _option(
         "cascade",
-        "cascade: plane by plane; tree: pairs, then pairs of results",
+        "By regression: cascade, plane by plane, or tree, pairs, then pairs of results",
         allowed=get_args(Order),
         row="Order",
         folded=True,
     )
     return_index: bool = _option(
         False, "Which plane each pixel comes from", row="Plane index", flag=False, decided=True
+    )
+    return_confidence: bool = _option(
+        False, "How sure the decision for that plane is", row="Confidence", flag=False, decided=True
     )
     return_height: bool = _option(False, "The height of the surface", row="Height map", flag=False, decided=True)
     plane_spacing: float = _option(1.0, "Distance of two planes, in the unit of heights", kind=Real)

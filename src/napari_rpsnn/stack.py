@@ -27,6 +27,7 @@ def fuse_stack(
     order: Order = "cascade",
     register: Registration | None = None,
     return_index: bool = False,
+    return_confidence: bool = False,
     return_height: bool = False,
     plane_spacing: float = 1.0,
     model: ModelLike = "auto",
@@ -51,15 +52,18 @@ def fuse_stack(
     guide_channel : int or sequence of int, optional
         Channel of `channel_axis`, or several whose mean, that decides for all channels.
     method : {"decision", "regression"}, optional
-        ``"decision"`` takes the planes' own values; ``"regression"``, the paper's method, the network's.
+        ``"decision"`` copies each pixel from one of the planes, decided from all of them at once; ``"regression"``,
+        the paper's method, returns the network's values.
     order : {"cascade", "tree"}, optional
-        The paper's cascade, two planes and then the result with the next one, or pairs of planes, then pairs of
-        results. The tree keeps a few results more in memory.
+        By regression: the paper's cascade, two planes and then the result with the next one, or pairs of planes, then
+        pairs of results. The tree keeps a few results more in memory.
     register : {None, "translation", "similarity", "affine"}, optional
         Align the planes to the middle one first, each to its neighbour. Pixels that a plane has no data for come from
         the others.
     return_index : bool, optional
         Return the index of the plane that each pixel comes from.
+    return_confidence : bool, optional
+        Return how sure the decision for that plane is.
     return_height : bool, optional
         Return the height of the surface.
     plane_spacing : float, optional
@@ -73,6 +77,8 @@ def fuse_stack(
         Of the dtype of the planes and their shape without `axis`.
     index : ndarray of uint16
         Only with `return_index`. Without `channel_axis` where one decision serves all channels.
+    confidence : ndarray of float32
+        Only with `return_confidence`: from 0, another plane is as probable, to 1. Of the shape of `index`.
     height : ndarray of float32
         Only with `return_height`: the plane's position, from 0 for the first plane, interpolated between planes, times
         `plane_spacing`. Of the shape of `index`.
@@ -91,12 +97,21 @@ def fuse_stack(
 
     Notes
     -----
-    The result does not depend on the order of the planes: they are taken in an order that follows from their contents.
+    By decision, what each plane shows at four scales is weighed by a small network that knows of the planes together,
+    and of no order. Of two planes alone, R-PSNN tells which is in focus, as in `fuse`. For deciding, planes get one
+    brightness, a value that no neighbour supports (a hot pixel) is no detail, and borders that an earlier alignment
+    left without data (one exact value that reaches in from a side, as far as a straight line) are left to other planes.
+    The values that are returned are the planes' own. By regression, planes are taken in an order that follows from
+    their contents. So the order they are handed in has no influence.
+
     Equal planes and planes of one constant value contribute nothing and cost nothing. Where a specimen has no detail,
     its height is that of the nearest detail.
 
-    Of a dask array each plane is computed once at the call, in strips of rows, because that order must be known; what
-    is left to do is lazy. For a height map each is computed once more, window by window, one plane at a time. For the
+    Planes are read once as a whole, then once or twice window by window, and once more for heights: those that take
+    long to read (compressed files, zarr with large chunks) are better read into memory first where they fit.
+
+    Of a dask array each plane is computed once at the call, as a whole, because what is decided follows from all of
+    them; what is left to do is lazy, and computes the planes once more, window by window, and once for heights. For the
     rest see the notes of `fuse`.
 
     References
@@ -122,12 +137,13 @@ def fuse_stack(
     """
     options = StackOptions.of(locals())
     if is_dask(images) or (isinstance(images, Sequence) and any(map(is_dask, images))):
-        from napari_rpsnn.lazy.fusion import lazy_fuse_stack
+        from napari_rpsnn.lazy.stack import lazy_fuse_stack
 
         result = lazy_fuse_stack(images, options)
     else:
         result = drain(iter_fuse_stack(images, options))
-    maps = [m for wanted, m in ((return_index, result.index), (return_height, result.height)) if wanted]
+    wanted = (return_index, result.index), (return_confidence, result.confidence), (return_height, result.height)
+    maps = [made for asked_for, made in wanted if asked_for]
     return (result.image, *maps) if maps else result.image
 
 
@@ -139,7 +155,7 @@ def iter_fuse_stack(images: Any, options: StackOptions, name: str = "images") ->
     stack = FocusStack.of(images, options.axis, options.channel_axis, options.guide_channel, name)
     layout = stack.layout
     from napari_rpsnn.engine.pairs.engine import Engine
-    from napari_rpsnn.engine.stacks.cascade import PictureStack
+    from napari_rpsnn.engine.stacks.engine import Results, StackEngine
     from napari_rpsnn.engine.stacks.planes import Planes
 
     engine = Engine.choose(options)
@@ -147,17 +163,17 @@ def iter_fuse_stack(images: Any, options: StackOptions, name: str = "images") ->
     target = layout.pictures(result)
     indices, index_of = layout.new_map(stack.shape, np.uint16)
     heights, height_of = layout.new_map(stack.shape, np.float32) if options.return_height else (None, None)
+    certain, confidence_of = layout.new_map(stack.shape, np.float32) if options.return_confidence else (None, None)
     *pictures, rows, columns, _ = target.shape
-    steps = PictureStack.count_steps(stack.count, rows, columns, engine, options)
+    steps = StackEngine.count_steps(stack.count, rows, columns, engine, options)
     total = steps * int(np.prod(pictures))
     yield Progress(0, total)
     for number, where in enumerate(np.ndindex(*pictures)):
-        picture = PictureStack(Planes(stack, where, options.register), engine, options)
-        height = None if height_of is None else height_of[where]
-        for step, note, running in picture.fuse(target[where], index_of[where], height):
+        maps = (None if made is None else made[where] for made in (confidence_of, height_of))
+        work = StackEngine(Planes(stack, where, options.register), engine, options)
+        for step, note, running in work.fuse(Results(target[where], index_of[where], *maps)):
             preview = None if running is None else Preview(running, where, layout)
             yield Progress(number * steps + step, total, note, preview)
     yield Progress(total, total)
-    return Result(
-        result, engine.made_by(options), index=indices if options.method == "decision" else None, height=heights
-    )
+    index = indices if options.method == "decision" else None
+    return Result(result, engine.made_by(options), index=index, confidence=certain, height=heights)

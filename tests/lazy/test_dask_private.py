@@ -11,7 +11,8 @@ from dask.base import clone_key
 from napari_rpsnn.lazy import dask_private
 from napari_rpsnn.lazy.dask_private import as_tasks, is_data, renamed
 from napari_rpsnn.lazy.graph import by_picture, clone_graph
-from napari_rpsnn.lazy.heights import Heights
+from napari_rpsnn.lazy.heights import heights
+from napari_rpsnn.lazy.stack_windows import StackWindows
 
 
 @pytest.fixture
@@ -39,9 +40,9 @@ def test_keys_are_renamed_as_dask_does_it():
 @pytest.mark.usefixtures("gone")
 def test_without_them_heights_are_the_same():
     images, index = stack(70, 60, 4)
-    planes = [[by_picture(image) for image in da.from_array(images, chunks=(1, 30, 60, 1))]]
-    heights = Heights(planes, GREY).heights(0, da.from_array(index, chunks=40), VALUES)
-    np.testing.assert_array_equal(heights, whole(images, index))
+    planes = [by_picture(image) for image in da.from_array(images, chunks=(1, 30, 60, 1))]
+    found = heights(StackWindows([planes]), planes, da.from_array(index, chunks=40), VALUES, GREY)
+    np.testing.assert_array_equal(found, whole(images, index))
 
 
 @pytest.mark.usefixtures("gone")

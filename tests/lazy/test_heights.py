@@ -11,7 +11,8 @@ import dask.array as da
 from napari_rpsnn.engine.stacks import depth_from_focus
 from napari_rpsnn.images.layout import Layout
 from napari_rpsnn.lazy.graph import by_picture
-from napari_rpsnn.lazy.heights import Heights
+from napari_rpsnn.lazy.heights import heights
+from napari_rpsnn.lazy.stack_windows import StackWindows
 
 
 @pytest.fixture(autouse=True)
@@ -20,9 +21,8 @@ def several_windows(monkeypatch):
 
 
 def lazily(images, index, chunks, layout=GREY):
-    return Heights([[by_picture(image) for image in images]], layout).heights(
-        0, da.from_array(index, chunks=chunks), VALUES
-    )
+    planes = [by_picture(image) for image in images]
+    return heights(StackWindows([planes]), planes, da.from_array(index, chunks=chunks), VALUES, layout)
 
 
 @pytest.mark.parametrize("chunks", [(1, 333, 350, 1), (2, 100, 97, 1), (5, 31, 350, 1)])

@@ -185,7 +185,7 @@ def _fuse(job: Job, stack: Stack, args: argparse.Namespace, lazy: bool) -> Any:
     places = {"axis": stack.image.axes.index("Z"), "channel_axis": stack.channel_axis}
     options = given(StackOptions, args, **places, return_height=job.height is not None, plane_spacing=spacing)
     if lazy:
-        from napari_rpsnn.lazy.fusion import lazy_fuse_stack
+        from napari_rpsnn.lazy.stack import lazy_fuse_stack
 
         return lazy_fuse_stack(stack.image.data, options)
     from napari_rpsnn.stack import iter_fuse_stack

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_rpsnn.images.layout import WHOLE, Window
+
 KINDS = ("translation", "similarity", "affine")
 
 # Larger pictures are registered on a copy, reduced until no side is longer: that finds a fraction of a pixel too.
@@ -82,8 +84,10 @@ def estimate(fixed: NDArray[np.float32], moving: NDArray[np.float32], kind: str)
     return matrix
 
 
-def warp(image: NDArray[Any], matrix: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Sample `image` at the places that `matrix` gives.
+def warp(
+    image: NDArray[Any], matrix: NDArray[np.float64], window: Window = WHOLE
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Sample `image` at the places that `matrix` gives, or a window of the result.
 
     Parameters
     ----------
@@ -91,12 +95,14 @@ def warp(image: NDArray[Any], matrix: NDArray[np.float64]) -> tuple[NDArray[Any]
         Of any integer or floating-point dtype.
     matrix : ndarray of shape (3, 3)
         Maps (row, column, 1) of the result to that of `image`, as `estimate` returns it.
+    window : tuple of slice, optional
+        Rows and columns of the result.
 
     Returns
     -------
     warped : ndarray
-        Of the shape and dtype of `image`, interpolated linearly, so that nothing overshoots. Shifts by whole pixels
-        are copies.
+        Of the shape, or that of the window, and the dtype of `image`, interpolated linearly, so that nothing
+        overshoots. Shifts by whole pixels are copies.
     inside : ndarray of bool, of shape `(rows, columns)`
         Where `image` has data; elsewhere `warped` repeats its edge.
     """
@@ -104,7 +110,8 @@ def warp(image: NDArray[Any], matrix: NDArray[np.float64]) -> tuple[NDArray[Any]
 
     rows, columns = image.shape[:2]
     linear, offset = matrix[:2, :2], matrix[:2, 2]
-    places = np.tensordot(linear, np.mgrid[:rows, :columns], 1) + offset[:, None, None]
+    ends = (slice(*axis.indices(length)) for axis, length in zip(window, (rows, columns), strict=True))
+    places = np.tensordot(linear, np.mgrid[tuple(ends)], 1) + offset[:, None, None]
     last = np.array([rows - 1, columns - 1])[:, None, None]
     # The border itself is inside, whatever rounding says.
     inside: NDArray[np.bool_] = np.all((places > -1e-6) & (places < last + 1e-6), axis=0)
@@ -112,7 +119,7 @@ def warp(image: NDArray[Any], matrix: NDArray[np.float64]) -> tuple[NDArray[Any]
         # Exact for integers too that float64 cannot hold.
         row, column = np.clip(places, 0, last).astype(np.intp)
         return image[row, column], inside
-    warped = np.empty(image.shape, image.dtype)
+    warped = np.empty((*inside.shape, image.shape[2]), image.dtype)
     for channel in range(image.shape[2]):
         values = ndi.map_coordinates(image[..., channel].astype(np.float64), places, order=1, mode="nearest")
         if image.dtype.kind != "f":

@@ -66,6 +66,8 @@ class Result:
         Of two images, where asked for: the decision map, float32, how much of the first one is in each pixel.
     index : ndarray or None
         Of a stack: the plane that each pixel comes from, uint16. None by regression.
+    confidence : ndarray or None
+        Of a stack, where asked for: how sure the decision for that plane is, float32.
     height : ndarray or None
         Of a stack, where asked for: the height of the surface, float32.
     made_by : dict
@@ -76,6 +78,7 @@ class Result:
     made_by: dict[str, Any]
     map: NDArray[np.float32] | None = None
     index: NDArray[np.uint16] | None = None
+    confidence: NDArray[np.float32] | None = None
     height: NDArray[np.float32] | None = None
 
 

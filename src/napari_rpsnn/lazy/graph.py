@@ -21,6 +21,25 @@ from napari_rpsnn.lazy.dask_private import as_tasks, renamed
 Where = tuple[int, ...]
 
 
+def refuse_registration(register: str | None) -> None:
+    """Refuse to align what is lazy."""
+    if register is not None:
+        raise ValueError(
+            f"register: expected None for dask arrays, got {register!r}: to align planes they must be seen as a whole; "
+            "align them first, or hand in NumPy arrays"
+        )
+
+
+def as_dask(image: Any, name: str) -> da.Array:
+    """`image` as a dask array, whose shape must be known."""
+    array = da.asarray(image)
+    if np.isnan(array.shape).any():
+        raise ValueError(
+            f"{name}: expected chunks of known size, got the shape {array.shape}; see compute_chunk_sizes()"
+        )
+    return array
+
+
 def numbered(places: Sequence[Tile]) -> Iterator[tuple[Where, Tile]]:
     """Row and column of each window, and the window."""
     across = sum(place.write[0].start == 0 for place in places)

@@ -116,7 +116,6 @@ class Fuser:
         image1: da.Array,
         plan: Callable[[Where], Any],
         needs: Sequence[Any] = (),
-        stay: float = 0.0,
     ) -> tuple[da.Array, da.Array | None]:
         """Results and, by decision, decision maps.
 
@@ -126,15 +125,13 @@ class Fuser:
         plan : callable
             Returns the `Plan` of a pair of pictures, or its key in one of `needs`.
         needs : sequence of dask collections, optional
-        stay : float, optional
-            As in `Engine.fuse`.
         """
         *pictures, rows, columns, channels = image0.shape
         images = [by_picture(image) for image in (image0, image1)]
         needs = [*images, self.recipe, *needs]
         options: dict[str, Any] = {"layout": self.layout, "leading": len(pictures)}
         given = [plan(where) for where in np.ndindex(*pictures)]
-        token = tokenize(images, self.recipe.key, self.layout, given, stay)
+        token = tokenize(images, self.recipe.key, self.layout, given)
 
         tiles = self.engine.tiles(rows, columns)
         look = self._tasks(partial(_look, **options), tiles, images, plan)
@@ -146,7 +143,7 @@ class Fuser:
         votes = array_of("rpsnn-votes", token, dict(look), needs, grid(tiles, pictures), np.int8)
 
         windows = self.engine.windows(rows, columns)
-        compose = dict(self._tasks(partial(_compose, **options, stay=stay), windows, [*images, votes], plan))
+        compose = dict(self._tasks(partial(_compose, **options), windows, [*images, votes], plan))
         both = array_of("rpsnn-both", token, compose, [*needs, votes], grid(windows, pictures), object)
         first = {(*key, 0): (getitem, (both.name, *key), 0) for key in compose}
         second = {key: (getitem, (both.name, *key), 1) for key in compose}
@@ -197,8 +194,7 @@ def _compose(
     votes: NDArray[np.int8],
     layout: Layout,
     leading: int,
-    stay: float,
 ) -> list[NDArray[Any]]:
     """`Engine.compose` of one window."""
-    made = recipe.run(lambda engine: engine.compose((part0, part1), plan, layout, votes, place, stay))
+    made = recipe.run(lambda engine: engine.compose((part0, part1), plan, layout, votes, place))
     return [picture[(None,) * leading] for picture in made]

@@ -81,6 +81,8 @@ class Task:
             layers.append(make(result.map, "decision map", 0, 1, "viridis"))
         if isinstance(self.options, StackOptions) and self.options.return_index:
             layers.append(make(result.index, "plane index", 0, last, "viridis"))
+        if result.confidence is not None:
+            layers.append(make(result.confidence, "confidence", 0, 1, "viridis"))
         if isinstance(self.options, StackOptions) and self.options.return_height:
             unit, top = self.sources.unit, last * self.options.plane_spacing
             layers.append(make(result.height, f"height [{unit}]", 0, top, "viridis", unit=unit))

@@ -99,7 +99,7 @@ class PairMaker:
     def _patches(self, draw: Draw, n: int) -> Tensor:
         """Random crops, zoomed and flipped, with changed colours and contrast."""
         size = self.crop + 2 * MARGIN
-        crops = [_zoomed_crop(draw.python.choice(self.images), size, draw.python) for _ in range(n)]
+        crops = [zoomed_crop(draw.python.choice(self.images), size, draw.python) for _ in range(n)]
         x = torch.cat([crop.expand(-1, 3, -1, -1) for crop in crops])
         grey = x.mean(1, keepdim=True).expand_as(x)
         x = torch.where(draw.chance(0.25, n), grey, x)
@@ -115,7 +115,7 @@ class PairMaker:
             near, far, sharp = draw.python.choice(self.triples)
             # As one picture of nine channels, all three get the same crop, zoom and flips.
             colours = torch.cat([x.expand(3, -1, -1) for x in (near, far, sharp)])
-            crops.append(_zoomed_crop(colours, self.crop, draw.python))
+            crops.append(zoomed_crop(colours, self.crop, draw.python))
         return torch.cat(crops).reshape(n, 3, 3, self.crop, self.crop).transpose(0, 1)
 
     def _geometric(self, draw: Draw, n: int) -> Scene:
@@ -198,7 +198,7 @@ class PairMaker:
         return Scene(near, far, sharp, share)
 
 
-def _zoomed_crop(image: Tensor, size: int, rng: random.Random) -> Tensor:
+def zoomed_crop(image: Tensor, size: int, rng: random.Random) -> Tensor:
     """A random square of `image`, as `(1, channels, size, size)` in [0, 1].
 
     It is reduced by up to 1.4 or enlarged by up to 2.5 times: cameras on microscopes oversample, and detail in focus

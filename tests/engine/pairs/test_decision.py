@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from napari_rpsnn import fuse
-from napari_rpsnn.engine.pairs.decision import DECISION_HALO, NEAR_HALO, compose, decide, hesitate, mix
+from napari_rpsnn.engine.pairs.decision import DECISION_HALO, NEAR_HALO, compose, decide, mix
 from napari_rpsnn.engine.pairs.evidence import evidence, vote, widely
 from napari_rpsnn.images.tiling import narrowed, split_image
 from napari_rpsnn.model.pair_decider import bundled_decider
@@ -43,9 +43,9 @@ def test_votes_tell_which_source_the_network_means():
     assert (vote(second, first, first) == 0).all()
 
 
-def weigh(votes, wide, grey0, grey1, stay=0.0):
+def weigh(votes, wide, grey0, grey1):
     known = evidence(votes, wide, grey0, grey1)
-    return hesitate(bundled_decider(torch.device("cpu"))(known[None])[0], stay)
+    return bundled_decider(torch.device("cpu"))(known[None])[0]
 
 
 def test_the_order_of_the_sources_does_not_decide():
@@ -57,15 +57,6 @@ def test_the_order_of_the_sources_does_not_decide():
     torch.testing.assert_close(other, -one, atol=1e-4, rtol=1e-4)
     tie = torch.zeros_like(votes)
     assert (decide(weigh(tie, widely(tie), grey0, grey0), 60, 50) == 0.5).all()
-
-
-def test_a_margin_is_for_the_first_source_only():
-    votes = (127 * torch.sin(torch.arange(240) / 24)).to(torch.int8).expand(60, -1).contiguous()
-    grey0, grey1 = torch.rand(2, 60, 240)
-    free, held = (weigh(votes, widely(votes), grey0, grey1, stay) > 0 for stay in (0.1, 1.0))
-    assert (held | ~free).all()
-    assert free.float().mean() < held.float().mean() < 1
-    assert (weigh(votes, widely(votes), grey0, grey1, 6.0) > 0).all()
 
 
 def test_windows_give_what_the_whole_gives():

@@ -22,38 +22,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_rpsnn.engine.filters import gaussian, gaussian_reach
 from napari_rpsnn.engine.pairs.evidence import EVIDENCE_HALO, WIDE_HALO
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.model.pair_decider import DILATIONS
 
-#: Standard deviation of the neighbourhood in which a plane has to win against another.
-STAY_SIGMA_HALF_PX = 4.0
-#: A decision without a doubt.
-SURE = 5.0
-#: How much surer decisions are in a stack: what two planes share, the next one would share again, and so on.
-FIRMNESS = 4.0
-
-#: Pixels that are seen around a pixel by `evidence`, a `Decider`, `hesitate` and `decide` together, without and with
+#: Pixels that are seen around a pixel by `evidence`, a `Decider` and `decide` together, without and with
 #: the wide neighbourhood. Halving and doubling the resolution add three.
-NEAR_HALO = EVIDENCE_HALO + 2 * sum(DILATIONS) + 2 * gaussian_reach(STAY_SIGMA_HALF_PX) + 3
+NEAR_HALO = EVIDENCE_HALO + 2 * sum(DILATIONS) + 3
 DECISION_HALO = NEAR_HALO + WIDE_HALO
-
-
-def hesitate(weighed: Tensor, stay: float) -> Tensor:
-    """A decision for the first source but where a neighbourhood, not single pixels, is for the second one by a margin.
-
-    Parameters
-    ----------
-    weighed : Tensor of shape `(rows, columns)`
-        Of a `Decider`.
-    stay : float
-        The margin, in what a `Decider` weighs; 0: none, and no neighbourhood.
-    """
-    if stay == 0:
-        return weighed
-    around = gaussian(weighed.clamp(-SURE, SURE)[None], STAY_SIGMA_HALF_PX)[0]
-    return FIRMNESS * (around + stay)
 
 
 def decide(weighed: Tensor, rows: int, columns: int) -> Tensor:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from napari_rpsnn.engine import device as devices
 from napari_rpsnn.engine import inference, memory
-from napari_rpsnn.engine.pairs.decision import DECISION_HALO, NEAR_HALO, compose, decide, hesitate, mix
+from napari_rpsnn.engine.pairs.decision import DECISION_HALO, NEAR_HALO, compose, decide, mix
 from napari_rpsnn.engine.pairs.evidence import VOTE_HALO, evidence, mean_channel, vote, widely
 from napari_rpsnn.engine.pairs.statistics import Plan
 from napari_rpsnn.images.intensity import IntensityRange
@@ -35,6 +35,8 @@ from napari_rpsnn.options import Options
 #: Anything of shape `(rows, columns, colours)` that gives a window of itself when it is indexed.
 Picture = Any
 Pair = tuple[Picture, Picture]
+
+Value = TypeVar("Value")
 
 
 @dataclass
@@ -96,7 +98,6 @@ class Engine:
         layout: Layout,
         result: NDArray[Any],
         decision: NDArray[np.float32] | None = None,
-        stay: float = 0.0,
     ) -> Iterator[str | None]:
         """Fuse a pair of pictures into `result`, another array of their shape.
 
@@ -112,8 +113,6 @@ class Engine:
             Where the fused picture goes.
         decision : ndarray of shape `(rows, columns)`, optional
             Where the decision map goes: the share of the first picture.
-        stay : float, optional
-            What the second picture needs to win a region, see `hesitate`.
         """
         rows, columns, _ = images[0].shape
         votes = np.empty((rows, columns), np.int8)
@@ -125,7 +124,7 @@ class Engine:
             told = len(self.notes)
         for place in self.windows(rows, columns):
             parts = images[0][place.read], images[1][place.read]
-            result[place.write], share = self.compose(parts, plan, layout, votes[place.read], place, stay)
+            result[place.write], share = self.compose(parts, plan, layout, votes[place.read], place)
             if decision is not None:
                 decision[place.write] = share
             yield from (*self.notes[told:], None)
@@ -152,27 +151,40 @@ class Engine:
         layout: Layout,
         votes: NDArray[np.int8],
         place: Tile,
-        stay: float = 0.0,
     ) -> tuple[NDArray[Any], NDArray[np.float32]]:
         """Result and decision map of the inner part of a window that was read with a halo of `DECISION_HALO`."""
-        parts = plan.first(parts)
+        first = plan.first(parts)
+        composed, share = self.composing(lambda device: self._compose(device, first, plan.values, layout, votes, place))
+        return composed, 1 - share if plan.swapped else share
+
+    def composing(self, work: Callable[[torch.device], Value]) -> Value:
+        """What `work` returns, given where pictures are composed: where memory falls short there, on the CPU."""
         try:
-            composed, share = self._compose(parts, plan.values, layout, votes, place, stay)
+            return work(self.composes_on)
         except (RuntimeError, MemoryError) as error:
             if not devices.is_shortage(error) or self.composes_on.type == "cpu":
                 raise
             self._free()
             self.composes_on = torch.device("cpu")
             self.notes.append("The memory of the GPU was too small: the CPU puts the image together.")
-            composed, share = self._compose(parts, plan.values, layout, votes, place, stay)
-        return composed, 1 - share if plan.swapped else share
+            return work(self.composes_on)
 
     def mean_vote(self, image0: NDArray[Any], image1: NDArray[Any], values: IntensityRange) -> float:
         """Which of two small pictures is in focus in more places: from 1, the first, to -1, the second."""
+        return float(self._votes(image0, image1, values).mean()) / 127
+
+    def vote_map(self, grey0: NDArray[np.float32], grey1: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Which of two small grey pictures in [0, 1] is in focus at each pixel: from 1, the first, to -1, the other."""
+        swapped = grey1.mean(dtype=np.float64) > grey0.mean(dtype=np.float64)  # the brighter one goes first
+        first, second = (grey1, grey0) if swapped else (grey0, grey1)
+        votes = self._votes(first[..., None], second[..., None], IntensityRange(0.0, 1.0))
+        return votes.astype(np.float32) / np.float32(-127 if swapped else 127)
+
+    def _votes(self, image0: NDArray[Any], image1: NDArray[Any], values: IntensityRange) -> NDArray[np.int8]:
         rows, columns, _ = image0.shape
         whole = split_image(rows, columns, max(rows, columns), HALO)
         ((_, votes),) = self._run((image0, image1), values, lambda picture: picture, whole, vote)
-        return float(votes.mean()) / 127
+        return votes
 
     def tiles(self, rows: int, columns: int) -> list[Tile]:
         """What `look` is to go through, of a picture of this size."""
@@ -201,14 +213,13 @@ class Engine:
 
     def _compose(
         self,
+        device: torch.device,
         parts: tuple[NDArray[Any], NDArray[Any]],
         values: IntensityRange,
         layout: Layout,
         votes: NDArray[np.int8],
         place: Tile,
-        stay: float,
     ) -> tuple[NDArray[Any], NDArray[np.float32]]:
-        device = self.composes_on
         # Only the wide neighbourhood needs all of the window.
         whole, near, inside = narrowed(place, NEAR_HALO)
         half = tuple(slice(axis.start // 2, -(-axis.stop // 2)) for axis in near)
@@ -227,7 +238,7 @@ class Engine:
                 known = evidence(voted[near], widely(voted)[half], grey0, grey1)
                 with inference.arithmetic(device, self.dtype):
                     weighed = bundled_decider(device)(known[None])[0].float()
-                share = decide(hesitate(weighed, stay), *grey0.shape)
+                share = decide(weighed, *grey0.shape)
                 composed = mix(images[0], images[1], share).cpu().numpy() if exact else compose(*pair, share)
                 # Copies, so that the whole windows can go.
                 return composed[inside].copy(), share[inside].cpu().numpy().copy()

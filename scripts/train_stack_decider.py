@@ -1,0 +1,144 @@
+"""Train the decision of stacks, `weights/stack_decider.safetensors`, on stacks rendered from sharp pictures.
+
+    python scripts/train_stack_decider.py FOLDER OUT [STEPS [START]]
+
+FOLDER holds sharp images, as for `napari-rpsnn-train`; what that holds out is not used. OUT is the file to write, START
+one to go on from. First 3000 stacks of 192x192 pixels are rendered and kept (2 GB, five minutes on one core), then
+every step takes three of them, with fewer planes and a smaller crop at times, and disturbs them anew.
+
+The network sees disturbed planes; what counts is what the undisturbed ones show where it takes them. The loss is how
+many decibels the stack is worse than the best plane at every pixel: of planes mixed by their probabilities, which tells
+neighbouring planes apart, and of one plane alone, as it is used.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor
+from torch.nn import functional as F
+from tqdm import trange
+
+from napari_rpsnn.engine.stacks.evidence import compare, look
+from napari_rpsnn.engine.stacks.statistics import energies, gains, relative
+from napari_rpsnn.model.stack_decider import StackDecider
+from napari_rpsnn.model.weights import write_whole
+from napari_rpsnn.training.dataset import read_pictures, split_pictures
+from napari_rpsnn.training.random_draws import Draw
+from napari_rpsnn.training.stack_synthesis import Stack, StackMaker, disturbed
+
+STACKS, CROP, SEED = 3000, 192, 7
+STEPS, BATCH, RATE, AVERAGE = 6000, 3, 2e-3, 0.998
+#: In grey levels squared, below what an 8-bit picture tells.
+LEAST_ERROR = 0.3
+#: How much counts what all scores have in common.
+IDLE = 1e-2
+#: Share of pixels that are the worst.
+WORST = 0.02
+#: Pixels at the border of a crop that do not count: its surroundings are not there.
+RIM = 8
+
+
+def lost_db(decider: StackDecider, stack: Stack, draw: Draw) -> Tensor:
+    """Decibels lost against the best plane at every pixel."""
+    seen, valid = disturbed(stack.planes, draw)
+    brightness = (seen * valid).mean((1, 2)) / valid.float().mean((1, 2))
+    seen = seen * gains(brightness)[:, None, None]
+    # Elsewhere it is what the others show.
+    others = (seen * valid).sum(0) / valid.sum(0)
+    seen = torch.where(valid, seen, others)[:, None]
+    levels = look(seen, valid[:, None])
+    facts = relative(energies(levels))
+    scores = decider([compare(level) for level in levels], facts)
+    # What is added to the scores of all planes changes nothing, and would grow without a limit.
+    idle = scores.mean(0).square().mean()
+    scores = F.interpolate(scores[:, None], scale_factor=2, mode="bilinear")[:, 0]
+    shares = scores.masked_fill(~valid, -math.inf).softmax(0)
+    errors = (255 * (stack.planes - stack.truth)).square()
+    mixed = (255 * ((shares * stack.planes).sum(0) - stack.truth)).square()
+    copied = (shares * errors).sum(0)
+    best = errors.masked_fill(~valid, math.inf).amin(0)
+    rim = (slice(RIM, -RIM),) * 2
+    # A bristle is few pixels: of all there are, the worst count once more.
+    pixels = shares.shape[1] * shares.shape[2]
+    worst, least = (_smooth(x)[rim].flatten().topk(int(WORST * pixels)).values.mean() for x in (copied, best))
+    mixed, copied, best = (x[rim].mean() + LEAST_ERROR for x in (mixed, copied, best))
+    lost = mixed.log10() + copied.log10() - 2 * best.log10()
+    return (
+        IDLE * idle + 5 * lost + 3 * (worst + LEAST_ERROR / WORST).log10() - 3 * (least + LEAST_ERROR / WORST).log10()
+    )
+
+
+def _smooth(picture: Tensor) -> Tensor:
+    return F.avg_pool2d(picture[None], 3, 1, 1)[0]
+
+
+def part_of(stack: Stack, draw: Draw) -> Stack:
+    """Some neighbouring planes of a stack, a crop of it, turned and mirrored."""
+    n, rows, columns = stack.planes.shape
+    count = draw.python.randint(min(3, n), n)
+    first = draw.python.randint(0, n - count)
+    side = draw.python.choice((96, 112, 128, 144, rows))
+    top, left = (draw.python.randint(0, length - side) for length in (rows, columns))
+    window = (..., slice(top, top + side), slice(left, left + side))
+    turns, mirror = draw.python.randrange(4), [-1] * draw.python.randint(0, 1)
+    planes, truth = (
+        x[window].float().rot90(turns, (-2, -1)).flip(mirror)
+        for x in (stack.planes[first : first + count], stack.truth)
+    )
+    return Stack(planes, truth)
+
+
+def train(
+    stacks: list[Stack], steps: int, start: StackDecider | None = None, minutes: float = math.inf
+) -> StackDecider:
+    """A decider of these stacks: the running average of its weights."""
+    torch.manual_seed(SEED)
+    decider = start or StackDecider()
+    decider.train().requires_grad_(True)
+    average = {name: tensor.clone() for name, tensor in decider.state_dict().items()}
+    optimizer = torch.optim.Adam(decider.parameters(), betas=(0.9, 0.99))
+    losses: list[float] = []
+    began = time.monotonic()
+    with trange(steps, desc="steps", mininterval=10) as progress:
+        for step in progress:
+            done = max(step / steps, (time.monotonic() - began) / 60 / minutes)
+            if done >= 1:
+                break
+            optimizer.param_groups[0]["lr"] = RATE * min(1, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * done))
+            draw = Draw(SEED, step, torch.device("cpu"))
+            optimizer.zero_grad()
+            for _ in range(BATCH):
+                loss = lost_db(decider, part_of(draw.python.choice(stacks), draw), draw)
+                (loss / BATCH).backward()
+                losses.append(loss.item())
+            torch.nn.utils.clip_grad_norm_(decider.parameters(), 1.0)
+            optimizer.step()
+            keep = min(AVERAGE, step / (step + 9))
+            for name, tensor in decider.state_dict().items():
+                average[name].lerp_(tensor, 1 - keep)
+            progress.set_postfix(lost_db=f"{np.mean(losses[-600:]):.3f}", refresh=False)
+    decider.load_state_dict(average)
+    return decider
+
+
+def main(folder: str, out: str, steps: str = str(STEPS), start: str | None = None) -> None:
+    """Render stacks, train, write."""
+    maker = StackMaker(split_pictures(read_pictures(folder))[0], crop=CROP, seed=SEED)
+    rendered = (maker.stack(number) for number in trange(STACKS, desc="stacks"))
+    stacks = [Stack(stack.planes.half(), stack.truth.half()) for stack in rendered]
+    decider = StackDecider()
+    if start is not None:
+        decider.load_state_dict(load_file(start))
+    tensors = {name: tensor.contiguous() for name, tensor in train(stacks, int(steps), decider).state_dict().items()}
+    write_whole(Path(out), save(tensors, {"format": "napari-rpsnn stack decider"}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,149 @@
+"""Which plane of a stack each pixel comes from: all planes are weighed at once, window by window.
+
+1. `statistics`: what must be known of the planes as a whole.
+2. `evidence`: what each plane shows in a window, at several scales.
+3. `StackDecider`: a small network gives every plane a score at every pixel; the plane of the highest one is taken.
+
+A window goes through all planes before the next one is begun, so that memory does not grow with the picture. What is
+decided in it depends on nothing farther away than its halo and on the known.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from napari_rpsnn.engine.stacks.evidence import STEP, compare, look, to_steps
+from napari_rpsnn.images.tiling import Tile, split_image
+from napari_rpsnn.model.stack_decider import StackDecider
+
+if TYPE_CHECKING:
+    from napari_rpsnn.engine.stacks.statistics import StackStatistics
+
+#: Pixels that are seen around a pixel: 159, as gradients tell, and windows begin in multiples of `STEP`.
+HALO = 10 * STEP
+#: Pixels of a window, times planes: some 700 MB.
+MOST_PX = 32e6
+#: Sides of windows in pixels.
+LEAST_SIDE, MOST_SIDE = 2 * HALO + 192, 1024
+
+#: Reads a window of a plane, counted in those that contribute: grey in [0, 1], and where there is data (None: all).
+Read = Callable[[int, tuple[slice, slice]], tuple[NDArray[np.float32], NDArray[np.bool_] | None]]
+
+
+@dataclass(frozen=True)
+class Decided:
+    """Of a window `(rows, columns)`.
+
+    Attributes
+    ----------
+    index : Tensor of int64
+        Plane of each pixel, counted in the planes that were handed in.
+    confidence : Tensor of float32
+        How much more probable that plane is than the next one, from 0 to 1.
+    """
+
+    index: Tensor
+    confidence: Tensor
+
+
+def windows(rows: int, columns: int, planes: int) -> list[Tile]:
+    """What a stack is decided in: windows that begin in multiples of `STEP` and are read with a halo of `HALO`."""
+    side = min(max(math.sqrt(MOST_PX / planes), LEAST_SIDE), MOST_SIDE)
+    tile = max(int(side) - 2 * HALO, STEP) // STEP
+    # In units of a step; the last one may be cut off by the border of the picture.
+    coarse = split_image(-(-rows // STEP), -(-columns // STEP), tile, HALO // STEP)
+
+    def fine(parts: tuple[slice, slice], ends: tuple[int, int]) -> tuple[slice, slice]:
+        row, column = (slice(STEP * p.start, min(STEP * p.stop, end)) for p, end in zip(parts, ends, strict=True))
+        return row, column
+
+    found = []
+    for place in coarse:
+        read = fine(place.read, (rows, columns))
+        found.append(Tile(read, fine(place.write, (rows, columns)), fine(place.inner, _sides(read))))
+    return found
+
+
+def _sides(window: tuple[slice, slice]) -> tuple[int, int]:
+    rows, columns = (axis.stop - axis.start for axis in window)
+    return rows, columns
+
+
+@torch.inference_mode()
+def decide_window(read: Read, window: tuple[slice, slice], known: StackStatistics, decider: StackDecider) -> Decided:
+    """Decide a window; exact `HALO` inside of it, but for the borders of the picture.
+
+    Parameters
+    ----------
+    read : callable
+        Is called for one plane after the other, and once more for each where some have no data.
+    window : tuple of slice
+        Begins in multiples of `STEP`, and ends there or at the border of the picture.
+    known : StackStatistics
+    decider : StackDecider
+    """
+    rows, columns = _sides(window)
+    device = next(decider.parameters()).device
+    counts = np.zeros((rows, columns), np.float32)
+    total = np.zeros((rows, columns), np.float32)
+    masks: list[NDArray[np.bool_] | None] = []
+    gains = known.gains.tolist()
+    for k, gain in enumerate(gains):
+        grey, valid = read(k, window)
+        masks.append(valid)
+        total += gain * (grey if valid is None else np.where(valid, grey, 0))
+        counts += 1 if valid is None else valid
+    # Where no plane has data, what they hold is as good as anything.
+    nowhere = counts == 0
+    complete = all(mask is None for mask in masks)
+    others = total / np.maximum(counts, 1)
+    seen: list[Tensor] = []
+    for k, (gain, valid) in enumerate(zip(gains, masks, strict=True)):
+        grey = gain * read(k, window)[0]
+        if valid is not None:
+            grey = np.where(valid, grey, others)
+        plane = to_steps(torch.from_numpy(grey).to(device)[None, None])
+        mask = None
+        if not complete:
+            there = np.ones_like(nowhere) if valid is None else valid | nowhere
+            mask = to_steps(torch.from_numpy(there).to(device)[None, None].float()) > 0
+        looked = look(plane, mask)
+        # 16 bits are enough for logarithms, and many planes are kept.
+        seen = seen or [_room(len(masks), level) for level in looked]
+        for room, level in zip(seen, looked, strict=True):
+            room[k] = level[0]
+    evidence = [compare(level) for level in seen]
+    seen.clear()
+    return _best(decider(evidence, known.detail.to(device)), masks, rows, columns)
+
+
+def _room(planes: int, like: Tensor) -> Tensor:
+    shape = (planes, *like.shape[1:])
+    return torch.empty(shape, dtype=torch.float16, device=like.device, memory_format=torch.channels_last)
+
+
+def _best(scores: Tensor, masks: list[NDArray[np.bool_] | None], rows: int, columns: int) -> Decided:
+    """Plane by plane at the full resolution, so that it is never there for all planes at once."""
+    best = torch.full((rows, columns), -torch.inf, device=scores.device)
+    second, index = best.clone(), torch.zeros_like(best, dtype=torch.int64)
+    total = torch.zeros_like(best)
+    for k, mask in enumerate(masks):
+        score = F.interpolate(scores[k, None, None], scale_factor=2, mode="bilinear")[0, 0, :rows, :columns]
+        if mask is not None:
+            score = score.masked_fill(~torch.from_numpy(mask).to(score.device), -1e4)
+        wins = score > best
+        second = torch.where(wins, best, torch.maximum(second, score))
+        top = torch.where(wins, score, best)
+        total = total * (best - top).exp() + (score - top).exp()
+        best = top
+        index.masked_fill_(wins, k)
+    return Decided(index, (1 - (second - best).exp()) / total)

@@ -1,0 +1,189 @@
+"""The engine for one picture of a stack: by decision from all planes at once, by regression in the paper's cascade.
+
+1. Every plane is read and looked at, by itself.
+2. By decision, window by window, each pixel is copied from the plane that is decided for; of a thin specimen all from
+   one. Of two planes alone R-PSNN tells best which is in focus. By regression see `cascade`.
+3. Where heights are asked for, all planes are read once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_rpsnn.engine.inference import compute_thread
+from napari_rpsnn.engine.pairs.statistics import Plan
+from napari_rpsnn.engine.stacks.cascade import NOTHING, Cascade, Merged, Said, merge
+from napari_rpsnn.engine.stacks.decision import decide_window, windows
+from napari_rpsnn.engine.stacks.depth_from_focus import iter_heights
+from napari_rpsnn.engine.stacks.one_plane import settled
+from napari_rpsnn.engine.stacks.planes import Planes
+from napari_rpsnn.engine.stacks.statistics import PlaneStatistics, StackStatistics
+from napari_rpsnn.images.intensity import IntensityRange
+from napari_rpsnn.images.layout import WHOLE, Layout, Window
+from napari_rpsnn.images.tiling import Tile
+from napari_rpsnn.model.stack_decider import bundled_stack_decider
+
+if TYPE_CHECKING:
+    from napari_rpsnn.engine.pairs.engine import Engine
+    from napari_rpsnn.options import StackOptions
+
+#: Colours of a window of a plane, and where they are data (None: everywhere).
+ReadColours = Callable[[int, Window], tuple[NDArray[Any], NDArray[np.bool_] | None]]
+
+
+@dataclass(frozen=True)
+class Results:
+    """Where the results of one picture go: `(rows, columns)`, the image with its channels; None: not wanted."""
+
+    image: NDArray[Any]
+    index: NDArray[np.uint16]
+    confidence: NDArray[np.float32] | None
+    height: NDArray[np.float32] | None
+
+
+class StackEngine:
+    """Fuses the planes of one picture.
+
+    Parameters
+    ----------
+    planes : Planes
+    engine : Engine
+        For pairs of them.
+    options : StackOptions
+    """
+
+    def __init__(self, planes: Planes, engine: Engine, options: StackOptions) -> None:
+        self._planes, self._engine, self._options = planes, engine, options
+        self._values = IntensityRange(0, 0)
+
+    @staticmethod
+    def count_steps(count: int, rows: int, columns: int, engine: Engine, options: StackOptions) -> int:
+        """Steps of `fuse` at most."""
+        return sum(_parts(count, rows, columns, engine, options))
+
+    def fuse(self, results: Results) -> Iterator[tuple[int, str | None, NDArray[Any] | None]]:
+        """Fuse the planes. Yields the number of steps done, and what there is to say."""
+        rows, columns = results.index.shape
+        parts = _parts(self._planes.count, rows, columns, self._engine, self._options)
+        if self._options.method == "regression":
+            cascade = Cascade(self._planes, self._engine, self._options.order)
+            work = cascade.look(), cascade.merge_all(results.image), self._find_heights(results)
+        else:
+            looked: list[PlaneStatistics] = []
+            work = self._look(looked), self._decide(looked, results), self._find_heights(results)
+        before = 0
+        for part, steps in zip(parts, work, strict=True):
+            # Planes that are left out leave steps out; a shortage of memory adds some.
+            for step, (note, running) in enumerate(steps, 1):
+                yield before + min(step, part), note, running
+            before += part
+
+    def _look(self, looked: list[PlaneStatistics]) -> Iterator[Said]:
+        planes = self._planes
+        for k, colours in enumerate(planes.check()):
+            if self._options.register is None:
+                looked.append(PlaneStatistics.of(k, colours, planes.layout))
+            yield NOTHING
+        for k in range(len(looked), planes.count):  # now it is known how they lie
+            looked.append(PlaneStatistics.of(k, planes.read(k)[0], planes.layout, planes.read(k)[1]))
+            yield NOTHING
+
+    def _decide(self, looked: list[PlaneStatistics], results: Results) -> Iterator[Said]:
+        planes, layout = self._planes, self._planes.layout
+        known = settled(looked, StackStatistics.of(looked), self._engine.vote_map)
+        self._values = known.values
+        shape = results.index.shape
+        rows, columns = shape
+        if len(known.planes) == 2:
+            yield from self._merge_two(known, results)
+            return
+        # Until it is decided, all of it is the plane that is sharpest as a whole.
+        running = layout.with_alpha(planes.read(known.sharpest)[0], planes.alpha)
+        yield None, running
+        with compute_thread() as run:
+            for place in windows(rows, columns, len(known.planes)):
+                part, index, confidence = run(
+                    self._engine.composing, lambda d, p=place: fuse_window(planes.read, p, known, layout, shape, d)
+                )
+                running = running.copy()
+                layout.colours(running)[place.write], results.index[place.write] = part, index
+                if results.confidence is not None:
+                    results.confidence[place.write] = confidence
+                yield None, running
+        results.image[...] = running
+
+    def _merge_two(self, known: StackStatistics, results: Results) -> Iterator[Said]:
+        planes, layout = self._planes, self._planes.layout
+        pair = []
+        for k, border in zip(known.planes, known.borders, strict=True):
+            colours, valid = planes.read(k)
+            valid = both(valid, border.valid(WHOLE, results.index.shape))
+            pair.append(Merged(colours, np.full(results.index.shape, k, np.uint16), valid))
+        plan = Plan(known.values, known.swapped)
+        merged, share = yield from merge(self._engine, plan, layout, pair[0], pair[1])
+        results.image[...] = layout.with_alpha(merged.image, planes.alpha)
+        results.index[...] = merged.index
+        if results.confidence is not None:
+            results.confidence[...] = np.abs(2 * share - 1)
+
+    def _find_heights(self, results: Results) -> Iterator[Said]:
+        """Read the planes once more and set the heights, if they are wanted. Yields after each plane."""
+        if results.height is None:
+            return
+        planes, threads = self._planes, torch.get_num_threads()
+
+        def read(k: int) -> NDArray[Any]:
+            return planes.read(k)[0]
+
+        for _ in iter_heights(read, planes.count, planes.layout, self._values, results.index, results.height, threads):
+            yield NOTHING
+        results.height[...] *= float(self._options.plane_spacing)
+
+
+def fuse_window(
+    read: ReadColours, place: Tile, known: StackStatistics, layout: Layout, shape: tuple[int, int], device: torch.device
+) -> tuple[NDArray[Any], NDArray[np.uint16], NDArray[np.float32]]:
+    """All-in-focus colours, index and confidence of what a window writes of a picture of this shape."""
+
+    def see(number: int, window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+        colours, valid = read(known.planes[number], window)
+        grey = known.values.to_unit(layout.guide_channels(colours)).mean(-1).clip(0, 1).astype(np.float32)
+        return grey, both(valid, known.borders[number].valid(window, shape))
+
+    only, alone = known.only, None
+    if only is not None and (alone := see(only, place.write)[1]) is None:
+        part = np.array(read(known.planes[only], place.write)[0])
+        return part, np.full(part.shape[:2], known.planes[only], np.uint16), np.ones(part.shape[:2], np.float32)
+    decided = decide_window(see, place.read, known, bundled_stack_decider(device))
+    chosen, confidence = (x[place.inner].cpu().numpy() for x in (decided.index, decided.confidence))
+    if only is not None and alone is not None:
+        chosen = np.where(alone, only, chosen)
+    image: NDArray[Any] | None = None
+    for number in np.unique(chosen):
+        part = read(known.planes[number], place.write)[0]
+        image = np.array(part) if image is None else np.where((chosen == number)[..., None], part, image)
+    assert image is not None
+    return image, np.array(known.planes, np.uint16)[chosen], confidence
+
+
+def both(valid: NDArray[np.bool_] | None, other: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    """Where there is data by both; None: everywhere."""
+    if valid is None or other is None:
+        return other if valid is None else valid
+    return valid & other
+
+
+def _parts(count: int, rows: int, columns: int, engine: Engine, options: StackOptions) -> tuple[int, int, int]:
+    """Steps to look at the planes, to fuse them, and to find heights."""
+    merged = (count - 1) * engine.steps(rows, columns)
+    heights = count if options.return_height else 0
+    if options.method == "regression":
+        return 2 * count - 1, merged, heights
+    fused = merged if count == 2 else 1 + len(windows(rows, columns, count))
+    return count * (1 if options.register is None else 2), fused, heights

@@ -1,0 +1,104 @@
+"""What speaks for each plane of a stack, at every pixel and at several scales: cheap, plane by plane.
+
+1. `without_hot_pixels`: a value that no neighbour supports is no detail.
+2. `look`: a pyramid of each plane (P. Burt, E. Adelson, "The Laplacian pyramid as a compact image code", IEEE Trans.
+   Comm. 31 (1983)); at each of its levels the energies of two bands of detail, and the brightness.
+3. `compare`: these of each plane beside the best one's, and what they are worth, which is the same for all planes.
+
+Nothing here knows an order of the planes.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from napari_rpsnn.model.stack_decider import LEVELS, Compared
+
+#: Sides of windows are multiples of this, and windows begin in such rows and columns.
+STEP = 2**LEVELS
+#: Energies of detail that are no more than the rounding of 8-bit values, for each band from the finest on.
+ROUNDING = (1e-6, 4e-7, 1.5e-7, 6e-8, 2.5e-8)
+
+
+def to_steps(planes: Tensor) -> Tensor:
+    """Planes `(N, 1, rows, columns)` whose sides are multiples of `STEP`; the last row and column are repeated."""
+    rows, columns = planes.shape[-2:]
+    return F.pad(planes, (0, -columns % STEP, 0, -rows % STEP), mode="replicate")
+
+
+def without_hot_pixels(planes: Tensor) -> Tensor:
+    """Planes `(N, 1, rows, columns)`, no pixel of which is brighter or darker than all of its eight neighbours."""
+    padded = F.pad(planes, (1, 1, 1, 1), mode="replicate")
+    above, here, below = padded[..., :-2, :], padded[..., 1:-1, :], padded[..., 2:, :]
+    limits = []
+    for extreme in (torch.minimum, torch.maximum):
+        others = extreme(above, below)
+        column = extreme(others, here)
+        beside = extreme(column[..., :-2], column[..., 2:])
+        limits.append(extreme(beside, others[..., 1:-1]))
+    return torch.clamp(planes, *limits)
+
+
+def look(planes: Tensor, valid: Tensor | None = None) -> list[Tensor]:
+    """Logarithms of energies and brightness of each plane, level by level.
+
+    Parameters
+    ----------
+    planes : Tensor of shape `(N, 1, rows, columns)`
+        Grey, in [0, 1], of one brightness; sides are multiples of `STEP`.
+    valid : Tensor of bool and this shape, optional
+        Where there is data.
+
+    Returns
+    -------
+    list of Tensor of shape `(N, 5, rows / 2, columns / 2)` and so on
+        Energy of the band whose pixels are twice as fine as the level's, at the pixel and around it, energy of the band
+        of the level itself, brightness, and 1 where all of these are of data, else 0.
+    """
+    picture = without_hot_pixels(planes)
+    whole = torch.ones_like(planes) if valid is None else valid.to(planes.dtype)
+    levels, finer = [], None
+    for level in range(LEVELS + 1):
+        smooth = _binomial(picture)
+        energy = (picture - smooth).square()
+        if finer is not None:
+            here = (_binomial(energy) + ROUNDING[level]).log10()
+            levels.append(torch.cat((finer, here, picture, whole), 1))
+        if level < LEVELS:
+            energy = F.avg_pool2d(energy, 2)
+            finer = (torch.cat((energy, _binomial(energy)), 1) + ROUNDING[level]).log10()
+            picture = F.avg_pool2d(smooth, 2)
+            if valid is not None:
+                # A pixel of a level is of data where all that it is made of is.
+                whole = -F.max_pool2d(-F.pad(whole, (2, 2, 2, 2), value=1.0), 6, 2)
+            else:
+                whole = torch.ones_like(picture)
+    return levels
+
+
+def compare(seen: Tensor) -> Compared:
+    """Evidence of all planes at one level of what `look` saw of each; takes its place in memory."""
+    energies, brightness, whole = seen[:, :3], seen[:, 3:4], seen[:, 4:]
+    lost = whole == 0
+    least = energies.amin(0, keepdim=True)
+    if lost.any():
+        energies.copy_(torch.where(lost, least, energies))
+    best = energies.amax(0, keepdim=True)
+    energies -= best
+    exact = torch.promote_types(seen.dtype, torch.float32)
+    weight = whole.sum(0, keepdim=True, dtype=exact).clamp_min(1)
+    mean = (brightness * whole).sum(0, keepdim=True, dtype=exact) / weight
+    brightness.sub_(mean).mul_(whole)
+    spread = (brightness.square().sum(0, keepdim=True, dtype=exact) / weight + 1e-7).log10() / 2
+    brightness *= 5
+    best, least = best.to(exact), least.to(exact)
+    return Compared(seen, torch.cat((best / 2 + 2, (best - least).clamp_max(4), mean, spread + 2), 1))
+
+
+def _binomial(planes: Tensor) -> Tensor:
+    """Smooth by the weights 1, 2, 1 along rows and columns."""
+    padded = F.pad(planes, (1, 1, 1, 1), mode="replicate")
+    rows = padded[..., :-2, :] + padded[..., 2:, :] + 2 * padded[..., 1:-1, :]
+    return (rows[..., :-2] + rows[..., 2:] + 2 * rows[..., 1:-1]) / 16

@@ -1,0 +1,86 @@
+"""Whether a specimen is so thin that one plane shows all of it: then every pixel comes from that plane.
+
+Out of focus, what refracts light has rings, and contrast that may be greater than in focus. Evidence of detail takes
+them for focus, so that the planes of a thin specimen become a patchwork. R-PSNN knows them, but comparing planes by it
+costs ten times as much as all the rest, so it is asked in a few small windows only:
+
+1. Windows of all planes are decided as the picture will be.
+2. Of the planes that most of their pixels come from, the one that R-PSNN finds in focus in more places is the best one.
+3. Where pixels come from another plane, is it R-PSNN's choice there, too? In all that has depth it is. Where it is not,
+   what the planes differ in is no focus, and the best one shows all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_rpsnn.engine.stacks.decision import decide_window
+from napari_rpsnn.engine.stacks.statistics import PlaneStatistics, StackStatistics
+from napari_rpsnn.model.stack_decider import bundled_stack_decider
+
+#: Which of two grey pictures in [0, 1] is in focus at each pixel: from 1, the first, to -1, the second.
+VoteMap = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]]
+
+#: Planes that R-PSNN compares, those that most pixels come from, and the least share of pixels of such a plane.
+MOST_PLANES, LEAST_SHARE = 5, 0.02
+#: Mean vote for the planes that were chosen, as a share of what votes are worth there (noise makes all of them small).
+#: Rendered stacks with depth have 0.39 to 1, thin brightfield has -0.96 to 0.06, a real blood smear -0.17 to 0.14.
+SUPPORT = 0.25
+
+
+def settled(planes: Sequence[PlaneStatistics], known: StackStatistics, votes: VoteMap) -> StackStatistics:
+    """What is known, and whether one plane shows all; of two planes alone R-PSNN decides anyway."""
+    if len(known.planes) == 2:
+        return known
+    support, best = support_of(planes, known, votes)
+    return replace(known, only=best) if support < SUPPORT else known
+
+
+def support_of(planes: Sequence[PlaneStatistics], known: StackStatistics, votes: VoteMap) -> tuple[float, int]:
+    """How much R-PSNN supports the decision, from 1 to -1, and the best plane."""
+    numbers = {plane.number: plane for plane in planes}
+    windows = []
+    for i in range(len(planes[0].samples)):
+        samples = [numbers[k].samples[i] for k in known.planes]
+        seen = [known.values.to_unit(sample).mean(-1).clip(0, 1).astype(np.float32) for sample, _ in samples]
+        windows.append((seen, [valid for _, valid in samples]))
+    chosen = [_decided(*window, known) for window in windows]
+    counts = np.bincount(np.concatenate([index.ravel() for index in chosen]), minlength=len(known.planes))
+    share = counts / counts.sum()
+    candidates = [k for k in np.argsort(-share, kind="stable")[:MOST_PLANES] if share[k] >= LEAST_SHARE]
+    asked: dict[tuple[int, int], list[NDArray[np.float32]]] = {}
+
+    def vote(first: int, second: int) -> list[NDArray[np.float32]]:
+        if (first, second) not in asked:
+            gain0, gain1 = known.gains[[first, second]].tolist()
+            asked[first, second] = [votes(gain0 * seen[first], gain1 * seen[second]) for seen, _ in windows]
+            asked[second, first] = [-part for part in asked[first, second]]
+        return asked[first, second]
+
+    best = int(candidates[0])
+    for k in candidates[1:]:
+        if sum(part.sum() for part in vote(best, k)) < 0:
+            best = int(k)
+    total = worth = 0.0
+    for k in candidates:
+        if k != best:
+            parts = np.concatenate([part[index == k] for part, index in zip(vote(int(k), best), chosen, strict=True)])
+            total, worth = total + float(parts.sum()), worth + float(np.abs(parts).sum())
+    return (total / worth if worth else 1.0), best
+
+
+def _decided(
+    seen: Sequence[NDArray[np.float32]], valid: Sequence[NDArray[np.bool_] | None], known: StackStatistics
+) -> NDArray[np.int64]:
+    """Index of a window, beside which nothing is known."""
+    rows, columns = seen[0].shape
+    window = slice(0, rows), slice(0, columns)
+    decider = bundled_stack_decider(torch.device("cpu"))
+    decided = decide_window(lambda k, _: (seen[k], valid[k]), window, known, decider)
+    index: NDArray[np.int64] = decided.index.numpy()
+    return index

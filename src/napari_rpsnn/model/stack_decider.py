@@ -1,0 +1,147 @@
+"""The network that decides, from the evidence of all planes of a stack at once, which plane each pixel comes from.
+
+An hourglass: down the levels of the pyramid, where neighbourhoods are wide, and up again, where thin things are. At
+every level of it a plane knows of the others by their mean and their maximum alone (M. Zaheer et al., "Deep Sets",
+NeurIPS 2017). So any number of planes goes in, there is no first plane, and their order plays no role.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from napari_rpsnn.model.catalog import FOLDER
+
+#: Levels of the pyramid that evidence is given at: a half, a quarter, an eighth and a sixteenth of the resolution.
+LEVELS = 4
+#: Channels of evidence at each level: of each plane, and of all together.
+OWN, COMMON = 5, 8
+#: Channels at each level, from a half of the resolution to a sixteenth.
+WIDTHS = (16, 16, 24, 32)
+#: Of the layers at the coarsest level, in its pixels.
+DILATIONS = (1, 2)
+#: Facts of each plane as a whole, see `StackStatistics`.
+FACTS = LEVELS + 1
+#: Planes that a layer works on at a time where nothing is learned: what it leaves behind is a plane's, not the stack's.
+AT_ONCE = 1
+
+
+@dataclass
+class Compared:
+    """Evidence at one level: of each plane, `(N, OWN, rows, columns)`, and of all, `(1, COMMON, rows, columns)`."""
+
+    own: Tensor
+    common: Tensor
+
+
+class _Respond(nn.Module):
+    """Responses of each plane `(N, own, ...)`, by what it shows, and of what all planes show, `(1, common, ...)`."""
+
+    def __init__(self, own: int, common: int, out: int, dilation: int = 1) -> None:
+        super().__init__()
+        self.own = nn.Conv2d(own, out, 3, padding=dilation, dilation=dilation)
+        self.common = nn.Conv2d(common, out, 3, padding=dilation, dilation=dilation, bias=False)
+
+    def forward(self, own: Tensor, told: Tensor) -> Tensor:
+        """Respond to planes; `told` is what `common` makes of all, once for all of them."""
+        return F.leaky_relu(self.own(own) + told, 0.1)
+
+
+def _shared(x: Tensor) -> Tensor:
+    """What a plane knows of the others."""
+    mean = x.sum(0, keepdim=True, dtype=torch.promote_types(x.dtype, torch.float32)) / len(x)
+    return torch.cat((mean, x.amax(0, keepdim=True).to(mean.dtype)), 1)
+
+
+def _by_planes(layer: Callable[..., Tensor], *planes: Tensor, place: Tensor | None = None) -> Tensor:
+    """Responses of a layer to each plane.
+
+    Where nothing is to be learned they take the place of what is not needed, and they are kept in 16 bits: it is the
+    memory of a window that limits its size.
+    """
+    if torch.is_grad_enabled():
+        return layer(*planes)
+    for i in range(0, len(planes[0]), AT_ONCE):
+        parts = (x[i : i + AT_ONCE] for x in planes)
+        made = layer(*(x.float() if x.dtype == torch.float16 else x for x in parts))
+        if place is None:
+            dtype = torch.float16 if made.dtype == torch.float32 else made.dtype
+            shape = (len(planes[0]), *made.shape[1:])
+            place = torch.empty(shape, dtype=dtype, device=made.device, memory_format=torch.channels_last)
+        place[i : i + AT_ONCE] = made
+    assert place is not None
+    return place
+
+
+class StackDecider(nn.Module):
+    """Scores of all planes of a stack: the plane of the highest one is taken.
+
+    Evidence comes in at each level; out come scores `(N, rows, columns)` at the finest of them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down, self.up, self.through, self.mixed = (nn.ModuleList() for _ in range(4))
+        below = 0
+        for width in WIDTHS:
+            self.down.append(_Respond(below + OWN, 2 * below + COMMON, width))
+            below = width
+        self.facts = nn.Linear(FACTS, below)
+        self.deep = nn.ModuleList(_Respond(below, 2 * below, below, dilation) for dilation in DILATIONS)
+        for level in range(LEVELS - 1):
+            width = WIDTHS[level]
+            self.up.append(nn.Conv2d(WIDTHS[level + 1], width, 1))
+            self.through.append(nn.Conv2d(width, width, 3, padding=1))
+            self.mixed.append(_Respond(width, 2 * width, width))
+        self.score = nn.Conv2d(WIDTHS[0], 1, 3, padding=1)
+        for layer in (*self.down, *self.deep, *self.mixed):
+            # What all planes share must not drown what tells them apart.
+            nn.init.normal_(layer.common.weight, std=0.01)
+
+    def forward(self, evidence: list[Compared], facts: Tensor) -> Tensor:
+        """Weigh the evidence of a window and the facts `(N, FACTS)` of its planes.
+
+        The evidence is taken out of its list, level by level, as it is weighed.
+        """
+        kept: list[Tensor] = []
+        layer: Any
+        for layer in self.down:
+            seen = evidence.pop(0)
+            own, common = seen.own, seen.common
+            if kept:
+                pooled = _by_planes(partial(F.avg_pool2d, kernel_size=2), kept[-1])
+                own, common = torch.cat((pooled, own), 1), torch.cat((_shared(pooled), common), 1)
+            kept.append(_by_planes(partial(layer, told=layer.common(common)), own))
+        x = kept.pop()
+        x = x.to(self.facts.weight.dtype) + self.facts(facts)[..., None, None]
+        for layer in self.deep:
+            x = x + layer(x, layer.common(_shared(x)))
+        for level in range(LEVELS - 2, -1, -1):
+            x = _by_planes(partial(self._join, level), x, kept[level], place=kept[level])
+            mixed: Any = self.mixed[level]
+            x = _by_planes(partial(self._mix, level, mixed.common(_shared(x))), x, place=x)
+        return _by_planes(self.score, x)[:, 0].to(self.facts.weight.dtype)
+
+    def _join(self, level: int, below: Tensor, kept: Tensor) -> Tensor:
+        above = F.interpolate(self.up[level](below), scale_factor=2, mode="bilinear")
+        return F.leaky_relu(above + self.through[level](kept), 0.1)
+
+    def _mix(self, level: int, told: Tensor, x: Tensor) -> Tensor:
+        mixed: Tensor = self.mixed[level](x, told)
+        return x + mixed
+
+
+@lru_cache(maxsize=4)
+def bundled_stack_decider(device: torch.device) -> StackDecider:
+    """The trained one, read once for each device. Not to be changed."""
+    with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten; the user's numbers stay
+        decider = StackDecider()
+    decider.load_state_dict(load_file(FOLDER / "stack_decider.safetensors"))
+    return decider.to(device=device, memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload,no-any-return]

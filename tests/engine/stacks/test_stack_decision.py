@@ -1,0 +1,134 @@
+import numpy as np
+import pytest
+import torch
+from skimage import data
+
+from napari_rpsnn import fuse_stack
+from napari_rpsnn.engine.stacks import decision
+from napari_rpsnn.engine.stacks.decision import HALO, windows
+from napari_rpsnn.engine.stacks.engine import fuse_window
+from napari_rpsnn.engine.stacks.evidence import STEP, compare, look, without_hot_pixels
+from napari_rpsnn.engine.stacks.statistics import Border, PlaneStatistics, StackStatistics
+from napari_rpsnn.images.layout import WHOLE, Layout
+from napari_rpsnn.model.stack_decider import StackDecider
+
+GREY = Layout.of((1, 1), None, None)
+
+
+def noise(*shape):
+    return np.random.default_rng(0).integers(20, 236, shape, np.uint8)
+
+
+def looked_at(planes):
+    return StackStatistics.of(PlaneStatistics.of(k, plane[..., None], GREY) for k, plane in enumerate(planes))
+
+
+@torch.no_grad()
+def test_nothing_beyond_the_halo_plays_a_role():
+    torch.manual_seed(0)
+    decider = StackDecider().double()
+
+    def scores(planes):
+        whole = torch.zeros(len(planes), 5, dtype=torch.float64)
+        return decider([compare(level) for level in look(planes)], whole).repeat_interleave(2, -1)[..., place]
+
+    place = HALO + STEP
+    planes = torch.rand(2, 1, 64, 2 * place + STEP, dtype=torch.float64)
+    expected = scores(planes)
+    for offset, same in ((HALO, True), (HALO - 2 * STEP, False)):
+        for beyond in (slice(0, place - offset), slice(place + offset, None)):
+            other = planes.clone()
+            other[..., beyond] = torch.rand(other[..., beyond].shape, dtype=torch.float64)
+            assert torch.equal(scores(other), expected) == same
+
+
+@pytest.mark.parametrize("size", [(64, 64), (700, 530), (2048, 1000), (5, 3)])
+@pytest.mark.parametrize("planes", [3, 60])
+def test_windows_cover_a_picture_once(size, planes):
+    covered = np.zeros(size, int)
+    for place in windows(*size, planes):
+        covered[place.write] += 1
+        for read, write, inner, length in zip(place.read, place.write, place.inner, size, strict=True):
+            assert read.start % STEP == 0
+            assert read.stop % STEP == 0 or read.stop == length
+            assert (write.start - read.start, write.stop - read.start) == (inner.start, inner.stop)
+            assert read.start == 0 or inner.start >= HALO
+            assert read.stop == length or read.stop - write.stop >= HALO
+    assert (covered == 1).all()
+
+
+def test_windows_do_not_show(monkeypatch):
+    planes = np.stack([noise(40, 560)] * 3)
+    planes[0, :, 300:] //= 2
+    planes[1, :, :280] //= 3
+    known, shape, cpu = looked_at(planes), planes.shape[1:], torch.device("cpu")
+
+    def read(k, window):
+        return planes[k][window][..., None], None
+
+    def decided():
+        index = np.zeros(shape, int)
+        for place in windows(*shape, 3):
+            _, index[place.write], _ = fuse_window(read, place, known, GREY, shape, cpu)
+        return index
+
+    whole = decided()
+    monkeypatch.setattr(decision, "MOST_SIDE", 2 * HALO + 64)
+    monkeypatch.setattr(decision, "LEAST_SIDE", 0)
+    assert len(windows(*planes.shape[1:], 3)) > 2
+    np.testing.assert_array_equal(decided(), whole)
+
+
+def test_a_pixel_that_no_neighbour_supports_is_no_detail():
+    plane = torch.zeros(1, 1, 16, 16)
+    plane[..., 5, 5] = 1
+    assert without_hot_pixels(plane).max() == 0
+    plane[..., 5, 6] = 1
+    torch.testing.assert_close(without_hot_pixels(plane), plane)
+
+
+@pytest.mark.parametrize("hot", [20000, 65535])
+def test_a_hot_pixel_changes_no_other_one(hot):
+    planes = np.stack([noise(96, 96), noise(96, 96) // 2 + 50]).astype(np.uint16) * 4
+    planes = np.concatenate([planes, planes.mean(0, keepdims=True).astype(np.uint16)])
+    _, index = fuse_stack(planes, return_index=True)
+    planes[1, 40, 50] = hot
+    _, other = fuse_stack(planes, return_index=True)
+    assert np.mean(index != other) < 0.01
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_borders_of_an_earlier_alignment_are_found(value):
+    plane = noise(120, 160)
+    row, column = np.mgrid[:120, :160]
+    lost = (column < 7) | (row >= 112 + column // 40)
+    plane[lost] = value
+    found = Border.of(plane[..., None]).valid(WHOLE, plane.shape)
+    assert np.mean(found != ~lost) < 0.002
+    part = Border.of(plane[..., None]).valid((slice(100, 120), slice(3, 60)), plane.shape)
+    np.testing.assert_array_equal(part, found[100:120, 3:60])
+
+
+def test_dark_ground_is_no_border():
+    plane = data.camera().copy()
+    plane[plane < 60] = 0
+    assert Border.of(plane[..., None]).valid(WHOLE, plane.shape) is None
+
+
+def test_pixels_come_from_planes_that_have_data():
+    sharp = data.camera()[60:220, 120:300]
+    planes = np.stack([np.roll(sharp // 2 + 60, k) for k in range(3)])
+    for k in range(3):
+        planes[k, :, : 4 * k + 3] = 0
+    _, index = fuse_stack(planes, return_index=True)
+    assert (index[:, 3:7] == 0).all()
+    assert (index[:, 7:11] <= 1).all()
+
+
+def test_statistics_do_not_depend_on_the_order_of_planes():
+    planes = np.stack([noise(64, 80) // (k + 1) for k in range(4)])
+    known, other = looked_at(planes), looked_at(planes[[2, 0, 3, 1]])
+    assert [[2, 0, 3, 1][k] for k in other.planes] == known.planes
+    assert other.values == known.values
+    assert torch.equal(other.gains, known.gains)
+    assert torch.equal(other.detail, known.detail)
