@@ -352,9 +352,8 @@ def test_the_viewer_may_be_closed_while_it_works(viewer, open_panel, qtbot, monk
     with qtbot.captureExceptions() as errors:
         viewer.close()
         qtbot.waitUntil(lambda: not worker.is_running, timeout=30_000)
-        qtbot.wait(200)
+        qtbot.waitUntil(lambda: bool(given), timeout=30_000)  # the memory of the run is given back
     assert not errors
-    assert given, "the memory of the run is kept"
 
 
 def test_choices_follow_the_layer_list(viewer, open_panel):
