@@ -325,3 +325,30 @@ def test_another_model_is_refused_by_name(capsys):
     with pytest.raises(SystemExit):
         train_command(["pictures", "-o", "run", "--model", "lite"])
     assert "--model: expected rpsnn, rpsnn-lite or a number of channels, got 'lite'" in capsys.readouterr().err
+
+
+def test_a_run_is_replaced_only_when_asked(config):
+    path = train(replace(config, steps=1))
+    before = path.read_bytes()
+    with pytest.raises(FileExistsError, match="out: expected a folder without a run"):
+        train(replace(config, steps=1, seed=7))
+    with pytest.raises(SystemExit, match="napari-rpsnn-train: out: expected a folder without a run"):
+        train_command(options(replace(config, steps=1, seed=7)))
+    assert path.read_bytes() == before
+    train_command([*options(replace(config, steps=1, seed=7)), "--overwrite"])
+    assert path.read_bytes() != before
+
+
+def test_a_checkpoint_that_is_none_is_not_named(config):
+    with pytest.raises(FloatingPointError, match="nothing was saved before"):
+        train(replace(config, steps=2, save_every=9, learning_rate=1e30, warmup=1))
+    assert not (Path(config.out) / "checkpoint.pt").exists()
+
+
+def test_a_checkpoint_of_another_network_is_refused_by_name(config):
+    path = train(replace(config, steps=1)).with_name("checkpoint.pt")
+    state = torch.load(path)
+    state["network"].popitem()
+    torch.save(state, path)
+    with pytest.raises(ValueError, match=r"resume: .*checkpoint\.pt: expected the state of a run"):
+        train(replace(config, steps=1), resume=True)

@@ -43,9 +43,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ValueError(f"resume: expected a checkpoint at {path}, found none")
     state: dict[str, Any] = load_pickled(path, "resume")
-    got = {name: type(state.get(name)) for name in KINDS} if isinstance(state, dict) else {}
-    if wrong := [name for name, kind in KINDS.items() if got.get(name) is not kind]:
-        raise ValueError(f"resume: {path}: expected {wrong[0]} as {KINDS[wrong[0]].__name__}, got {got.get(wrong[0])}")
+    got = state if isinstance(state, dict) else {}
+    if wrong := [name for name, kind in KINDS.items() if not isinstance(got.get(name), kind)]:
+        kind, other = KINDS[wrong[0]].__name__, type(got.get(wrong[0])).__name__
+        raise ValueError(f"resume: {path}: expected {wrong[0]} as {kind}, got {other}")
     for name in ("network", "averaged"):
         for key, tensor in state[name].items():
             if not isinstance(tensor, torch.Tensor) or not torch.isfinite(tensor).all():
