@@ -24,6 +24,7 @@ weights: $(TOX)  ## train all that is bundled anew: make weights DATA=folder/of/
 	cp runs/rpsnn-lite/model.safetensors weights/rpsnn-lite.safetensors
 	cp runs/rpsnn/model.safetensors weights/rpsnn.safetensors
 	$(TOX) run -q -e decider -- $(DATA) weights/decider.safetensors
+	$(TOX) run -q -e stack-decider -- $(DATA) weights/stack_decider.safetensors
 
 screenshots: $(TOX) display  ## make the pictures in docs/napari anew
 	$(TOX) run -q -e screenshots

@@ -20,6 +20,9 @@ CARRIED = (
     "weights/README.md",
     "weights/rpsnn.safetensors",
     "weights/rpsnn-lite.safetensors",
+    "weights/decider.safetensors",
+    "weights/stack_decider.safetensors",
+    "io/__init__.pyi",
 )
 
 
