@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from napari_rpsnn.engine.pairs.engine import Engine
     from napari_rpsnn.options import StackOptions
 
+#: A hot pixel is farther beyond the range of values that a neighbour supports than so many times that range.
+HOT = 1.0
 #: Colours of a window of a plane, and where they are data (None: everywhere).
 ReadColours = Callable[[int, Window], tuple[NDArray[Any], NDArray[np.bool_] | None]]
 
@@ -169,7 +171,33 @@ def fuse_window(
         part = read(known.planes[number], place.write)[0]
         image = np.array(part) if image is None else np.where((chosen == number)[..., None], part, image)
     assert image is not None
+    _leave_out_hot_pixels(image, chosen, read, place, known, layout)
     return image, np.array(known.planes, np.uint16)[chosen], confidence
+
+
+def _leave_out_hot_pixels(
+    image: NDArray[Any],
+    chosen: NDArray[np.int64],
+    read: ReadColours,
+    place: Tile,
+    known: StackStatistics,
+    layout: Layout,
+) -> None:
+    """Take hot pixels from the plane that is most like what lies around them."""
+
+    def seen(colours: NDArray[Any]) -> NDArray[np.float32]:
+        unit: NDArray[np.float32] = known.values.to_unit(layout.guide_channels(colours)).mean(-1)
+        return unit
+
+    shown = seen(image)
+    rows, columns = np.nonzero((shown > 1 + HOT) | (shown < -HOT))
+    if len(rows) == 0:
+        return
+    padded = np.pad(shown, 1, mode="edge")
+    around = np.median([padded[rows + i, columns + j] for i in range(3) for j in range(3)], 0)
+    colours = np.stack([read(k, place.write)[0][rows, columns] for k in known.planes])
+    best = np.abs(seen(colours) - around).argmin(0)
+    image[rows, columns], chosen[rows, columns] = colours[best, np.arange(len(rows))], best
 
 
 def both(valid: NDArray[np.bool_] | None, other: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
