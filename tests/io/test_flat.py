@@ -20,12 +20,15 @@ def photo(path):
     exif = Image.Exif()
     exif[0x0110], exif.get_ifd(0x8769)[0x829A] = "a camera", IFDRational(1, 250)
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    Image.fromarray(COLOUR).save(path, icc_profile=profile, dpi=(300, 300), exif=exif)
+    picture = path.with_suffix(".png" if path.suffix == ".tif" else path.suffix)
+    Image.fromarray(COLOUR).save(picture, icc_profile=profile, dpi=(300, 300), exif=exif)
+    if picture != path:  # Pillow writes no directory of EXIF into a TIFF
+        write_image(path, COLOUR, "YXS", like=read_image(picture), provenance={})
     return profile
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg"])
-@pytest.mark.parametrize("result", [".png", ".jpg", ".tif"])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
+@pytest.mark.parametrize("result", [".png", ".jpg", ".tif", ".ome.tif"])
 def test_profile_resolution_and_exif_are_carried(tmp_path, suffix, result):
     profile = photo(tmp_path / f"a{suffix}")
     image = read_image(tmp_path / f"a{suffix}")

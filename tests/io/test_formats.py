@@ -151,6 +151,31 @@ def test_a_failure_keeps_the_old_file_and_leaves_no_part(tmp_path, name):
     assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
+@pytest.mark.parametrize("name", ["a.ome.tif", "a.tif", "a.png", "a.zarr"])
+def test_a_disk_that_fills_in_the_last_kilobytes_keeps_the_old_file(tmp_path, name):
+    """NumPy does not notice that the end of what it hands over finds no room."""
+    script = (
+        "import os, resource, signal, sys, numpy as np; from napari_rpsnn.io import read_image, write_image\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "path, old = sys.argv[1], None\n"
+        "for rows in range(290, 302):\n"
+        "    data = np.random.default_rng(rows).integers(0, 65535, (rows, 307), np.uint16)\n"
+        "    write_image(path, data, 'YX', provenance={})\n"
+        "    large = path if os.path.isfile(path) else path + '/0/0/0'\n"
+        "    limit = os.path.getsize(large) // 4096 * 4096 - 4096 * (rows % 2)\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))\n"
+        "    try: write_image(path, data[::-1].copy(), 'YX', provenance={})\n"
+        "    except OSError as error: print(error)\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
+        "    assert np.array_equal(read_image(path).data[...], data), rows\n"
+    )
+    command = [sys.executable, "-c", script, tmp_path / name]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("cannot be written") == 12
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
 def test_suffixes():
     assert [suffix_of(p) for p in ("a.OME.TIF", "b.tiff", "c.ome.zarr/", "d.txt")] == [
         ".ome.tif",

@@ -261,8 +261,8 @@ def test_the_command(config, capsys):
     assert load_model(f"{config.out}/model.safetensors").width == 16
 
 
-def start_command(config, **how):
-    command = [Path(sys.executable).with_name("napari-rpsnn-train"), *options(config)]
+def start_command(config, *more, **how):
+    command = [Path(sys.executable).with_name("napari-rpsnn-train"), *options(config), *more]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
 
 
@@ -300,7 +300,7 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_says_so(config):
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
-    process = start_command(config, preexec_fn=no_space)
+    process = start_command(config, "--overwrite", preexec_fn=no_space)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "napari-rpsnn-train: " in err

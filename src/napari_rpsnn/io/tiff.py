@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_rpsnn.io.image_file import UNITS, ImageFile, chosen, software
 from napari_rpsnn.io.provenance import is_record
-from napari_rpsnn.io.tiff_exif import append_directory, camera_tags
+from napari_rpsnn.io.tiff_exif import DIRECTORY, append_directory, camera_tags, read_exif
 from napari_rpsnn.io.tiff_metadata import LENGTHS, OME_SIZES, OME_WAVES, read_metadata
 from napari_rpsnn.io.tiff_planes import open_planes, refuse_broken_promises, refuse_companions
 
@@ -20,6 +21,9 @@ SUFFIXES: tuple[str, ...] = (".ome.tif", ".ome.tiff", ".tif", ".tiff")
 WRITTEN = SUFFIXES
 LOSSY: tuple[str, ...] = ()
 RESULT_SUFFIXES: tuple[str, str] | None = None
+
+#: Tags of which one is there where a camera has made the picture: maker, model and the directory of EXIF.
+CAMERA = {271, 272, DIRECTORY}
 
 #: A resolution is a fraction of two numbers of 32 bits.
 GREATEST_RESOLUTION = 2.0**31
@@ -55,7 +59,11 @@ def read(path: Path, series: int | None = None) -> ImageFile:
         refuse_broken_promises(tif, images)
         number = chosen([f"{one.shape} {one.dtype} {one.name}" for one in images], series)
         data, axes = open_planes(path, tif, images[number])
-        return ImageFile(data, axes, **read_metadata(tif, images[number], number))
+        said = read_metadata(tif, images[number], number)
+        if CAMERA & set(tif.pages.first.tags.keys()):
+            with suppress(Exception):  # what a camera says may be anything, and is not the image
+                said["tags"] |= {"exif": read_exif(path)}
+        return ImageFile(data, axes, **said)
 
 
 def refusal(suffix: str, image: ImageFile) -> str:
@@ -88,6 +96,8 @@ def write(path: Path, suffix: str, image: ImageFile, provenance: str) -> NDArray
         "iccprofile": image.tags.get("icc"),
         "extratags": camera_tags(image.tags.get("exif")),
     }
+    if not imagej:
+        options |= _resolution(image)
     if ome:
         said = _ome_said(image, axes, prod(data.shape[: axes.index("Y")]), provenance)
     elif imagej:
@@ -100,14 +110,19 @@ def write(path: Path, suffix: str, image: ImageFile, provenance: str) -> NDArray
     else:
         ours = {name: getattr(image, name) for name in ("scale", "units", "channel_names", "origin", "looks")}
         said = {"napari-rpsnn": {**ours, "provenance": json.loads(provenance)}}
-        length = UNITS.get(image.units.get("X", ""), ("", None))[1]
-        if length and image.units.get("Y") == image.units["X"]:
-            per_cm = [1 / (image.scale[axis] * length) for axis in "XY"]
-            if all(1 / GREATEST_RESOLUTION < x < GREATEST_RESOLUTION for x in per_cm):
-                options |= {"resolution": tuple(per_cm), "resolutionunit": "CENTIMETER"}
     imwrite(path, data, ome=ome, imagej=imagej, metadata={"axes": axes, **said}, **options)
     append_directory(path, image.tags.get("exif"))
     return data
+
+
+def _resolution(image: ImageFile) -> dict[str, Any]:
+    """Pixels a cm, where there are such."""
+    length = UNITS.get(image.units.get("X", ""), ("", None))[1]
+    if not length or not {"X", "Y"} <= image.scale.keys() or image.units.get("Y") != image.units["X"]:
+        return {}
+    per_cm = tuple(1 / (image.scale[axis] * length) for axis in "XY")
+    fit = all(1 / GREATEST_RESOLUTION < pixels < GREATEST_RESOLUTION for pixels in per_cm)
+    return {"resolution": per_cm, "resolutionunit": "CENTIMETER"} if fit else {}
 
 
 def _imagej_has(image: ImageFile) -> bool:

@@ -56,6 +56,22 @@ def append_directory(path: Path, exif: bytes | None) -> None:
         file.write(b"".join(tags))
 
 
+def read_exif(path: Path) -> bytes:
+    """What a camera says, of the first page of a TIFF; empty: none does."""
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        found = picture.getexif()
+        inside = dict(found.get_ifd(DIRECTORY))
+        kept = Image.Exif()
+        for number in PLAIN:
+            if number in found:
+                kept[number] = found[number]
+    if inside:
+        kept.get_ifd(DIRECTORY).update(inside)
+    return kept.tobytes() if inside or len(kept) else b""
+
+
 def _opened(exif: bytes) -> Any:
     from PIL import Image
 
