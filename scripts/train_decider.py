@@ -23,8 +23,9 @@ from tqdm import trange
 from napari_rpsnn.engine.filters import gaussian
 from napari_rpsnn.engine.pairs.decision import decide
 from napari_rpsnn.engine.pairs.evidence import evidence, mean_channel, vote, widely
+from napari_rpsnn.io.atomic import write_bytes
 from napari_rpsnn.model.pair_decider import Decider
-from napari_rpsnn.model.weights import prepared_model, write_whole
+from napari_rpsnn.model.weights import prepared_model
 from napari_rpsnn.training.dataset import read_pictures, split_pictures
 from napari_rpsnn.training.pair_synthesis import PairMaker
 
@@ -92,7 +93,7 @@ def main(folder: str, out: str, model: str = "rpsnn-lite") -> None:
     """Make pairs, train, write."""
     decider = train(*examples(folder, model))
     tensors = {name: tensor.detach().contiguous() for name, tensor in decider.state_dict().items()}
-    write_whole(Path(out), save(tensors, {"format": "napari-rpsnn decider"}))
+    write_bytes(Path(out), save(tensors, {"format": "napari-rpsnn decider"}))
 
 
 if __name__ == "__main__":
