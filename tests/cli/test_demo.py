@@ -55,3 +55,16 @@ def test_one_file_is_refused(capsys):
     with pytest.raises(SystemExit):
         demo.main(["a.png"])
     assert "expected no image or two, got 1" in capsys.readouterr().err
+
+
+def test_a_file_of_the_users_is_not_replaced(tmp_path, grey_pair, capsys):
+    for name, image in zip("ab", grey_pair, strict=False):
+        io.imsave(tmp_path / f"{name}.png", image)
+    command = [str(tmp_path / "a.png"), str(tmp_path / "b.png"), "-o", str(tmp_path)]
+    demo.main(command)
+    demo.main(command)  # results of ours are
+    (tmp_path / "figure.png").write_bytes((tmp_path / "a.png").read_bytes())
+    with pytest.raises(SystemExit):
+        demo.main(command)
+    assert "figure.png: expected a new file or a result of ours" in capsys.readouterr().err
+    assert (tmp_path / "figure.png").read_bytes() == (tmp_path / "a.png").read_bytes()

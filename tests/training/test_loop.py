@@ -161,6 +161,8 @@ def test_the_card_says_at_which_step_it_was_validated(config):
     [
         ({"warmup": 0}, "warmup: expected at least 1, got 0"),
         ({"geometric": -1}, "geometric: expected at least 0, got -1"),
+        ({"learning_rate": float("nan")}, "learning_rate: expected a finite number of at least 0, got nan"),
+        ({"minutes": -1.0}, "minutes: expected a finite number of at least 0, got -1"),
         ({"ema": 1.0}, "ema: expected a number from 0 to below 1, got 1.0"),
         ({"precision": "16-mixed"}, "precision: expected 'auto', 'bf16-mixed' or '32-true', got '16-mixed'"),
     ],
@@ -352,3 +354,16 @@ def test_a_checkpoint_of_another_network_is_refused_by_name(config):
     torch.save(state, path)
     with pytest.raises(ValueError, match=r"resume: .*checkpoint\.pt: expected the state of a run"):
         train(replace(config, steps=1), resume=True)
+
+
+def test_ctrl_c_in_python_saves_the_last_whole_step(config):
+    steps = three_steps(config)
+    with pytest.raises(KeyboardInterrupt):
+        steps.throw(KeyboardInterrupt)
+    assert read_card(Path(config.out) / "model.safetensors")["step"] == 3
+
+
+def test_a_run_that_replaces_another_saves_even_if_it_takes_no_step(config):
+    path = train(replace(config, steps=1))
+    train(replace(config, minutes=0, seed=5), overwrite=True)
+    assert (read_card(path)["step"], read_card(path)["recipe"]["seed"]) == (0, 5)

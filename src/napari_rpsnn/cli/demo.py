@@ -22,9 +22,11 @@ from skimage import color, data
 from skimage.metrics import peak_signal_noise_ratio
 from skimage.util import img_as_float
 
+from napari_rpsnn.cli.terminal import quiet_threads
 from napari_rpsnn.engine.results import drain
 from napari_rpsnn.fusion import iter_fuse
 from napari_rpsnn.io import read_image, write_image
+from napari_rpsnn.io.formats import is_ours
 from napari_rpsnn.io.provenance import record
 from napari_rpsnn.options import FuseOptions
 
@@ -71,8 +73,8 @@ def read_picture(path: Path) -> Image:
     return np.asarray(said.data[...])
 
 
-def draw(panels: dict[str, Image], path: Path) -> None:
-    """Write one figure: uint8 pictures of one height side by side, each under its title."""
+def draw(panels: dict[str, Image]) -> Image:
+    """One figure: uint8 pictures of one height side by side, each under its title."""
     gap, line = 8, 24
     pictures = [PIL.Image.fromarray(image).convert("RGB") for image in panels.values()]
     size = (sum(p.width + gap for p in pictures) - gap, pictures[0].height + line)
@@ -83,7 +85,7 @@ def draw(panels: dict[str, Image], path: Path) -> None:
         pen.text((left + 4, 4), title, fill="black", font_size=14)
         figure.paste(picture, (left, line))
         left += picture.width + gap
-    figure.save(path)
+    return np.asarray(figure)
 
 
 def to_uint8(images: Sequence[Image]) -> list[Image]:
@@ -101,14 +103,17 @@ def run(image_paths: Sequence[Path], out: Path, model: str, device_name: str) ->
         near, far = (read_picture(path) for path in image_paths)
     else:
         near, far, truth = make_pair()
+    # What PNG, as Pillow writes it, cannot hold goes to TIFF.
+    fits_png = near.dtype == np.uint8 or (near.dtype == np.uint16 and near.ndim == 2)
+    path = out / ("fused.png" if fits_png else "fused.tif")
+    for there in (path, out / "figure.png"):
+        if there.exists() and not is_ours(there):
+            raise FileExistsError(f"{there}: expected a new file or a result of ours, got another")
     started = time.perf_counter()
     options = FuseOptions(channel_axis=-1 if near.ndim == 3 else None, model=model, device=device_name)
     result = drain(iter_fuse(near, far, options))
     seconds, fused, made = time.perf_counter() - started, result.image, result.made_by
 
-    # What PNG, as Pillow writes it, cannot hold goes to TIFF.
-    fits_png = fused.dtype == np.uint8 or (fused.dtype == np.uint16 and fused.ndim == 2)
-    path = out / ("fused.png" if fits_png else "fused.tif")
     out.mkdir(parents=True, exist_ok=True)
     said = record(made, [path.name for path in image_paths] or ["near", "far"], seconds)
     write_image(path, fused, "YX" if fused.ndim == 2 else "YXS", provenance=said)
@@ -122,7 +127,7 @@ def run(image_paths: Sequence[Path], out: Path, model: str, device_name: str) ->
         }
         for rival, image in rivals.items():
             print(f"{rival:>15}: PSNR to the truth {peak_signal_noise_ratio(truth, image):.2f} dB")
-    draw(panels, out / "figure.png")
+    write_image(out / "figure.png", draw(panels), "YXS", provenance=said)
     how = "{model} on {device}, {precision}".format(**made)
     print(f"{how}, {seconds:.2f} s, {near.shape[1]}x{near.shape[0]} pixels")
     print(f"Wrote {path} and {out / 'figure.png'}")
@@ -130,6 +135,7 @@ def run(image_paths: Sequence[Path], out: Path, model: str, device_name: str) ->
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the demo with command-line arguments."""
+    quiet_threads()
     parser = argparse.ArgumentParser(prog="python -m napari_rpsnn.cli.demo", description=__doc__.split("\n\n")[0])
     parser.add_argument("images", nargs="*", type=Path, metavar="A B", help="two image files of the same size")
     parser.add_argument("-o", "--out", type=Path, default=Path("demo"), help="folder for the results (default: demo)")

@@ -85,6 +85,10 @@ class TrainConfig:
                 raise ValueError(f"{name}: expected at least {limit}, got {getattr(self, name)}")
         if (got := self.precision) not in ("auto", "bf16-mixed", "32-true"):
             raise ValueError(f"precision: expected 'auto', 'bf16-mixed' or '32-true', got {got!r}")
+        for name in ("learning_rate", "minutes"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < math.inf:
+                raise ValueError(f"{name}: expected a finite number of at least 0, got {value}")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema: expected a number from 0 to below 1, got {self.ema}")
 

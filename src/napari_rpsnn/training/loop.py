@@ -91,7 +91,7 @@ def iter_train(
 ) -> Generator[TrainReport, bool | None]:
     """`train`, as a generator: yields a report after every step. Sending True stops after it; so does closing.
 
-    However the run ends, all is saved first.
+    When it is closed, or something is thrown into it, all is saved first.
     """
     out = Path(config.out)
     checkpoint = out / NAME
@@ -160,40 +160,42 @@ def iter_train(
             logger.save()
 
     stop: bool | None = False
-    try:
-        while step < config.steps and not _any(fabric, stop or (stop_at is not None and time.monotonic() > stop_at)):
-            rate = config.learning_rate_at(step)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            # Every process of a distributed run takes batches of its own.
-            batch = pairs.batch(step * fabric.world_size + fabric.global_rank)
-            loss = batch_loss(model, fabric, batch)
-            optimizer.zero_grad()
-            fabric.backward(loss)
-            norm = clip_grad_norm_(network.parameters(), 1.0)
-            # The norm is that of all processes, so that all of them stop.
-            if not torch.isfinite(norm):
-                left = f"{checkpoint} is the last good state" if checkpoint.is_file() else "nothing was saved before"
-                raise FloatingPointError(f"The loss became {loss.item()} at step {step}; {left}")
-            optimizer.step()
-            step += 1
-            _average(averaged, network, min(config.ema, step / (step + 9)))
+    kept = resume  # whether the checkpoint is one of this run
+    while step < config.steps and not _any(fabric, stop or (stop_at is not None and time.monotonic() > stop_at)):
+        rate = config.learning_rate_at(step)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        # Every process of a distributed run takes batches of its own.
+        batch = pairs.batch(step * fabric.world_size + fabric.global_rank)
+        loss = batch_loss(model, fabric, batch)
+        optimizer.zero_grad()
+        fabric.backward(loss)
+        norm = clip_grad_norm_(network.parameters(), 1.0)
+        # The norm is that of all processes, so that all of them stop.
+        if not torch.isfinite(norm):
+            left = f"{checkpoint} is the last good state" if kept else "nothing was saved before"
+            raise FloatingPointError(f"The loss became {loss.item()} at step {step}; {left}")
+        optimizer.step()
+        step += 1
+        _average(averaged, network, min(config.ema, step / (step + 9)))
 
-            new_scores = None
-            if fabric.is_global_zero and (step % config.save_every == 0 or step == config.steps):
-                scores, scored_step = validation.scores(averaged), step
-                new_scores = scores
-                validation.draw_panel(averaged, out / "panels" / f"step_{step:07}.png")
-                save()
-            report = TrainReport(step, loss.item(), new_scores)
-            if new_scores or step % 50 == 0:
-                for logger in loggers:
-                    logger.log_metrics({"loss": report.loss, "learning_rate": rate, **(new_scores or {})}, step)
+        new_scores = None
+        if fabric.is_global_zero and (step % config.save_every == 0 or step == config.steps):
+            scores, scored_step = validation.scores(averaged), step
+            new_scores = scores
+            validation.draw_panel(averaged, out / "panels" / f"step_{step:07}.png")
+            save()
+            kept = True
+        report = TrainReport(step, loss.item(), new_scores)
+        if new_scores or step % 50 == 0:
+            for logger in loggers:
+                logger.log_metrics({"loss": report.loss, "learning_rate": rate, **(new_scores or {})}, step)
+        try:
             stop = yield report
-    except GeneratorExit:
-        save()
-        raise
-    if scored_step != step or not checkpoint.is_file():
+        except BaseException:  # closed, or stopped by Ctrl-C where it is run: between two steps all is whole
+            save()
+            raise
+    if scored_step != step or not kept:
         save()
 
 
