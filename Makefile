@@ -7,13 +7,16 @@ DISPLAY_PACKAGES := xvfb libegl1 libgl1 libgl1-mesa-dri libglib2.0-0 libdbus-1-3
 	libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 \
 	libxcb-render-util0 libxcb-shape0 libxcb-xkb1
 
-.PHONY: demo test lint weights screenshots clean
+.PHONY: demo test soak lint weights screenshots clean
 
 demo: $(TOX)  ## fuse a pair with known truth, or: make demo ARGS="A.png B.png -o OUT"
 	$(TOX) run -q -e demo -- $(ARGS)
 
 test: $(TOX) display  ## style, types, the core without Qt, and everything with napari in a real window
 	$(TOX) run
+
+soak: $(TOX)  ## thousands of damaged files of every kind
+	SOAK=100 $(TOX) run -q -e core -- tests/io/test_damage.py
 
 lint: $(TOX)  ## style, types, and the arrows between rooms
 	$(TOX) run -q -e lint

@@ -183,3 +183,15 @@ def test_a_folder_is_replaced_only_if_it_is_an_image_and_nothing_else(tmp_path, 
         write_image(path, pixels(5, 7), "YX", provenance={})
     assert (path / theirs).read_text() == "ten years of work"
     assert read_image(path).data.shape == (6, 7)
+
+
+def test_filters_that_change_the_size_of_a_chunk_are_no_damage(tmp_path):
+    from numcodecs import Blosc, FixedScaleOffset
+
+    group = zarr.create_group(tmp_path / "a.zarr", zarr_format=2)
+    narrow = FixedScaleOffset(offset=0, scale=1, dtype="<u2", astype="u1")
+    array = group.create_array("0", shape=(8, 8), dtype="u2", chunks=(8, 8), filters=[narrow], compressors=Blosc())
+    array[...] = pixels(8, 8)
+    axes = [{"name": "y", "type": "space"}, {"name": "x", "type": "space"}]
+    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": [{"path": "0"}]}]
+    np.testing.assert_array_equal(read_image(tmp_path / "a.zarr").data[...], pixels(8, 8))

@@ -102,7 +102,7 @@ def _to_disk(path: Path) -> None:
 
 def _sync(path: Path) -> None:
     with suppress(PermissionError):  # Windows opens no folder
-        number = os.open(path, os.O_RDONLY)
+        number = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
         try:
             os.fsync(number)
         finally:
