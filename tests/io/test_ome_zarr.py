@@ -7,7 +7,7 @@ import yaozarrs
 import zarr
 from image_files import PROVENANCE, assert_same, described, pixels
 
-from napari_rpsnn.io import read_image, write_image
+from napari_rpsnn.io import ome_zarr, read_image, write_image
 from napari_rpsnn.io.image_file import ImageFile
 
 
@@ -195,3 +195,13 @@ def test_filters_that_change_the_size_of_a_chunk_are_no_damage(tmp_path):
     axes = [{"name": "y", "type": "space"}, {"name": "x", "type": "space"}]
     group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": [{"path": "0"}]}]
     np.testing.assert_array_equal(read_image(tmp_path / "a.zarr").data[...], pixels(8, 8))
+
+
+def test_a_part_that_is_empty_is_there(tmp_path):
+    image = ImageFile(np.zeros((1030, 8), np.uint8), "YX")
+    ome_zarr.create(tmp_path / "a.zarr", image)
+    for part in (slice(0, 1024), slice(1024, 1030)):
+        place = part, slice(0, 8)
+        ome_zarr.write_part(tmp_path / "a.zarr", place, image.data[place])
+    ome_zarr.describe(tmp_path / "a.zarr", image, "{}", 0, 0)
+    assert_same(read_image(tmp_path / "a.zarr"), image)

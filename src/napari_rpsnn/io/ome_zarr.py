@@ -10,6 +10,7 @@ import json
 import os
 import re
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ ORDER, CHUNK_PX = "TCSZYX", 1024
 #: Files beside an array's chunks, and what these are called: 0.0, or 0/0, or c/0/0.
 METADATA = re.compile(r"\.z(group|array|attrs|metadata)|zarr\.json")
 CHUNK = re.compile(r"\d+(\.\d+)*|c")
+
+_SETTING = Lock()
 
 #: Axes that are what their type says, whatever their name.
 TYPES = {"time": "T", "channel": "C"}
@@ -227,7 +230,10 @@ def describe(path: Path, image: ImageFile, provenance: str, low: float, high: fl
 
 def write_part(path: Path, part: tuple[slice, ...], values: NDArray[Any]) -> None:
     """Write some whole chunks of a file that was started, and read them back."""
-    array = _zarr().open_array(str(path / "0"), mode="r+", config={"write_empty_chunks": True})
+    zarr = _zarr()
+    # An array takes the setting that there is when it is opened. Empty chunks are written: one that is missing is lost.
+    with _SETTING, zarr.config.set({"array.write_empty_chunks": True}):
+        array = zarr.open_array(str(path / "0"), mode="r+")
     array[part] = values
     if not same_values(np.asarray(ProvenArray(array, path / "0", complete=True)[part]), values):
         raise OSError(f"{path / '0'}: expected the values that were written, got others")
