@@ -23,11 +23,15 @@ from torch.nn import functional as F
 
 from napari_rpsnn.engine.stacks.evidence import STEP, compare, look, to_steps
 from napari_rpsnn.images.tiling import Tile, split_image
-from napari_rpsnn.model.stack_decider import StackDecider
+from napari_rpsnn.model.stack_decider import Compared, StackDecider
 
 if TYPE_CHECKING:
     from napari_rpsnn.engine.stacks.statistics import StackStatistics
 
+#: What no training stack has shown the network is not to turn it against plain evidence. Where a plane has less than a
+#: quarter of the best one's energy of detail, in the mean of the three finest scales, it loses so much for each decimal
+#: logarithm. On a tilted brick wall, enlarged twice: 36 dB without, 43 with 0.7, 46 with 0.5, which costs haze 2.5 dB.
+MUCH, AGREED, SCALES = 0.6, 100.0, 3
 #: Pixels that are seen around a pixel: 159, as gradients tell, and windows begin in multiples of `STEP`.
 HALO = 10 * STEP
 #: Pixels of a window, times planes: some 700 MB.
@@ -123,7 +127,19 @@ def decide_window(read: Read, window: tuple[slice, slice], known: StackStatistic
             room[k] = level[0]
     evidence = [compare(level) for level in seen]
     seen.clear()
-    return _best(decider(evidence, known.detail.to(device)), masks, rows, columns)
+    blurred = _blurred(evidence)
+    scores = decider(evidence, known.detail.to(device)) - AGREED * blurred
+    return _best(scores, masks, rows, columns)
+
+
+def _blurred(evidence: list[Compared]) -> Tensor:
+    """How far beyond `MUCH` each plane `(N, rows, columns)` has less detail than the best one, in the mean."""
+    finest, *others = (level.own[:, 1:2] for level in evidence[:SCALES])
+    lacks = []
+    for k in range(len(finest)):
+        finer = [F.interpolate(level[k : k + 1].float(), finest.shape[-2:]) for level in others]
+        lacks.append(sum(finer, finest[k : k + 1].float())[:, 0] / SCALES)
+    return (-torch.cat(lacks) - MUCH).clamp_min(0)
 
 
 def _room(planes: int, like: Tensor) -> Tensor:
