@@ -30,12 +30,12 @@ VoteMap = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float3
 #: Planes that R-PSNN compares, those that most pixels come from, and the least share of pixels of such a plane.
 MOST_PLANES, LEAST_SHARE = 5, 0.02
 #: Mean vote for the planes that were chosen, as a share of what votes are worth there (noise makes all of them small).
-#: Rendered stacks with depth have 0.31 to 1, thin brightfield has -0.95 to -0.41; but one of texture that misled the
+#: Rendered stacks with depth have 0.36 to 1, thin brightfield has -0.93 to 0.16; but one of texture that misled the
 #: network of stacks had 0.01.
 SUPPORT = 0.25
 #: And the share of pixels around which, in squares of this side, R-PSNN clearly prefers another plane to the best one:
-#: without noise 0.27 to 0.84 where there is depth, but for thin things before a background; 0.13 at most in thin ones.
-ELSEWHERE, AROUND_PX, CLEARLY = 0.15, 15, 0.3
+#: that texture had 0.53, thin brightfield has 0.24 at most.
+ELSEWHERE, AROUND_PX, CLEARLY = 0.3, 15, 0.3
 
 
 @dataclass(frozen=True)
