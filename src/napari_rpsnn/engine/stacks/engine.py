@@ -160,12 +160,13 @@ def fuse_window(
 
     only, alone = known.only, None
     if only is not None and (alone := see(only, place.write)[1]) is None:
-        part = np.array(read(known.planes[only], place.write)[0])
-        return part, np.full(part.shape[:2], known.planes[only], np.uint16), np.ones(part.shape[:2], np.float32)
-    decided = decide_window(see, place.read, known, bundled_stack_decider(device))
-    chosen, confidence = (x[place.inner].cpu().numpy() for x in (decided.index, decided.confidence))
-    if only is not None and alone is not None:
-        chosen = np.where(alone, only, chosen)
+        rows, columns = (part.stop - part.start for part in place.write)
+        chosen, confidence = np.full((rows, columns), only), np.ones((rows, columns), np.float32)
+    else:
+        decided = decide_window(see, place.read, known, bundled_stack_decider(device))
+        chosen, confidence = (x[place.inner].cpu().numpy() for x in (decided.index, decided.confidence))
+        if only is not None and alone is not None:
+            chosen = np.where(alone, only, chosen)
     image: NDArray[Any] | None = None
     for number in np.unique(chosen):
         part = read(known.planes[number], place.write)[0]
