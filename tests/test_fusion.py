@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from skimage import data
 from skimage.metrics import peak_signal_noise_ratio
 
 from napari_rpsnn import fuse, load_model
+from napari_rpsnn.engine.results import drain
 from napari_rpsnn.fusion import iter_fuse
 from napari_rpsnn.options import FuseOptions
 
@@ -283,6 +285,16 @@ def test_registration_reads_a_picture_whole(grey_pair):
     bad[3, 4] = np.nan
     with pytest.raises(ValueError, match="image1: expected finite values, got 1"):
         fuse(near.astype(float), Watched(bad), **options)
+
+
+def test_a_pair_that_cannot_be_aligned_is_told():
+    pytest.importorskip("SimpleITK")
+    near, far = data.camera()[100:180, 100:180], data.camera()[300:380, 300:380]
+    with pytest.warns(UserWarning, match=r"register: image1 could not be aligned with image0 \(correlation ") as said:
+        fuse(near, far, register="affine")
+    assert said[0].filename == __file__
+    result = drain(iter_fuse(near, far, FuseOptions(register="affine")))
+    assert result.made_by["notes"] == [str(said[0].message)]
 
 
 def test_values_that_are_not_finite_are_refused_where_they_are_read():

@@ -5,6 +5,7 @@ from skimage import data
 from skimage.metrics import peak_signal_noise_ratio
 
 from napari_rpsnn import fuse_stack
+from napari_rpsnn.engine.results import drain
 from napari_rpsnn.options import StackOptions
 from napari_rpsnn.stack import iter_fuse_stack
 
@@ -141,6 +142,28 @@ def test_aligned_planes_leave_no_borders():
     aligned, plain = (fuse_stack(planes, register=kind) for kind in ("translation", None))
     assert aligned.shape == truth.shape
     assert peak_signal_noise_ratio(truth, aligned) > peak_signal_noise_ratio(truth, plain) + 3
+
+
+@pytest.mark.parametrize("method", ["decision", "regression"])
+def test_planes_that_cannot_be_aligned_are_told_by_their_numbers(method):
+    pytest.importorskip("SimpleITK")
+    picture = data.camera()
+    planes = np.stack([picture[100:180, 100 + 2 * k : 180 + 2 * k] for k in range(4)])
+    planes[2] = picture[300:380, 300:380]
+    with pytest.warns(UserWarning, match=r"register: images: could not be aligned: plane 2 \(corr.*, plane 3 \(corr"):
+        fuse_stack(planes, register="translation", method=method)
+    series = np.stack([planes[:2], planes[1:3]], axis=1)
+    result = drain(iter_fuse_stack(series, StackOptions(register="translation", method=method), "s.tif"))
+    (note,) = result.made_by["notes"]
+    assert note.startswith("register: s.tif, picture 1: could not be aligned: plane 1 (correlation ")
+
+
+def test_steps_that_lead_astray_are_told():
+    """Each plane lies on its neighbour, and the ends hardly on the middle one."""
+    pytest.importorskip("SimpleITK")
+    planes = np.stack([data.camera()[100:180, 10 + 18 * k : 90 + 18 * k] for k in range(7)])
+    with pytest.warns(UserWarning, match=r"aligned: plane 0 \(overlap 3\d%, expected 50% or more\), plane 6 \(ov"):
+        fuse_stack(planes, register="translation")
 
 
 def test_progress_never_falls_and_ends_at_the_total(strips):

@@ -57,7 +57,8 @@ def fuse(
         ``"regression"``, the paper's method, returns the network's values.
     register : {None, "translation", "similarity", "affine"}, optional
         Align `image1` to `image0` first. Microscope stacks are usually registered, and alignment interpolates
-        intensities, so it is only done when asked for. Pixels that `image1` has no data for come from `image0`.
+        intensities, so it is only done when asked for. Pixels that `image1` has no data for come from `image0`. A
+        warning tells of images that could not be aligned, and why.
     return_map : bool, optional
         Return the decision map too.
     model : str, path-like or RPSNN, optional
@@ -171,7 +172,10 @@ def iter_fuse(
         # Whatever holds the images (memory map, zarr, dask) is read window by window.
         pair = ImageView(a, layout, index), ImageView(b, layout, index)
         if options.register is not None:
-            pair = _registered(*pair, options.register, names)
+            pair, doubt = _registered(*pair, options.register, names)
+            if doubt:
+                engine.notes.append(doubt)
+                yield Progress(done, total, doubt)
         elif len(engine.tiles(rows, columns)) == 1:
             pair = pair[0].loaded(), pair[1].loaded()
         statistics = []
@@ -194,15 +198,23 @@ def _as_array(image: Any) -> Any:
     return image if hasattr(image, "shape") and hasattr(image, "dtype") else np.asarray(image)
 
 
-def _registered(fixed: ImageView, moving: ImageView, kind: str, names: tuple[str, str]) -> tuple[ImageView, ImageView]:
-    """Both pictures whole, the colours of the second where they lie on the first: the first where it has no data."""
-    from napari_rpsnn.engine.registration import estimate, warp
+def _registered(
+    fixed: ImageView, moving: ImageView, kind: str, names: tuple[str, str]
+) -> tuple[tuple[ImageView, ImageView], str | None]:
+    """Both pictures whole, the colours of the second where they lie on the first: the first where it has no data.
+
+    And a sentence, where they could not be aligned.
+    """
+    from napari_rpsnn.engine.registration import doubt, estimate, warp
 
     layout, whole = fixed.layout, moving.loaded()
     pair = fixed.loaded(), replace(whole, images=whole.images.copy())
     for view, name in zip(pair, names, strict=True):
         check_finite(view.read(), name)
     colours0, colours1 = (layout.colours(view.read()) for view in pair)
-    warped, valid = warp(colours1, estimate(layout.grey(colours0), layout.grey(colours1), kind))
+    grey0, grey1 = layout.grey(colours0), layout.grey(colours1)
+    matrix = estimate(grey0, grey1, kind)
+    warped, valid = warp(colours1, matrix)
     colours1[...] = np.where(valid[..., None], warped, colours0)
-    return pair
+    said = doubt(grey0, grey1, matrix)
+    return pair, said and f"register: {names[1]} could not be aligned with {names[0]} ({said})."

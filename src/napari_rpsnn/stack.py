@@ -59,7 +59,7 @@ def fuse_stack(
         pairs of results. The tree keeps a few results more in memory.
     register : {None, "translation", "similarity", "affine"}, optional
         Align the planes to the middle one first, each to its neighbour. Pixels that a plane has no data for come from
-        the others.
+        the others. A warning has the numbers of planes that could not be aligned, and why.
     return_index : bool, optional
         Return the index of the plane that each pixel comes from.
     return_confidence : bool, optional

@@ -207,6 +207,19 @@ def test_wrong_usage(stack_file, folder, tmp_path, capsys):
     assert "model: expected one of" in capsys.readouterr().err
 
 
+def test_planes_that_cannot_be_aligned_are_said_and_in_the_report(planes, tmp_path, capsys):
+    pytest.importorskip("SimpleITK")
+    planes = np.stack([planes[0], planes[1], planes.max() - planes[2]])
+    tifffile.imwrite(tmp_path / "in.ome.tif", planes, metadata={"axes": "ZYX"})
+    out = tmp_path / "out.tif", "--report", tmp_path / "report.json"
+    assert fuse(tmp_path / "in.ome.tif", "-o", *out, "--register", "translation") == 0
+    note = "register: images: could not be aligned: plane 2 (correlation -"
+    assert f"napari-rpsnn: out.tif: {note}" in capsys.readouterr().err
+    assert json.loads((tmp_path / "report.json").read_text())["notes"][0].startswith(note)
+    inside = json.loads(tifffile.TiffFile(tmp_path / "out.tif").imagej_metadata["Info"])
+    assert inside["notes"][0].startswith(note)
+
+
 def test_a_file_is_replaced_only_when_asked(stack_file, tmp_path, capsys):
     (tmp_path / "out.tif").write_text("precious")
     assert "--overwrite replaces it" in refused(capsys, stack_file, "-o", tmp_path / "out.tif")

@@ -7,7 +7,7 @@ from skimage import data
 from skimage.color import rgb2gray
 
 from napari_rpsnn.engine import registration
-from napari_rpsnn.engine.registration import KINDS, estimate, warp
+from napari_rpsnn.engine.registration import KINDS, doubt, doubt_overlap, estimate, warp
 
 MARGIN = 20
 PICTURES = {
@@ -107,12 +107,13 @@ def test_illumination_that_stays_does_not_hold_the_specimen():
     assert mean_error(estimate(fixed * shading, moving * shading, "similarity"), matrix, fixed.shape) < 0.2
 
 
-@pytest.mark.parametrize("factor", [1e-30, 65535, 1e30])
+@pytest.mark.parametrize("factor", [1e-300, 1e-30, 65535, 1e30, 1e300])
 def test_the_scale_of_intensity_does_not_matter(factor):
     pytest.importorskip("SimpleITK")
     matrix = matrix_about_centre((160, 160), np.eye(2), (3, -4))
-    fixed, moving = (np.float32(factor) * x for x in planes(data.camera()[100:300, 120:320], matrix))
+    fixed, moving = (factor * x.astype(float) for x in planes(data.camera()[100:300, 120:320], matrix))
     assert mean_error(estimate(fixed, moving, "translation"), matrix, fixed.shape) < 0.1
+    assert doubt(fixed, moving, matrix) is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -183,6 +184,36 @@ def test_a_failure_of_the_optimiser_is_no_error(monkeypatch):
     plane = data.camera()[100:200, 120:220].astype(np.float32)
     monkeypatch.setattr(registration, "_refine", fail)
     np.testing.assert_array_equal(estimate(plane, plane, "affine"), np.eye(3))
+
+
+def test_there_is_no_doubt_where_planes_lie_together_and_a_reason_where_not():
+    pytest.importorskip("SimpleITK")
+    picture = data.camera().astype(float)
+    fixed, moved = picture[100:356, 100:356], picture[103:359, 98:354]
+    flat = np.full_like(fixed, 7)
+    for moving, said in (
+        (ndi.gaussian_filter(moved, 2), None),
+        (fixed, None),
+        (picture[:256, :256], "correlation 0.0"),  # 100 pixels away
+        (255 - moved, "correlation -"),  # as in brightfield beyond focus
+        (flat, "no detail"),
+    ):
+        found = doubt(fixed, moving, estimate(fixed, moving, "translation"))
+        assert found is None if said is None else said in found
+    assert doubt(fixed[:7], moved[:7], np.eye(3)) == "7x256 pixels are too few"
+
+
+def test_doubt_is_of_the_map_that_was_found_in_pictures_of_any_size():
+    picture = ndi.zoom(data.camera()[100:380, 120:400].astype(float), 3, order=1)
+    fixed, moving = planes(picture, matrix_about_centre((800, 800), np.eye(2), (9, -12)))
+    assert doubt(fixed, moving, matrix_about_centre((800, 800), np.eye(2), (9, -12))) is None
+    assert "expected 0.3 or more" in doubt(fixed, moving, matrix_about_centre((800, 800), np.eye(2), (-40, 60)))
+
+
+@pytest.mark.parametrize(("shift", "said"), [(0, None), (49, None), (60, "overlap 41%"), (-101, "overlap 0%")])
+def test_planes_that_hardly_overlap_are_doubted(shift, said):
+    found = doubt_overlap(matrix_about_centre((40, 101), np.eye(2), (0, shift)), (40, 101))
+    assert found is None if said is None else found.startswith(said)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 200), (7, 7), (2, 2000), (9, 9)])

@@ -118,6 +118,18 @@ def test_rgba_planes_are_aligned_on_request(viewer, open_panel, qtbot, small_sta
     np.testing.assert_array_equal(fused.data, expected)
 
 
+def test_a_plane_that_cannot_be_aligned_is_told(viewer, open_panel, qtbot, small_stack, notices):
+    pytest.importorskip("SimpleITK")
+    viewer.add_image(np.stack([small_stack[0][0], small_stack[0][1], 255 - small_stack[0][2]]), name="stack")
+    widget = open_panel("Fuse a stack")
+    widget.register.value = "translation"
+    run_to_end(widget, qtbot)
+    said = "register: Layer 'stack': could not be aligned: plane 2 (correlation -"
+    assert said in widget.status.value
+    assert [message for _, message in notices if message.startswith(said)]
+    assert said in viewer.layers["stack fused"].metadata["napari-rpsnn"]["notes"][0]
+
+
 def test_cancel_takes_the_live_result_away(viewer, open_panel, qtbot, small_stack):
     viewer.add_image(np.stack([small_stack[0]] * 40), name="series", axis_labels=("t", "z", "y", "x"))
     widget = open_panel("Fuse a stack")

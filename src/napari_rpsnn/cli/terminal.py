@@ -49,6 +49,9 @@ def watch(steps: Generator[Any, None, Any], name: str) -> Any:
                 report = next(steps)
                 bar.total = report.total
                 bar.update(report.done - bar.n)
+                if report.note:
+                    bar.clear()
+                    say(f"{name}: {report.note}")
         except StopIteration as end:
             return end.value
 

@@ -25,9 +25,11 @@ _FINE, _COARSE = 1, 6
 _STEPS, _SMOOTHING = (8, 4, 2, 1), (4, 2, 1, 0)
 # Planes that correlate less have too little in common: unrelated pictures of 64 by 64 pixels can be brought to 0.26.
 _LEAST_LIKENESS = 0.3
+# A plane that shows less of what the middle one shows was led astray, step by step, or has little to give.
+_LEAST_OVERLAP = 0.5
 
 
-def estimate(fixed: NDArray[np.float32], moving: NDArray[np.float32], kind: str) -> NDArray[np.float64]:
+def estimate(fixed: NDArray[np.floating], moving: NDArray[np.floating], kind: str) -> NDArray[np.float64]:
     """Return the matrix that tells where `moving` shows what `fixed` shows.
 
     Parameters
@@ -64,8 +66,8 @@ def estimate(fixed: NDArray[np.float32], moving: NDArray[np.float32], kind: str)
         ) from error
 
     stay = np.eye(3)
-    step = -(-max(fixed.shape) // _SIDE)
-    if min(fixed.shape) // step < _STEPS[0]:
+    step = _step(fixed)
+    if _is_small(fixed, step):
         return stay
     detail0, detail1 = _detail(fixed, step), _detail(moving, step)
     if not (detail0.any() and detail1.any()):
@@ -78,10 +80,34 @@ def estimate(fixed: NDArray[np.float32], moving: NDArray[np.float32], kind: str)
     least = max(_LEAST_LIKENESS, _likeness(detail0, detail1, stay))
     if not (_is_plausible(found, detail0.shape) and _likeness(detail0, detail1, found) > least):
         return stay
-    # Pixel n of the copy has its centre at step * n + (step - 1) / 2 of the picture.
-    to_picture = np.array([[step, 0, (step - 1) / 2], [0, step, (step - 1) / 2], [0, 0, 1]])
-    matrix: NDArray[np.float64] = to_picture @ found @ np.linalg.inv(to_picture)
+    matrix: NDArray[np.float64] = _to_picture(step) @ found @ np.linalg.inv(_to_picture(step))
     return matrix
+
+
+def doubt(fixed: NDArray[np.floating], moving: NDArray[np.floating], matrix: NDArray[np.float64]) -> str | None:
+    """What speaks against planes being aligned by `matrix`, as `estimate` returned it; None: nothing.
+
+    Where nothing was found planes stay as they lie. That is right of planes that lie together, and told of all others.
+    """
+    step = _step(fixed)
+    if _is_small(fixed, step):
+        return f"{fixed.shape[0]}x{fixed.shape[1]} pixels are too few"
+    detail0, detail1 = _detail(fixed, step), _detail(moving, step)
+    if not (detail0.any() and detail1.any()):
+        return "no detail"
+    likeness = _likeness(detail0, detail1, np.linalg.inv(_to_picture(step)) @ matrix @ _to_picture(step))
+    if likeness >= _LEAST_LIKENESS:
+        return None
+    return f"correlation {likeness:.2f}, expected {_LEAST_LIKENESS} or more"
+
+
+def doubt_overlap(matrix: NDArray[np.float64], shape: tuple[int, ...]) -> str | None:
+    """What speaks against a plane of this shape being where `matrix` sees it; None: nothing."""
+    rows, columns = shape
+    places = matrix @ np.stack([*np.mgrid[: rows - 1 : 64j, : columns - 1 : 64j], np.ones((64, 64))]).reshape(3, -1)
+    last = np.array([rows, columns])[:, None] - 1
+    share = float(np.all((places[:2] > -0.5) & (places[:2] < last + 0.5), axis=0).mean())
+    return None if share >= _LEAST_OVERLAP else f"overlap {share:.0%}, expected {_LEAST_OVERLAP:.0%} or more"
 
 
 def warp(
@@ -130,17 +156,32 @@ def warp(
     return warped, inside
 
 
-def _detail(picture: NDArray[np.float32], step: int) -> NDArray[np.float32]:
+def _step(picture: NDArray[np.floating]) -> int:
+    """By how much a picture is reduced."""
+    return -(-int(max(picture.shape)) // _SIDE)
+
+
+def _is_small(picture: NDArray[np.floating], step: int) -> bool:
+    return int(min(picture.shape)) // step < _STEPS[0]
+
+
+def _to_picture(step: int) -> NDArray[np.float64]:
+    """Pixel n of the copy has its centre at step * n + (step - 1) / 2 of the picture."""
+    return np.array([[step, 0, (step - 1) / 2], [0, step, (step - 1) / 2], [0, 0, 1]])
+
+
+def _detail(picture: NDArray[np.floating], step: int) -> NDArray[np.float32]:
     """The detail that counts of `picture`, reduced by `step`, with a standard deviation of 1; zeros if it has none."""
     from scipy import ndimage as ndi
 
     rows, columns = (length // step for length in picture.shape)
     blocks = picture[: rows * step, : columns * step].astype(np.float64).reshape(rows, step, columns, step)
     copy = blocks.mean((1, 3))
+    copy /= max(np.abs(copy).max(), np.finfo(np.float64).tiny)  # squares of what is beyond 1e154 are infinite
     detail = ndi.gaussian_filter(copy, _FINE) - ndi.gaussian_filter(copy, _COARSE)
     spread = detail.std()
     # A constant leaves rounding errors, far below what float32 can record.
-    if spread <= 1e-10 * np.abs(copy).max():
+    if spread <= 1e-10:
         return np.zeros(copy.shape, np.float32)
     scaled: NDArray[np.float32] = (detail / spread).astype(np.float32)
     return scaled

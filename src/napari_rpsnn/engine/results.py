@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -83,10 +84,12 @@ class Result:
 
 
 def drain(steps: Generator[Any, None, Value]) -> Value:
-    """Run a generator to its end and return what it returns."""
+    """Run a generator to its end and return what it returns; notes become warnings where the caller was called."""
     while True:
         try:
-            next(steps)
+            report = next(steps)
         except StopIteration as end:
             value: Value = end.value
             return value
+        if isinstance(report, Progress) and report.note:
+            warnings.warn(report.note, stacklevel=3)

@@ -132,9 +132,10 @@ class Layout:
         """`(..., rows, columns, channels)` put together again; `alpha` as of `alpha_of`."""
         return colours if alpha is None else np.concatenate([colours, alpha[..., None]], -1)
 
-    def grey(self, picture: NDArray[Any]) -> NDArray[np.float32]:
+    def grey(self, picture: NDArray[Any]) -> NDArray[np.float64]:
         """What the network is to see, in one channel, `(rows, columns)`."""
-        grey: NDArray[np.float32] = self.guide_channels(picture).mean(-1, dtype=np.float32)
+        guide = self.guide_channels(picture)
+        grey: NDArray[np.float64] = (guide / np.float64(guide.shape[-1])).sum(-1, dtype=np.float64)
         return grey
 
     def guide_channels(self, picture: NDArray[Any]) -> NDArray[Any]:

@@ -62,6 +62,9 @@ class Cascade:
             samples = [layout.guide_channels(picture[window]) for window in sample_windows(rows, columns)]
             self._survey.add(k, strips, samples)
             yield NOTHING
+        if self._planes.doubt:
+            self._engine.notes.append(self._planes.doubt)
+            yield self._planes.doubt, None
         self._survey.choose()
         for _ in self._survey.rank(self._engine.mean_vote):
             yield NOTHING

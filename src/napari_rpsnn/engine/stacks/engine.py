@@ -92,6 +92,9 @@ class StackEngine:
             if self._options.register is None:
                 looked.append(PlaneStatistics.of(k, colours, planes.layout))
             yield NOTHING
+        if planes.doubt:
+            self._engine.notes.append(planes.doubt)
+            yield planes.doubt, None
         for k in range(len(looked), planes.count):  # now it is known how they lie
             looked.append(PlaneStatistics.of(k, planes.read(k)[0], planes.layout, planes.read(k)[1]))
             yield NOTHING
