@@ -47,6 +47,9 @@ def test_what_options_say_is_json():
     said = StackOptions(channel_axis=0, guide_channel=(np.int64(1), 2), tile=64).said
     assert json.loads(json.dumps(said)) == said
     assert (said["guide_channel"], said["tile"], "model" in said) == ([1, 2], 64, False)
+    said = StackOptions(planes=(np.int64(1), 2), region=((0, 9), (np.uint8(3), 4))).said
+    assert json.loads(json.dumps(said)) == said
+    assert said["region"] == [[0, 9], [3, 4]]
 
 
 @pytest.mark.parametrize(
@@ -62,6 +65,9 @@ def test_what_options_say_is_json():
         (StackOptions, {"channel_axis": 0.5}, TypeError, "channel_axis: expected an integer, got 0.5"),
         (StackOptions, {"plane_spacing": "1"}, TypeError, "plane_spacing: expected a number, got '1'"),
         *((StackOptions, {"plane_spacing": x}, ValueError, "plane_spacing: expected a pos") for x in (0, -1, np.inf)),
+        (StackOptions, {"plane_origin": np.nan}, ValueError, "plane_origin: expected a finite number, got nan"),
+        *((StackOptions, {"planes": x}, TypeError, "planes: expected two int") for x in (3, (3,), "12", (1.5, 2))),
+        *((StackOptions, {"region": x}, TypeError, "region: expected ") for x in ((0, 9), ((0, 9),), ((0, 9), (0,)))),
         *((Options, {"tile": x}, ValueError, "tile: expected 'auto' or a number") for x in (0, -1, 1.5, "big", True)),
         (FuseOptions, {"method": "regression", "return_map": True}, ValueError, "return_map: expected method='deci"),
         (Options, {"method": "regression", "guide_channel": 0}, ValueError, "guide_channel: expected method='deci"),

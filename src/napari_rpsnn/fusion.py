@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike
 
 from napari_rpsnn.engine.pairs.statistics import PairStatistics, Plan
 from napari_rpsnn.engine.results import Progress, Result, drain
+from napari_rpsnn.images.array_part import is_dask
 from napari_rpsnn.images.checks import check_finite, check_pair
-from napari_rpsnn.images.image_view import ImageView, is_dask
+from napari_rpsnn.images.image_view import ImageView
 from napari_rpsnn.images.layout import Layout
 from napari_rpsnn.images.tiling import split_image
 from napari_rpsnn.options import FuseOptions, Method, Precision, Registration

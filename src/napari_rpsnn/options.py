@@ -128,10 +128,7 @@ class Options:
     @property
     def said(self) -> dict[str, Any]:
         """All but the model, whose name and hash say more, as values that JSON can hold."""
-        said = {option.name: getattr(self, option.name) for option in fields(self) if option.name != "model"}
-        if isinstance(self.guide_channel, Sequence):
-            said["guide_channel"] = [int(channel) for channel in self.guide_channel]
-        return said
+        return {option.name: _plain(getattr(self, option.name)) for option in fields(self) if option.name != "model"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +145,10 @@ class StackOptions(Options):
     """Options of `fuse_stack`."""
 
     axis: int = _option(0, "Axis of the planes", kind=Integral, flag=False)
+    planes: tuple[int, int] | None = _option(None, "First and last plane to take, counted from 0")
+    region: tuple[tuple[int, int], tuple[int, int]] | None = _option(
+        None, "Rows and columns to take, as slices have them: the end is left out"
+    )
     order: Order = _option(
         "cascade",
         "By regression: cascade, plane by plane, or tree, pairs, then pairs of results",
@@ -163,14 +164,39 @@ class StackOptions(Options):
     )
     return_height: bool = _option(False, "The height of the surface", row="Height map", flag=False, decided=True)
     plane_spacing: float = _option(1.0, "Distance of two planes, in the unit of heights", kind=Real)
+    plane_origin: float = _option(0.0, "Height of plane 0, in the unit of heights", kind=Real)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.plane_spacing > 0 or not math.isfinite(self.plane_spacing):
             raise ValueError(f"plane_spacing: expected a positive number, got {self.plane_spacing!r}")
+        if not math.isfinite(self.plane_origin):
+            raise ValueError(f"plane_origin: expected a finite number, got {self.plane_origin!r}")
+        if self.planes is not None and not _are_two(self.planes):
+            raise TypeError(f"planes: expected two integers, the first plane and the last, got {self.planes!r}")
+        if self.region is not None and not (_is_pair(self.region) and all(map(_are_two, self.region))):
+            raise TypeError(
+                f"region: expected ((first row, end), (first column, end)) in integers, got {self.region!r}"
+            )
 
 
 def either(values: Sequence[Any]) -> str:
     """Values to choose from, as a sentence has them."""
     *first, last = map(repr, values)
     return f"{', '.join(first)} or {last}" if first else last
+
+
+def _plain(value: Any) -> Any:
+    """`value` as JSON has it: sequences of numbers as lists of Python's own."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(one) for one in value]
+    return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else value
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2
+
+
+def _are_two(value: Any) -> bool:
+    """Whether it is a pair of integers."""
+    return _is_pair(value) and all(isinstance(one, Integral) and not isinstance(one, bool) for one in value)

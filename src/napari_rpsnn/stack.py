@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_rpsnn.engine.results import Preview, Progress, Result, drain
+from napari_rpsnn.images.array_part import is_dask
 from napari_rpsnn.images.focus_stack import FocusStack
-from napari_rpsnn.images.image_view import is_dask
 from napari_rpsnn.options import Method, Order, Precision, Registration, StackOptions
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ def fuse_stack(
     images: ArrayLike | Sequence[ArrayLike],
     *,
     axis: int = 0,
+    planes: tuple[int, int] | None = None,
+    region: tuple[tuple[int, int], tuple[int, int]] | None = None,
     channel_axis: int | None = None,
     guide_channel: int | Sequence[int] | None = None,
     method: Method = "decision",
@@ -30,6 +32,7 @@ def fuse_stack(
     return_confidence: bool = False,
     return_height: bool = False,
     plane_spacing: float = 1.0,
+    plane_origin: float = 0.0,
     model: ModelLike = "auto",
     device: str = "auto",
     precision: Precision = "auto",
@@ -46,6 +49,11 @@ def fuse_stack(
     axis : int, optional
         Axis of the planes. Of the other axes, leaving out `channel_axis`, the last two are the picture; those before
         (time, position) are fused picture by picture.
+    planes : (int, int) or None, optional
+        The first plane to take and the last one, counted from 0: of ``(5, 20)`` plane 20 is taken, too.
+    region : ((int, int), (int, int)) or None, optional
+        Rows and columns to take, as slices have them: ``((100, 300), (50, 250))`` is ``[100:300, 50:250]`` of every
+        plane.
     channel_axis : int or None, optional
         Axis of the colours, counted in the whole stack. Three channels are RGB and are fused together; of four the last
         is alpha. Any other number of channels is fused channel by channel.
@@ -68,20 +76,23 @@ def fuse_stack(
         Return the height of the surface.
     plane_spacing : float, optional
         Distance of two planes, in the unit that heights are to have.
+    plane_origin : float, optional
+        Height of plane 0, in that unit.
     model, device, precision, tile : optional
         As in `fuse`.
 
     Returns
     -------
     fused : ndarray
-        Of the dtype of the planes and their shape without `axis`.
+        Of the dtype of the planes and their shape, or that of the `region`, without `axis`.
     index : ndarray of uint16
-        Only with `return_index`. Without `channel_axis` where one decision serves all channels.
+        Only with `return_index`: counted in the whole stack, whatever `planes` are taken. Without `channel_axis` where
+        one decision serves all channels.
     confidence : ndarray of float32
         Only with `return_confidence`: from 0, another plane is as probable, to 1. Of the shape of `index`.
     height : ndarray of float32
-        Only with `return_height`: the plane's position, from 0 for the first plane, interpolated between planes, times
-        `plane_spacing`. Of the shape of `index`.
+        Only with `return_height`: the plane's number, interpolated between planes, times `plane_spacing`, plus
+        `plane_origin`. Of the shape of `index`.
 
     Raises
     ------
@@ -153,6 +164,7 @@ def iter_fuse_stack(images: Any, options: StackOptions, name: str = "images") ->
     `name` is what the stack is called in messages.
     """
     stack = FocusStack.of(images, options.axis, options.channel_axis, options.guide_channel, name)
+    stack = stack.part(options.planes, options.region)
     layout = stack.layout
     from napari_rpsnn.engine.pairs.engine import Engine
     from napari_rpsnn.engine.stacks.engine import Results, StackEngine
@@ -175,5 +187,9 @@ def iter_fuse_stack(images: Any, options: StackOptions, name: str = "images") ->
             preview = None if running is None else Preview(running, where, layout)
             yield Progress(number * steps + step, total, note, preview)
     yield Progress(total, total)
+    indices += np.uint16(stack.first)
+    if heights is not None:
+        heights *= np.float32(options.plane_spacing)
+        heights += np.float32(options.plane_origin + stack.first * options.plane_spacing)
     index = indices if options.method == "decision" else None
     return Result(result, engine.made_by(options), index=index, confidence=certain, height=heights)

@@ -97,7 +97,7 @@ def test_what_follows_from_the_axes(tmp_path, axes, shape, guide, channel_axis, 
     """Of an axis C each channel is decided alone, unless another guides it; RGB and its maps are one."""
     stack = open_stack([image_at(tmp_path / "in.tif", pixels(*shape, dtype=np.int16), axes)], None, guide)
     assert (stack.planes, stack.channel_axis, stack.axes, stack.map_axes) == (3, channel_axis, fused, decided)
-    assert stack.shape(fused) == tuple(n for axis, n in zip(axes, shape, strict=True) if axis != "Z")
+    assert stack.image.lengths(fused) == tuple(n for axis, n in zip(axes, shape, strict=True) if axis != "Z")
 
 
 def test_a_stack_of_files_reads_a_plane_when_it_is_indexed(folder, monkeypatch):
@@ -135,7 +135,7 @@ def test_axes_that_do_not_tell_what_to_fuse_are_refused(tmp_path, axes, named, g
 
 def test_named_axes_replace_those_of_the_file(tmp_path):
     path = image_at(tmp_path / "in.ome.tif", pixels(5, 7, 3), "TYX")
-    assert open_stack([path], "YXZ", None).shape("YX") == (5, 7)
+    assert open_stack([path], "YXZ", None).image.lengths("YX") == (5, 7)
 
 
 def test_planes_that_differ_are_refused_by_name(folder):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, TypeVar
@@ -20,11 +21,27 @@ def _tile(text: str) -> int | str:
     return text if text == "auto" else int(text)
 
 
+def _planes(text: str) -> tuple[int, int]:
+    if not (found := re.fullmatch(r"(\d+)-(\d+)", text)):
+        raise argparse.ArgumentTypeError(f"expected the first plane and the last as 5-20, got {text!r}")
+    return int(found[1]), int(found[2])
+
+
+def _region(text: str) -> tuple[tuple[int, int], tuple[int, int]]:
+    if not (found := re.fullmatch(r"(\d+):(\d+),(\d+):(\d+)", text)):
+        raise argparse.ArgumentTypeError(f"expected rows and columns as 100:300,50:250, got {text!r}")
+    first_row, end_row, first_column, end_column = map(int, found.groups())
+    return (first_row, end_row), (first_column, end_column)
+
+
 #: How a flag's text is read, and what stands for it in the help, where it is not taken as it is.
 READ: dict[str, tuple[Callable[[str], Any], str]] = {
     "guide_channel": (_numbers, "N[,N]"),
     "tile": (_tile, "PIXELS"),
+    "planes": (_planes, "FIRST-LAST"),
+    "region": (_region, "ROW:END,COLUMN:END"),
     "plane_spacing": (float, "D"),
+    "plane_origin": (float, "D"),
 }
 
 

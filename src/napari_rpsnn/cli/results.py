@@ -18,6 +18,7 @@ import psutil
 
 from napari_rpsnn.cli.flags import given
 from napari_rpsnn.cli.jobs import Job
+from napari_rpsnn.cli.places import results_of
 from napari_rpsnn.cli.stack_files import Stack, open_stack
 from napari_rpsnn.cli.terminal import say, sentence, tell, watch
 from napari_rpsnn.io import read_image, write_image
@@ -26,6 +27,9 @@ from napari_rpsnn.io.formats import check_replaceable, check_writable, chunked_f
 from napari_rpsnn.io.image_file import ImageFile
 from napari_rpsnn.io.provenance import record
 from napari_rpsnn.options import FuseOptions, StackOptions
+
+#: Options of stacks that two images have no use for.
+OF_STACKS = ("planes", "region", "plane_spacing", "plane_origin")
 
 
 def refuse_to_replace(outputs: Sequence[Path], overwrite: bool) -> None:
@@ -89,12 +93,15 @@ def run(job: Job, args: argparse.Namespace) -> None:
         raise ValueError(job.problem)
     stack, lazy = _open(job, args)
     pair = stack.other is not None
-    if pair and (args.height or args.plane_spacing is not None):
-        raise ValueError("--height and --plane-spacing: expected a stack, got two images")
+    if pair and (args.height or any(getattr(args, name) is not None for name in OF_STACKS)):
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in OF_STACKS)
+        raise ValueError(f"--height, {flags}: expected a stack, got two images")
     map_dtype = np.dtype("float32") if pair else np.min_scalar_type(stack.planes - 1)
-    _check_outputs(job, stack, map_dtype)
+    options = _options(job, stack, args)
+    like = results_of(stack.image, options) if isinstance(options, StackOptions) else stack.image
+    _check_outputs(job, stack, like, map_dtype)
     start = time.perf_counter()
-    result = _fuse(job, stack, args, lazy)
+    result = _fuse(job, stack, options, lazy)
     files: dict[Path, tuple[Any, str]] = {}
     if job.map:
         files[job.map] = result.map if pair else result.index.astype(map_dtype), stack.map_axes
@@ -102,7 +109,7 @@ def run(job: Job, args: argparse.Namespace) -> None:
         files[job.height] = result.height, stack.map_axes
     files[job.out] = result.image, stack.axes
     store = _cluster().stored if lazy else _stored
-    with store(files, stack.image, _tally(result, stack.planes), args.client, job.out.name) as (tally, finish):
+    with store(files, like, _tally(result, stack.planes), args.client, job.out.name) as (tally, finish):
         said = record(result.made_by, [path.name for path in job.sources], time.perf_counter() - start)
         report = {**said, "axes": stack.axes, "shares": _shares(tally)}
         if job.report:
@@ -135,7 +142,7 @@ def _open(job: Job, args: argparse.Namespace) -> tuple[Stack, bool]:
     stack = open_stack(job.sources, args.axes, args.guide_channel, opened, args.series)
     if lazily or not chunked_format(job.out) or args.register or not find_spec("distributed"):
         return stack, lazily
-    size = math.prod(stack.shape(stack.axes)) * stack.image.data.dtype.itemsize
+    size = math.prod(stack.image.lengths(stack.axes)) * stack.image.data.dtype.itemsize
     # Two images or planes and the result, and about as much again while they are fused.
     if 4 * size < psutil.virtual_memory().available:
         return stack, False
@@ -155,12 +162,15 @@ def _stored(
     yield tally, finish
 
 
-def _check_outputs(job: Job, stack: Stack, map_dtype: np.dtype[Any]) -> None:
+def _check_outputs(job: Job, stack: Stack, like: ImageFile, map_dtype: np.dtype[Any]) -> None:
     """Refuse before the work what could not be written after it."""
-    check_writable(job.out, stack.shape(stack.axes), stack.image.data.dtype, stack.axes, stack.image)
-    for path, dtype in ((job.map, map_dtype), (job.height, np.dtype("float32"))):
+    for path, dtype, axes in (
+        (job.out, like.data.dtype, stack.axes),
+        (job.map, map_dtype, stack.map_axes),
+        (job.height, np.dtype("float32"), stack.map_axes),
+    ):
         if path:
-            check_writable(path, stack.shape(stack.map_axes), dtype, stack.map_axes, stack.image)
+            check_writable(path, like.lengths(axes), dtype, axes, like)
     for path in job.outputs:
         if not path.parent.is_dir():
             raise FileNotFoundError(f"{path}: expected a folder that exists, found none at {path.parent}")
@@ -168,29 +178,37 @@ def _check_outputs(job: Job, stack: Stack, map_dtype: np.dtype[Any]) -> None:
             raise PermissionError(f"{path}: expected a folder that can be written to, got {path.resolve().parent}")
 
 
-def _fuse(job: Job, stack: Stack, args: argparse.Namespace, lazy: bool) -> Any:
-    """The `Result`."""
+def _options(job: Job, stack: Stack, args: argparse.Namespace) -> FuseOptions | StackOptions:
+    """Those of the flags, and what the files say."""
     if stack.other is not None:
         decided = args.method != "regression"
-        pair = given(FuseOptions, args, channel_axis=stack.channel_axis, return_map=decided)
+        return given(FuseOptions, args, channel_axis=stack.channel_axis, return_map=decided)
+    image = stack.image
+    spacing = image.scale.get("Z", 1.0) if args.plane_spacing is None else args.plane_spacing
+    origin = image.origin.get("Z", 0.0) if args.plane_origin is None else args.plane_origin
+    said = {"axis": image.axes.index("Z"), "channel_axis": stack.channel_axis, "return_height": job.height is not None}
+    return given(StackOptions, args, **said, plane_spacing=spacing, plane_origin=origin)
+
+
+def _fuse(job: Job, stack: Stack, options: FuseOptions | StackOptions, lazy: bool) -> Any:
+    """The `Result`."""
+    data, other = stack.image.data, stack.other
+    if isinstance(options, FuseOptions):
+        assert other is not None
         if lazy:
             from napari_rpsnn.lazy.fusion import lazy_fuse
 
-            return lazy_fuse(stack.image.data, stack.other.data, pair)
+            return lazy_fuse(data, other.data, options)
         from napari_rpsnn.fusion import iter_fuse
 
-        return watch(iter_fuse(stack.image.data[...], stack.other.data[...], pair), job.out.name)
-
-    spacing = stack.image.scale.get("Z", 1.0) if args.plane_spacing is None else args.plane_spacing
-    places = {"axis": stack.image.axes.index("Z"), "channel_axis": stack.channel_axis}
-    options = given(StackOptions, args, **places, return_height=job.height is not None, plane_spacing=spacing)
+        return watch(iter_fuse(data[...], other.data[...], options), job.out.name)
     if lazy:
         from napari_rpsnn.lazy.stack import lazy_fuse_stack
 
-        return lazy_fuse_stack(stack.image.data, options)
+        return lazy_fuse_stack(data, options)
     from napari_rpsnn.stack import iter_fuse_stack
 
-    return watch(iter_fuse_stack(stack.image.data, options), job.out.name)
+    return watch(iter_fuse_stack(data, options), job.out.name)
 
 
 def _tally(result: Any, planes: int) -> Any:

@@ -45,10 +45,6 @@ class Stack:
         """Number of images or planes."""
         return 2 if self.other else int(self.image.data.shape[self.image.axes.index("Z")])
 
-    def shape(self, axes: str) -> tuple[int, ...]:
-        """Lengths of some of the axes, all of them in order."""
-        return tuple(n for axis, n in zip(self.image.axes, self.image.data.shape, strict=True) if axis in axes)
-
 
 def open_stack(
     sources: Sequence[Path],

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_rpsnn.images.array_part import cut
 from napari_rpsnn.images.checks import check_pair
 from napari_rpsnn.images.layout import WHOLE, Layout, Window
 
 
 @dataclass(frozen=True)
 class FocusStack:
-    """A stack, read plane by plane: `shape` and `layout` are those of one plane of it."""
+    """A stack, read plane by plane: `shape` and `layout` are those of one plane of it.
+
+    Of a part of a stack, `first` is the number of its first plane in the whole.
+    """
 
     images: Any
     name: str
@@ -24,6 +28,7 @@ class FocusStack:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     layout: Layout
+    first: int = 0
 
     @classmethod
     def of(
@@ -54,6 +59,30 @@ class FocusStack:
         if dtype.kind not in "iuf":
             raise TypeError(f"{name}: expected an integer or floating-point dtype, got {dtype}")
         return cls(images, name, axis, shape[axis], plane, dtype, Layout.of(plane, channel_axis, guide_channel))
+
+    def part(self, planes: Sequence[int] | None, region: Sequence[Sequence[int]] | None) -> FocusStack:
+        """Planes from the first to the last one that are given, and a region of them; None: all. Nothing is read."""
+        first, last = (0, self.count - 1) if planes is None else planes
+        if not 0 <= first < last < self.count:
+            raise ValueError(
+                f"planes: expected the first and the last one, two of 0 to {self.count - 1}, got {first} and {last}"
+            )
+        ndim = len(self.shape)
+        sides = self.layout.sides(self.shape)
+        rows, columns = ((0, side) for side in sides) if region is None else region
+        if not all(0 <= start < stop <= side for (start, stop), side in zip((rows, columns), sides, strict=True)):
+            raise ValueError(
+                f"region: expected rows and columns within {sides[0]} and {sides[1]}, as slices have them, got "
+                f"{rows[0]}:{rows[1]} and {columns[0]}:{columns[1]}"
+            )
+        if planes is None and region is None:
+            return self
+        window = self.layout.key(self.layout.everywhere(ndim), ndim, (slice(*rows), slice(*columns)))
+        shape = np.broadcast_to(np.zeros((), np.uint8), self.shape)[tuple(window)].shape
+        window.insert(self.axis, slice(first, last + 1))
+        return replace(
+            self, images=cut(self.images, window), count=last + 1 - first, shape=shape, first=self.first + first
+        )
 
     def read(self, where: tuple[int, ...], k: int, window: Window = WHOLE) -> NDArray[Any]:
         """Window of a picture `(rows, columns, channels)` of plane `k`.

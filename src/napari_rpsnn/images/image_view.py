@@ -58,8 +58,3 @@ class ImageView:
         part = np.asarray(self.images[tuple(self.layout.key(self.where, ndim, window))])
         picture: NDArray[Any] = self.layout.picture(part, ndim)
         return picture
-
-
-def is_dask(image: Any) -> bool:
-    """Whether it is a dask array; dask is not loaded to find out."""
-    return type(image).__module__.partition(".")[0] == "dask"

@@ -86,7 +86,17 @@ class Layout:
         """View of `(..., rows, columns)`, one map for each picture, as what `new_map` returns first."""
         return maps if self.joined or self.channel_axis is None else np.moveaxis(maps, 0, self.channel_axis)
 
-    def key(self, where: tuple[int, ...], ndim: int, window: Window = WHOLE) -> list[Any]:
+    def everywhere(self, ndim: int) -> tuple[slice, ...]:
+        """All pictures, as `key` takes one, of images of `ndim` axes."""
+        return (slice(None),) * (ndim - 2 - (self.channel_axis is not None and self.joined))
+
+    def sides(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """Rows and columns of images of this shape."""
+        apart = None if self.channel_axis is None else self.channel_axis % len(shape)
+        *_, rows, columns = (n for axis, n in enumerate(shape) if axis != apart)
+        return rows, columns
+
+    def key(self, where: tuple[int | slice, ...], ndim: int, window: Window = WHOLE) -> list[Any]:
         """Index of a window of picture `where` in images of `ndim` axes."""
         apart = None if self.channel_axis is None else self.channel_axis % ndim
         *leading, row_axis, column_axis = (axis for axis in range(ndim) if axis != apart)

@@ -87,7 +87,8 @@ class ImageFile:
     channel_names : tuple of str
         Empty where the file has none.
     origin : dict of str to float
-        Where the first pixel lies, in the units of `scale`, where the file says it.
+        Where the first pixel lies, in the units of `scale`, where the file says it; in ``"pixel"``, which is in `units`
+        then, where it was cut from an image whose pixel size is not known.
     looks : tuple of dict
         How each channel is shown and made, where the file says it: ``colour`` as ``"00FF00"``, ``window`` as the
         values shown black and full, ``emission`` and ``excitation`` as wavelengths in nm.
@@ -119,6 +120,10 @@ class ImageFile:
     def plane_shape(self) -> tuple[int, ...]:
         """Of what is read at a time: rows, columns and colours."""
         return tuple(self.data.shape[min(self.axes.index(axis) for axis in "YXS" if axis in self.axes) :])
+
+    def lengths(self, axes: str) -> tuple[int, ...]:
+        """Lengths of some of the axes, in the order of the image."""
+        return tuple(n for axis, n in zip(self.axes, self.data.shape, strict=True) if axis in axes)
 
     def planes(self) -> Iterator[NDArray[Any]]:
         """All planes, read one by one."""

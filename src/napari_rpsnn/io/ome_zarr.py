@@ -199,7 +199,8 @@ def describe(path: Path, image: ImageFile, provenance: str, low: float, high: fl
     axes = letters.replace("S", "C").lower()
     described = [{"name": axis, "type": {"t": "time", "c": "channel"}.get(axis, "space")} for axis in axes]
     for axis in described:
-        if unit := image.units.get(axis["name"].upper()):
+        name = axis["name"].upper()
+        if name in image.scale and (unit := image.units.get(name)):
             axis["unit"] = UNITS.get(unit, (unit,))[0]
     transform = {"type": "scale", "scale": [float(image.scale.get(axis.upper(), 1)) for axis in axes]}
     steps: list[dict[str, Any]] = [transform]

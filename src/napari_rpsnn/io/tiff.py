@@ -143,6 +143,8 @@ def _imagej_said(image: ImageFile, axes: str, planes: int, provenance: str) -> d
         said["unit"] = _escaped(image.units.get("X", ""))
     if "Z" in image.scale:
         said["spacing"] = image.scale["Z"]
+    # Places are where the origin lies in the image, in pixels.
+    said |= {f"{axis.lower()}origin": -x / image.scale.get(axis, 1.0) for axis, x in image.origin.items() if x}
     if "T" in image.scale:
         said |= {"finterval": image.scale["T"], "tunit": _escaped(image.units.get("T", "s"))}
     if image.channel_names and "C" in axes:

@@ -60,6 +60,8 @@ def _ome(xml: str, number: int) -> dict[str, Any]:
         factor = length_factor(first.get(f"Position{axis}Unit", ""), units.get(axis, "µm")) if first is not None else 1
         if place is not None and np.isfinite(float(place)):
             origin[axis] = float(place) * (1.0 if factor is None else factor)
+            if first is not None and axis not in units and first.get(f"Position{axis}Unit") == "pixel":
+                units[axis] = "pixel"
     return {
         "scale": scale,
         "units": units,
@@ -94,6 +96,10 @@ def _imagej(said: dict[str, Any], pixels: dict[str, float], notes: tuple[str, ..
         times, late = sizes({"T": said["finterval"]}, {"T": "finterval"})
         scale, more = scale | times, more + late
         units |= dict.fromkeys(times, plain_unit(_unescaped(said.get("tunit", "s"))))
+    # Where the origin lies in the image, in pixels.
+    inside = {axis: said.get(f"{axis.lower()}origin") for axis in "XYZ"}
+    origin = {a: -x * scale.get(a, 1.0) for a, x in inside.items() if isinstance(x, int | float) and x}
+    units |= {axis: "pixel" for axis in origin if axis not in scale}
     # Labels are those of planes: channels have names where every plane repeats them.
     labels, channels = said.get("Labels", []), int(said.get("channels", 0))
     named = len(labels) > 0 and channels > 0 and labels == labels[:channels] * (len(labels) // channels)
@@ -109,6 +115,7 @@ def _imagej(said: dict[str, Any], pixels: dict[str, float], notes: tuple[str, ..
     return {
         "scale": scale,
         "units": units,
+        "origin": origin,
         "channel_names": tuple(labels[:channels]) if named else (),
         "looks": tuple(looks) if any(looks) else (),
         "mode": str(said.get("mode", "")),

@@ -48,7 +48,7 @@ def lazy_fuse_stack(images: Any, options: StackOptions) -> Result:
     refuse_registration(options.register)
     stack = FocusStack.of(images, options.axis, options.channel_axis, options.guide_channel)
     whole = da.stack([da.asarray(plane) for plane in images]) if isinstance(images, Sequence) else images
-    stack = replace(stack, images=as_dask(whole, "images"))
+    stack = replace(stack, images=as_dask(whole, "images")).part(options.planes, options.region)
     layout = stack.layout
     fuser = Fuser.choose(layout, options)
 
@@ -65,10 +65,10 @@ def lazy_fuse_stack(images: Any, options: StackOptions) -> Result:
 
     made = fuser.engine.made_by(options)
     if options.method == "regression":
-        surveys = dask.compute(*(_survey(planes, fuser) for planes in stacks))
+        surveys = dask.compute(*(_survey(planes, stack.first, fuser) for planes in stacks))
         ranked = zip(colours, surveys, strict=True)
         return Result(image_of([_merged(*both, options.order, fuser) for both in ranked]), made)
-    known = dask.compute(*(_looked_at(planes, fuser) for planes in stacks))
+    known = dask.compute(*(_looked_at(planes, stack.first, fuser) for planes in stacks))
     places = StackWindows(colours)
     decided = [_decided(places, planes, about, fuser) for planes, about in zip(colours, known, strict=True)]
     fused, index, confidence = (list(arrays) for arrays in zip(*decided, strict=True))
@@ -76,11 +76,12 @@ def lazy_fuse_stack(images: Any, options: StackOptions) -> Result:
     if options.return_height:
         each = zip(colours, index, known, strict=True)
         found = [heights(places, planes, chosen, about.values, layout) for planes, chosen, about in each]
-        height = layout.maps(put_together(found)) * float(options.plane_spacing)
+        origin = options.plane_origin + stack.first * options.plane_spacing
+        height = layout.maps(put_together(found)) * np.float32(options.plane_spacing) + np.float32(origin)
     return Result(
         image_of(fused),
         made,
-        index=layout.maps(put_together(index)),
+        index=layout.maps(put_together(index)) + np.uint16(stack.first),  # counted in the whole stack
         confidence=layout.maps(put_together(confidence)) if options.return_confidence else None,
         height=height,
     )
@@ -89,17 +90,17 @@ def lazy_fuse_stack(images: Any, options: StackOptions) -> Result:
 # By decision.
 
 
-def _looked_at(planes: Sequence[da.Array], fuser: Fuser) -> Delayed:
-    """Statistics of a picture's planes; a plane is a task."""
+def _looked_at(planes: Sequence[da.Array], first: int, fuser: Fuser) -> Delayed:
+    """Statistics of a picture's planes, the number of the first of which is for messages; a plane is a task."""
     layout = fuser.layout
-    name = f"rpsnn-look-{tokenize(planes, layout, fuser.recipe.key)}"
+    name = f"rpsnn-look-{tokenize(planes, first, layout, fuser.recipe.key)}"
     rows, columns, _ = planes[0].shape
     whole = slice(0, rows), slice(0, columns)
     tasks: dict[Any, Any] = {}
     for k, plane in enumerate(planes):
         both = [window(source, (), whole) for source in ((plane, planes[0]) if layout.alpha else (plane,))]
         tasks[name, k] = (partial(_look_at, k=k, layout=layout), both)
-    tasks[name] = (_settled, fuser.recipe.key, [(name, k) for k in range(len(planes))])
+    tasks[name] = (partial(_settled, first=first), fuser.recipe.key, [(name, k) for k in range(len(planes))])
     return Delayed(name, HighLevelGraph.from_collections(name, tasks, dependencies=[*planes, fuser.recipe]))
 
 
@@ -111,10 +112,10 @@ def _look_at(planes: Sequence[NDArray[Any]], k: int, layout: Layout) -> tuple[Pl
     return PlaneStatistics.of(k, layout.colours(plane), layout), count_infinite(plane), differing
 
 
-def _settled(recipe: Recipe, looked: Sequence[tuple[PlaneStatistics, int, int]]) -> StackStatistics:
+def _settled(recipe: Recipe, looked: Sequence[tuple[PlaneStatistics, int, int]], first: int) -> StackStatistics:
     for plane, infinite, differing in looked:
-        refuse_infinite(infinite, f"images, plane {plane.number}")
-        refuse_alpha(differing, ("images: plane 0", f"plane {plane.number}"))
+        refuse_infinite(infinite, f"images, plane {first + plane.number}")
+        refuse_alpha(differing, (f"images: plane {first}", f"plane {first + plane.number}"))
     planes = [plane for plane, _, _ in looked]
     return recipe.run(lambda engine: settled(planes, StackStatistics.of(planes), engine.vote_map))
 
@@ -182,11 +183,11 @@ def _merged_two(planes: Sequence[da.Array], known: StackStatistics, fuser: Fuser
 # By regression.
 
 
-def _survey(stack: Sequence[da.Array], fuser: Fuser) -> Delayed:
+def _survey(stack: Sequence[da.Array], first: int, fuser: Fuser) -> Delayed:
     """Order of the planes of a picture, and their range."""
     layout = fuser.layout
     rows, columns, _ = stack[0].shape
-    token = tokenize(stack, layout, fuser.recipe.key)
+    token = tokenize(stack, first, layout, fuser.recipe.key)
     name, tasks = f"rpsnn-survey-{token}", dict[Any, Any]()
     strips = strip_rows(rows)
     for k, plane in enumerate(stack):
@@ -197,7 +198,7 @@ def _survey(stack: Sequence[da.Array], fuser: Fuser) -> Delayed:
         samples = [window(plane, (), part) for part in sample_windows(rows, columns)]
         tasks[name, k] = (partial(_samples, layout=layout), samples)
     known = [[(name, k, i) for i in range(len(strips))] for k in range(len(stack))]
-    tasks[name] = (_ordered, fuser.recipe.key, known, [(name, k) for k in range(len(stack))])
+    tasks[name] = (partial(_ordered, first=first), fuser.recipe.key, known, [(name, k) for k in range(len(stack))])
     return Delayed(name, HighLevelGraph.from_collections(name, tasks, dependencies=[*stack, fuser.recipe]))
 
 
@@ -214,13 +215,16 @@ def _samples(parts: Sequence[NDArray[Any]], layout: Layout) -> list[NDArray[Any]
 
 
 def _ordered(
-    recipe: Recipe, planes: Sequence[Sequence[tuple[Strip, int, int]]], samples: Sequence[Sequence[NDArray[Any]]]
+    recipe: Recipe,
+    planes: Sequence[Sequence[tuple[Strip, int, int]]],
+    samples: Sequence[Sequence[NDArray[Any]]],
+    first: int,
 ) -> tuple[list[int], IntensityRange]:
     survey = Survey()
     for k, known in enumerate(planes):
         strips, infinite, differing = zip(*known, strict=True)
-        refuse_infinite(sum(infinite), f"images, plane {k}")
-        refuse_alpha(sum(differing), ("images: plane 0", f"plane {k}"))
+        refuse_infinite(sum(infinite), f"images, plane {first + k}")
+        refuse_alpha(sum(differing), (f"images: plane {first}", f"plane {first + k}"))
         survey.add(k, strips, samples[k])
     survey.choose()
     recipe.run(lambda engine: list(survey.rank(engine.mean_vote)))

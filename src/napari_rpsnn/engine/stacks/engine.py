@@ -138,7 +138,7 @@ class StackEngine:
             results.confidence[...] = np.abs(2 * share - 1)
 
     def _find_heights(self, results: Results) -> Iterator[Said]:
-        """Read the planes once more and set the heights, if they are wanted. Yields after each plane."""
+        """Read the planes once more and set the heights, in planes, if they are wanted. Yields after each plane."""
         if results.height is None:
             return
         planes, threads = self._planes, torch.get_num_threads()
@@ -148,7 +148,6 @@ class StackEngine:
 
         for _ in iter_heights(read, planes.count, planes.layout, self._values, results.index, results.height, threads):
             yield NOTHING
-        results.height[...] *= float(self._options.plane_spacing)
 
 
 def fuse_window(

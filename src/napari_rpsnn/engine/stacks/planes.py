@@ -41,16 +41,16 @@ class Planes:
 
     def check(self) -> Iterator[NDArray[Any]]:
         """Yield every plane as it is, refuse it if it cannot be fused, and find how all of them lie."""
-        previous = None
+        previous, first = None, self._stack.first
         steps: list[NDArray[np.float64]] = []
         doubts: list[str | None] = []
         for k in range(self.count):
             picture, name = self._stack.read(self._where, k), self._stack.name
-            check_finite(picture, f"{name}, plane {k}")
+            check_finite(picture, f"{name}, plane {first + k}")
             alpha = self.layout.alpha_of(picture)
             self.alpha = alpha if self.alpha is None else self.alpha
             if alpha is not None:
-                check_alpha(self.alpha, alpha, (f"{name}: plane 0", f"plane {k}"))
+                check_alpha(self.alpha, alpha, (f"{name}: plane {first}", f"plane {first + k}"))
             colours = self.layout.colours(picture)
             if self._register is not None:
                 from napari_rpsnn.engine.registration import doubt, estimate

@@ -1,0 +1,39 @@
+"""Where the results of a part of a stack lie, as files say it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from napari_rpsnn.cli.terminal import say
+from napari_rpsnn.io.image_file import ImageFile
+from napari_rpsnn.options import StackOptions
+
+
+def results_of(image: ImageFile, options: StackOptions) -> ImageFile:
+    """What a stack says of itself, for what is made of the part of it that `options` tell: shape and origin.
+
+    Its data have no values. Where the file says where it lies and not how large its pixels are, it cannot be told where
+    the part lies: then that is said, and left out.
+    """
+    shape, like = list(image.data.shape), image
+    for axis, (start, stop) in zip("YX", options.region or (), strict=False):
+        shape[image.axes.index(axis)] = stop - start
+        like = _moved(like, axis, start)
+    return replace(like, data=np.broadcast_to(np.zeros((), image.data.dtype), shape))
+
+
+def _moved(image: ImageFile, axis: str, pixels: float) -> ImageFile:
+    """`image` as it begins so many pixels later; its origin counts pixels where their size is not known."""
+    origin, units = dict(image.origin), dict(image.units)
+    if not pixels:
+        return image
+    if axis in image.scale:
+        origin[axis] = origin.get(axis, 0.0) + pixels * image.scale[axis]
+    elif axis in origin:
+        say(f"the pixel size along {axis} is not known: neither is where the result lies there.")
+        del origin[axis]
+    else:
+        origin[axis], units[axis] = float(pixels), "pixel"
+    return replace(image, origin=origin, units=units)

@@ -1,0 +1,138 @@
+"""Parts of stacks in the shell: what is fused, and where files say that the results lie."""
+
+import json
+
+import numpy as np
+import ome_types
+import pytest
+import tifffile
+import zarr
+from scipy import ndimage as ndi
+from skimage import data
+
+from napari_rpsnn import fuse_stack
+from napari_rpsnn.cli.fuse import main
+from napari_rpsnn.io import read_image, write_image
+from napari_rpsnn.io.image_file import ImageFile
+
+SIZES = {"Z": 0.5, "Y": 0.1, "X": 0.2}
+UNITS = dict.fromkeys("ZYX", "µm")
+
+
+@pytest.fixture(scope="module")
+def planes():
+    """Six planes of 48x96 pixels, each sharp in a strip of its own: uint16."""
+    sharp = data.camera()[128:176, 192:288].astype(float) * 16
+    stack = np.stack([ndi.gaussian_filter(sharp, 2)] * 6)
+    for k in range(6):
+        stack[k, :, 16 * k : 16 * (k + 1)] = sharp[:, 16 * k : 16 * (k + 1)]
+    return np.rint(stack).astype(np.uint16)
+
+
+def fuse(*args):
+    return main(["fuse", *map(str, args)])
+
+
+def written(path, planes, scale=SIZES, **said):
+    image = ImageFile(planes, "ZYX", scale, dict.fromkeys(scale, "µm"), **said)
+    write_image(path, planes, "ZYX", like=image, provenance={})
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".ome.tif", ".tif", ".ome.zarr"])
+def test_a_part_is_that_of_the_array_and_lies_in_its_place(planes, tmp_path, suffix):
+    origin = {"Z": 12.0, "Y": 3.0, "X": -1.0}
+    stack = written(tmp_path / f"stack{suffix}", planes, origin=origin)
+    maps = "--map", tmp_path / f"index{suffix}", "--height", tmp_path / f"height{suffix}"
+    part = "--planes", "1-4", "--region", "8:40,16:96", "--report", tmp_path / "report.json"
+    assert fuse(stack, "-o", tmp_path / f"out{suffix}", *maps, *part) == 0
+    options = {"planes": (1, 4), "region": ((8, 40), (16, 96)), "plane_spacing": 0.5, "plane_origin": 12}
+    expected = fuse_stack(planes, return_index=True, return_height=True, **options)
+    for name, values in zip(("out", "index", "height"), expected, strict=True):
+        image = read_image(tmp_path / f"{name}{suffix}")
+        np.testing.assert_array_equal(image.data[...], values)
+        assert image.scale == {"Y": 0.1, "X": 0.2}
+        assert image.origin == pytest.approx({"Y": 3 + 8 * 0.1, "X": -1 + 16 * 0.2})
+    assert 12.5 <= expected[2].min() < expected[2].max() <= 14
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert len(report["shares"]) == 6
+    assert report["shares"][0] == report["shares"][5] == 0
+    assert report["options"]["planes"] == [1, 4]
+    assert report["options"]["region"] == [[8, 40], [16, 96]]
+
+
+def test_other_readers_find_the_place(planes, tmp_path):
+    stack = written(tmp_path / "stack.ome.tif", planes)
+    for suffix in (".ome.tif", ".tif", ".ome.zarr"):
+        assert fuse(stack, "-o", tmp_path / f"out{suffix}", "--region", "8:40,16:96") == 0
+    plane = ome_types.from_tiff(tmp_path / "out.ome.tif").images[0].pixels.planes[0]
+    assert (plane.position_x, plane.position_y) == pytest.approx((3.2, 0.8))
+    assert plane.position_x_unit.value == "µm"
+    said = tifffile.TiffFile(tmp_path / "out.tif").imagej_metadata  # (x - xorigin) * size is the place of pixel x
+    assert (said["xorigin"], said["yorigin"]) == pytest.approx((-16, -8))
+    (image,) = zarr.open_group(str(tmp_path / "out.ome.zarr"), mode="r").attrs["multiscales"]
+    steps = image["datasets"][0]["coordinateTransformations"]
+    assert steps[1] == {"type": "translation", "translation": pytest.approx([0.8, 3.2])}
+
+
+def test_a_place_without_pixel_size_counts_pixels_or_is_said_to_be_unknown(planes, tmp_path, capsys):
+    stack = written(tmp_path / "stack.ome.tif", planes, {})
+    assert fuse(stack, "-o", tmp_path / "out.ome.tif", "--region", "8:40,16:96") == 0
+    plane = ome_types.from_tiff(tmp_path / "out.ome.tif").images[0].pixels.planes[0]
+    assert (plane.position_x, plane.position_x_unit.value) == (16, "pixel")
+    image = read_image(tmp_path / "out.ome.tif")
+    assert (image.origin, image.scale, image.units) == ({"Y": 8, "X": 16}, {}, {"Y": "pixel", "X": "pixel"})
+    assert "not known" not in capsys.readouterr().err
+    stack = written(tmp_path / "placed.ome.tif", planes, {}, origin={"X": 5.0, "Y": 6.0})
+    assert fuse(stack, "-o", tmp_path / "out2.ome.tif", "--region", "0:40,16:96") == 0
+    assert read_image(tmp_path / "out2.ome.tif").origin == {"Y": 6.0}
+    assert "the pixel size along X is not known" in capsys.readouterr().err
+
+
+def test_heights_start_where_the_file_says_or_where_it_is_asked_for(planes, tmp_path):
+    stack = written(tmp_path / "stack.tif", planes, origin={"Z": -3.0})
+    heights = {}
+    for name, options in {"file": (), "asked": ("--plane-origin", 100, "--plane-spacing", 2)}.items():
+        assert fuse(stack, "-o", tmp_path / f"{name}.tif", "--height", tmp_path / f"{name}_h.tif", *options) == 0
+        heights[name] = read_image(tmp_path / f"{name}_h.tif").data[...]
+    alone = fuse_stack(planes, return_height=True)[1]
+    np.testing.assert_allclose(heights["file"], -3 + alone / 2, atol=1e-5)
+    np.testing.assert_allclose(heights["asked"], 100 + alone * 2, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--planes", "5,20"), "argument --planes: expected the first plane and the last as 5-20, got '5,20'"),
+        (("--region", "1:2"), "argument --region: expected rows and columns as 100:300,50:250, got '1:2'"),
+    ],
+)
+def test_parts_are_given_in_one_way(tmp_path, capsys, options, message):
+    with pytest.raises(SystemExit):
+        fuse(tmp_path / "stack.tif", "-o", tmp_path / "out.tif", *options)
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_parts_that_are_not_there_are_refused_before_anything_is_written(planes, tmp_path, capsys):
+    stack = written(tmp_path / "stack.tif", planes)
+    assert fuse(stack, "-o", tmp_path / "out.tif", "--planes", "2-6") == 1
+    assert "planes: expected the first and the last one, two of 0 to 5, got 2 and 6" in capsys.readouterr().err
+    assert fuse(stack, "-o", tmp_path / "out.tif", "--region", "0:49,0:9") == 1
+    assert "region: expected rows and columns within 48 and 96" in capsys.readouterr().err
+    pair = [written(tmp_path / f"{name}.tif", planes[:1]) for name in "ab"]
+    assert fuse(*pair, "-o", tmp_path / "out.tif", "--planes", "0-1") == 1
+    assert "--planes, --region, --plane-spacing, --plane-origin: expected a stack" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tif", "b.tif", "stack.tif"]
+
+
+def test_a_part_on_a_cluster_is_the_same(planes, tmp_path):
+    pytest.importorskip("distributed")
+    stack = written(tmp_path / "stack.ome.zarr", planes, origin={"Z": 2.0})
+    part = "--planes", "1-4", "--region", "8:40,16:96", "--precision", "float32"
+    for name, more in {"here": (), "there": ("--scheduler", "local[1]")}.items():
+        maps = "--map", tmp_path / f"{name}_i.ome.zarr", "--height", tmp_path / f"{name}_h.ome.zarr"
+        assert fuse(stack, "-o", tmp_path / f"{name}.ome.zarr", *maps, *part, *more) == 0
+    for kind in ("", "_i", "_h"):
+        here, there = (read_image(tmp_path / f"{name}{kind}.ome.zarr") for name in ("here", "there"))
+        np.testing.assert_array_equal(here.data[...], there.data[...])
+        assert (here.scale, here.origin) == (there.scale, there.origin)

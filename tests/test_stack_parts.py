@@ -1,0 +1,121 @@
+"""Parts of a stack: some of its planes, a region, and sub-stacks, in memory and as dask arrays."""
+
+import dask.array as da
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+from skimage import data
+
+from napari_rpsnn import fuse_stack
+
+
+@pytest.fixture(scope="module")
+def strips():
+    """Eight planes, each sharp in a strip of its own: uint8 of 64x128 pixels."""
+    truth = data.camera()[128:192, 192:320]
+    planes = np.stack([gaussian_filter(truth, 2)] * 8)
+    for k in range(8):
+        planes[k, :, 16 * k : 16 * (k + 1)] = truth[:, 16 * k : 16 * (k + 1)]
+    return planes
+
+
+MAPS = {"return_index": True, "return_confidence": True, "return_height": True}
+
+
+def test_planes_from_the_first_to_the_last_keep_their_numbers(strips):
+    made = fuse_stack(strips, planes=(2, 5), plane_spacing=0.5, plane_origin=12, **MAPS)
+    fused, index, confidence, height = fuse_stack(strips[2:6], **MAPS)
+    np.testing.assert_array_equal(made[0], fused)
+    np.testing.assert_array_equal(made[1], index + 2)
+    np.testing.assert_array_equal(made[2], confidence)
+    np.testing.assert_array_equal(made[3], height * np.float32(0.5) + np.float32(13))
+    assert made[1].dtype == np.uint16
+    assert made[3].dtype == np.float32
+    assert set(np.unique(made[1])) == {2, 3, 4, 5}
+
+
+def test_a_region_is_cut_as_by_slices(strips):
+    made = fuse_stack(strips, region=((8, 56), (16, 100)), **MAPS)
+    for whole, part in zip(made, fuse_stack(strips[:, 8:56, 16:100], **MAPS), strict=True):
+        np.testing.assert_array_equal(whole, part)
+
+
+@pytest.mark.parametrize("method", ["decision", "regression"])
+def test_a_part_of_times_and_channels_is_the_same_as_dask_array(strips, method):
+    tczyx = np.stack([np.stack([strips, strips // 2]), np.stack([strips // 3, strips // 4])])
+    options = {"axis": 2, "planes": (3, 5), "region": ((0, 40), (30, 110)), "method": method, "precision": "float32"}
+    options |= {"channel_axis": 1} | ({"guide_channel": 0, "return_index": True} if method == "decision" else {})
+    cut = tczyx[:, :, 3:6, :40, 30:110]
+    expected = fuse_stack(cut, **options | {"planes": None, "region": None})
+    lazy = fuse_stack(da.from_array(tczyx, chunks=(1, 1, 2, 30, 50)), **options)
+    whole = fuse_stack(tczyx, **options)
+    if method == "decision":
+        np.testing.assert_array_equal(whole[1], expected[1] + 3)
+        np.testing.assert_array_equal(lazy[1].compute(), whole[1])
+        assert lazy[1].dtype == np.uint16
+        expected, lazy, whole = expected[0], lazy[0], whole[0]
+    np.testing.assert_array_equal(whole, expected)
+    np.testing.assert_array_equal(lazy.compute(), whole)
+
+
+def test_of_a_dask_array_the_part_alone_is_computed(strips):
+    def plane(block_info=None):
+        assert block_info[None]["chunk-location"][0] in (2, 3), "another plane was asked for"
+        return strips[block_info[None]["chunk-location"][0]][None]
+
+    lazy = da.map_blocks(plane, chunks=((1,) * 8, (64,), (128,)), dtype=np.uint8, meta=np.empty((0, 0, 0), np.uint8))
+    made = fuse_stack(lazy, planes=(2, 3), precision="float32", return_height=True, plane_origin=-7)
+    expected = fuse_stack(strips, planes=(2, 3), precision="float32", return_height=True, plane_origin=-7)
+    for some, other in zip(made, expected, strict=True):
+        np.testing.assert_array_equal(some.compute(), other)
+
+
+def test_of_what_is_read_when_it_is_indexed_the_part_alone_is_read(strips):
+    keys = []
+
+    class Lazy:
+        shape, dtype, ndim = strips.shape, strips.dtype, strips.ndim
+
+        def __getitem__(self, key):
+            keys.append(key)
+            return strips[key]
+
+    part = {"planes": (4, 6), "region": ((8, 56), (16, 100))}
+    np.testing.assert_array_equal(fuse_stack(Lazy(), **part), fuse_stack(strips, **part))
+    assert {plane for plane, _, _ in keys} == {4, 5, 6}
+    assert all(
+        8 <= rows.start < rows.stop <= 56 and 16 <= columns.start < columns.stop <= 100 for _, rows, columns in keys
+    )
+
+
+def test_planes_one_by_one_and_colours(strips):
+    rgb = np.stack([strips, strips // 2, strips // 3], -1)
+    part = {"planes": (1, 3), "region": ((0, 64), (0, 64)), "channel_axis": -1, "return_index": True}
+    fused, index = fuse_stack(list(rgb), **part)
+    expected, counted = fuse_stack(rgb[1:4, :, :64], channel_axis=-1, return_index=True)
+    np.testing.assert_array_equal(fused, expected)
+    np.testing.assert_array_equal(index, counted + 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"planes": (5, 8)}, "planes: expected the first and the last one, two of 0 to 7, got 5 and 8"),
+        ({"planes": (3, 3)}, "planes: expected the first and the last one, two of 0 to 7, got 3 and 3"),
+        ({"planes": (-2, 3)}, "planes: expected .* got -2 and 3"),
+        ({"region": ((0, 65), (0, 9))}, "region: expected rows and columns within 64 and 128, .* got 0:65 and 0:9"),
+        ({"region": ((9, 9), (0, 9))}, "region: expected .* got 9:9 and 0:9"),
+    ],
+)
+@pytest.mark.parametrize("lazy", [False, True])
+def test_what_is_not_in_the_stack_is_refused(strips, options, message, lazy):
+    with pytest.raises(ValueError, match=message):
+        fuse_stack(da.from_array(strips) if lazy else strips, **options)
+
+
+def test_messages_count_planes_of_the_whole_stack(strips):
+    bad = strips.astype(np.float32)
+    bad[5, 3, 4] = np.nan
+    for images in (bad, da.from_array(bad, chunks=(1, -1, -1))):
+        with pytest.raises(ValueError, match="images, plane 5: expected finite"):
+            fuse_stack(images, planes=(3, 6))
