@@ -48,6 +48,13 @@ def test_a_folder_of_an_old_run_is_refused(tmp_path, name):
         refuse_old_run(tmp_path)
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path, overwrite):
+    (tmp_path / "run").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"out: expected a folder or a new name, found a file at .*run"):
+        refuse_old_run(tmp_path / "run", overwrite)
+
+
 def test_panels_of_a_run_below_the_pictures_are_no_pictures(tmp_path):
     from skimage import data, io
 

@@ -165,10 +165,26 @@ def test_the_card_says_at_which_step_it_was_validated(config):
         ({"minutes": -1.0}, "minutes: expected a finite number of at least 0, got -1"),
         ({"ema": 1.0}, "ema: expected a number from 0 to below 1, got 1.0"),
         ({"precision": "16-mixed"}, "precision: expected 'auto', 'bf16-mixed' or '32-true', got '16-mixed'"),
+        ({"seed": 2**63}, "seed: expected an integer of 64 bits, got 9223372036854775808"),
     ],
 )
 def test_options_out_of_range_are_refused(config, change, message):
     with pytest.raises(ValueError, match=message):
+        replace(config, **change)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"steps": "2"}, "steps: expected an integer, got '2'"),
+        ({"width": 4.5}, "width: expected an integer, got 4.5"),
+        ({"minutes": "1"}, "minutes: expected a number or None, got '1'"),
+        ({"init": 3}, "init: expected a string or None, got 3"),
+        ({"data": None}, "data: expected a string, got None"),
+    ],
+)
+def test_options_of_another_type_are_refused(config, change, message):
+    with pytest.raises(TypeError, match=message):
         replace(config, **change)
 
 

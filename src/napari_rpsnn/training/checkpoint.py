@@ -54,9 +54,13 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
-def refuse_old_run(out: Path) -> None:
-    """Refuse a folder that an earlier run has written to."""
-    if there := next((out / name for name in (NAME, "model.safetensors") if (out / name).exists()), None):
+def refuse_old_run(out: Path, overwrite: bool = False) -> None:
+    """Refuse what is no folder, and, unless it is to be replaced, a folder that an earlier run has written to."""
+    if out.exists() and not out.is_dir():
+        raise FileExistsError(f"out: expected a folder or a new name, found a file at {out}")
+    if not overwrite and (
+        there := next((out / name for name in (NAME, "model.safetensors") if (out / name).exists()), None)
+    ):
         raise FileExistsError(
             f"out: expected a folder without a run, found {there}; resume goes on with it, overwrite replaces it"
         )

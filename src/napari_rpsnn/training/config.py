@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+import os
+from dataclasses import asdict, dataclass, fields
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 #: Options that change neither a batch nor a step, only where and how long the work is done.
 PLACES = ("data", "out", "device", "minutes", "save_every")
+#: By the name of a type: what is taken for it, and what a message calls it.
+_KINDS: dict[str, tuple[Any, str]] = {
+    "int": (Integral, "an integer"),
+    "float": (Real, "a number"),
+    "str": ((str, os.PathLike), "a string"),
+}
 
 
 @dataclass(frozen=True)
@@ -77,6 +85,11 @@ class TrainConfig:
     precision: str = "auto"
 
     def __post_init__(self) -> None:
+        for option in fields(self):
+            value, (name, *none) = getattr(self, option.name), str(option.type).split(" | ")
+            kind, called = _KINDS[name]
+            if not isinstance(value, kind) and not (none and value is None):
+                raise TypeError(f"{option.name}: expected {called}{' or None' if none else ''}, got {value!r}")
         least = {name: 0 for name in self.kinds} | {
             name: 1 for name in ("steps", "warmup", "save_every", "devices", "nodes")
         }
@@ -89,6 +102,8 @@ class TrainConfig:
             value = getattr(self, name)
             if value is not None and not 0 <= value < math.inf:
                 raise ValueError(f"{name}: expected a finite number of at least 0, got {value}")
+        if not -(2**63) <= self.seed < 2**63:
+            raise ValueError(f"seed: expected an integer of 64 bits, got {self.seed}")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema: expected a number from 0 to below 1, got {self.ema}")
 

@@ -99,8 +99,8 @@ def iter_train(
     state = read_checkpoint(checkpoint) if resume else {}
     if resume:
         config.refuse_other_recipe(state["recipe"])
-    elif not overwrite:
-        refuse_old_run(out)
+    else:
+        refuse_old_run(out, overwrite)
     pictures = read_pictures(config.data, config.crop)
     training, held_out = split_pictures(pictures)
     out.mkdir(parents=True, exist_ok=True)
