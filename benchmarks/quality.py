@@ -17,17 +17,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from metrics import METRICS, to_grey
 from numpy.typing import NDArray
 from skimage.metrics import mean_squared_error
 
 from napari_rpsnn import fuse
 from napari_rpsnn.cli.demo import average, sharper_source
+from napari_rpsnn.metrics import MEASURES, to_grey
 from napari_rpsnn.training.dataset import read_pictures, split_pictures
 from napari_rpsnn.training.pair_synthesis import PairMaker
 
 #: Stands for no error at all.
 LEAST_ERROR = 1e-2
+#: Measures that need no truth.
+METRICS = [measure for measure in MEASURES if measure.trusted and measure.needs == "sources"]
 TRUTH = "the truth itself"
 
 
@@ -72,12 +74,16 @@ def main() -> None:
                     fused = sharp if name == TRUTH else methods[name](near, far)
                     values[name].append(mean_squared_error(sharp, fused))
                     if kind == "geometric":
-                        pictures = [to_grey(image) for image in (near, far, fused)]
-                        measured[name].append([metric(*pictures) for metric in METRICS.values()])
+                        *pair, image = (to_grey(x) for x in (near, far, fused))
+                        measured[name].append([metric.function(pair, image) for metric in METRICS])
         for name in names:
             errors = np.maximum(values[name], LEAST_ERROR)
             scores[name].append(f"{np.mean(psnr(errors)):.2f} / {psnr(np.mean(errors)):.2f}")
-    print("| method | geometric | fluorescence | brightfield |", " | ".join(METRICS), "|\n|" + "---|" * 7)
+    print(
+        "| method | geometric | fluorescence | brightfield |",
+        " | ".join(metric.name for metric in METRICS),
+        "|\n|" + "---|" * 7,
+    )
     for name in names:
         print(f"| {name} |", " | ".join([*scores[name], *(f"{x:.4f}" for x in np.mean(measured[name], 0))]), "|")
 

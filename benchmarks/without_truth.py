@@ -1,4 +1,4 @@
-"""Both methods on real pairs, by three measures that need no truth.
+"""Both methods on real pairs, by the three trustworthy measures that need no truth.
 
     python benchmarks/without_truth.py NEAR FAR [NAME=FOLDER ...]
 
@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from metrics import METRICS, to_grey
 from skimage.io import imread
 
 from napari_rpsnn import fuse
+from napari_rpsnn.metrics import MEASURES, to_grey
+
+METRICS = [measure for measure in MEASURES if measure.trusted and measure.needs == "sources"]
 
 
 def in_order(folder: str) -> list[Path]:
@@ -44,9 +46,9 @@ def main() -> None:
         *pair, others_made = imread(files[0]), imread(files[1]), map(imread, files[2:])
         fused = {name: method(*pair) for name, method in methods.items()} | dict(zip(folders, others_made, strict=True))
         for name, image in fused.items():
-            pictures = [to_grey(x) for x in (*pair, image)]
-            scores[name].append([metric(*pictures) for metric in METRICS.values()])
-    print("| method |", " | ".join(METRICS), "|\n|---|" + "---|" * len(METRICS))
+            *sources, result = (to_grey(x) for x in (*pair, image))
+            scores[name].append([metric.function(sources, result) for metric in METRICS])
+    print("| method |", " | ".join(metric.name for metric in METRICS), "|\n|---|" + "---|" * len(METRICS))
     for name, values in scores.items():
         print(f"| {name} |", " | ".join(f"{value:.4f}" for value in np.mean(values, 0)), "|")
 

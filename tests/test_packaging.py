@@ -23,6 +23,7 @@ CARRIED = (
     "weights/decider.safetensors",
     "weights/stack_decider.safetensors",
     "io/__init__.pyi",
+    "metrics/__init__.pyi",
 )
 
 

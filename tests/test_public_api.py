@@ -9,7 +9,7 @@ from napari_rpsnn.model import weights
 
 
 def test_public_names():
-    assert set(napari_rpsnn.__all__) == {"RPSNN", "TrainConfig", "fuse", "fuse_stack", "load_model", "train"}
+    assert set(napari_rpsnn.__all__) == {"RPSNN", "TrainConfig", "fuse", "fuse_stack", "load_model", "metrics", "train"}
     assert all(getattr(napari_rpsnn, name).__doc__ for name in napari_rpsnn.__all__)
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import structural_similarity
 
+from napari_rpsnn.metrics import index_error, thin_things_lost
 from truth.scenes import Scene
 
 Stacker = Callable[[NDArray[Any]], Any]
@@ -23,8 +24,6 @@ Stacker = Callable[[NDArray[Any]], Any]
 MOST = 60.0
 #: Where a picture has texture: local gradient, in shares of the range of values.
 TEXTURE = 0.02
-#: A thing of nearly the colour of what is behind it cannot be told from it; in the same shares.
-CONTRAST = 0.08
 
 
 @dataclass(frozen=True)
@@ -68,18 +67,14 @@ def score(
     wanted = [scene.truth, *(scene.clean[k] for k in scene.accepted)]
     best = max(wanted, key=lambda one: psnr(one, seen, scene.peak))
     where, within, error = known(scene), np.nan, np.nan
-    if index is not None and where.any():
+    if index is not None and scene.depth is not None and where.any():
         height = index if height is None else height
         within = float((np.abs(index.astype(float) - scene.depth)[where] <= 1).mean())
         if not scene.accepted:  # else the height is as much a convention as the plane
-            error = float(np.abs(np.asarray(height, float) - scene.depth)[where].mean())
+            error = index_error(height, scene.depth, where=where)
     lost = np.nan
     if scene.thin is not None and scene.behind is not None:
-        contrast, to_thing, to_ground = (
-            np.abs(one - other).reshape(*scene.thin.shape, -1).mean(-1)
-            for one, other in ((scene.truth, scene.behind), (seen, scene.truth), (seen, scene.behind))
-        )
-        lost = float((to_ground < to_thing)[scene.thin & (contrast > CONTRAST * scene.peak)].mean())
+        lost = thin_things_lost(seen, scene.truth, scene.behind, scene.thin, data_range=scene.peak)
     similar = structural_similarity(
         best,
         seen,

@@ -1,3 +1,4 @@
+from . import metrics as metrics
 from .fusion import fuse as fuse
 from .model.network import RPSNN as RPSNN
 from .model.weights import load_model as load_model

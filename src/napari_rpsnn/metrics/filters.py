@@ -1,0 +1,82 @@
+"""What several measures are made of: windows, gradients, and ratios that have a value everywhere."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import correlate1d
+
+from napari_rpsnn.metrics.greys import Grey
+
+#: Variances in squared grey levels below it are rounding.
+FLAT = 1e-8
+SOBEL, PREWITT = (1.0, 2.0, 1.0), (1.0, 1.0, 1.0)
+
+
+def gaussian(size: int, sigma_px: float) -> NDArray[np.float64]:
+    """Weights of a window of one axis, whose sum is 1."""
+    places = np.arange(size) - (size - 1) / 2
+    weights: NDArray[np.float64] = np.exp(-(places**2) / (2 * sigma_px**2))
+    weights /= weights.sum()
+    return weights
+
+
+def smooth(image: Grey, weights: NDArray[np.float64]) -> Grey:
+    """Weighted sums in windows around every pixel; outside there are zeros."""
+    down = correlate1d(image, weights, 0, mode="constant")
+    across: Grey = correlate1d(down, weights, 1, mode="constant")
+    return across
+
+
+def smooth_inside(image: Grey, weights: NDArray[np.float64]) -> Grey:
+    """Weighted sums in all windows that lie inside the image."""
+    size = len(weights)
+    if min(image.shape) < size:
+        raise ValueError(f"fused: expected at least {size}x{size} pixels, got {image.shape[0]}x{image.shape[1]}")
+    before, after = size // 2, (size - 1) // 2
+    rows, columns = image.shape
+    return smooth(image, weights)[before : rows - after, before : columns - after]
+
+
+def gradients(image: Grey, across: tuple[float, float, float]) -> tuple[Grey, Grey]:
+    """Along rows and along columns, with the weights `SOBEL` or `PREWITT` across; outside there are zeros."""
+    rise = (-1.0, 0.0, 1.0)
+    along_rows, along_columns = (
+        correlate1d(correlate1d(image, rise, axis, mode="constant"), across, 1 - axis, mode="constant")
+        for axis in (1, 0)
+    )
+    return along_rows, along_columns
+
+
+def divide(above: Grey, below: Grey, otherwise: float) -> Grey:
+    """Quotient; `otherwise` where there is nothing to divide by."""
+    quotient: Grey = np.divide(above, below, out=np.full(np.shape(below), otherwise), where=below != 0)
+    return quotient
+
+
+def likeness(one: Grey, other: Grey) -> Grey:
+    """The smaller of both over the larger; two zeros are alike."""
+    return divide(np.minimum(one, other), np.maximum(one, other), 1.0)
+
+
+class Local:
+    """Means and variances of an image in all windows inside it."""
+
+    def __init__(self, image: Grey, weights: NDArray[np.float64]) -> None:
+        # Variances are the same for any offset, and have fewer digits to lose with values around zero.
+        self._centred, self._weights = image - 128, weights
+        self._mean = smooth_inside(self._centred, weights)
+        self.mean = self._mean + 128
+        variance = smooth_inside(self._centred**2, weights) - self._mean**2
+        self.variance = np.where(variance < FLAT, 0, variance)
+
+    def covariance(self, other: Local) -> Grey:
+        """With another image; 0 where one is flat."""
+        joint = smooth_inside(self._centred * other._centred, self._weights) - self._mean * other._mean
+        return np.where((self.variance == 0) | (other.variance == 0), 0, joint)
+
+    def similarity(self, other: Local, tiny: float) -> Grey:
+        """Structural similarity (Wang and Bovik) with one small constant; two flat windows of one grey are alike."""
+        means = divide(2 * self.mean * other.mean + tiny, self.mean**2 + other.mean**2 + tiny, 1.0)
+        variances = self.variance + other.variance
+        return means * divide(2 * self.covariance(other) + tiny, variances + tiny, 1.0)
