@@ -1,5 +1,7 @@
 """Parts of a stack: some of its planes, a region, and sub-stacks, in memory and as dask arrays."""
 
+from itertools import pairwise
+
 import dask.array as da
 import numpy as np
 import pytest
@@ -7,6 +9,9 @@ from scipy.ndimage import gaussian_filter
 from skimage import data
 
 from napari_rpsnn import fuse_stack
+from napari_rpsnn.images.slabs import split_planes, step_of
+from napari_rpsnn.options import StackOptions
+from napari_rpsnn.stack import iter_fuse_stack
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +124,65 @@ def test_messages_count_planes_of_the_whole_stack(strips):
     for images in (bad, da.from_array(bad, chunks=(1, -1, -1))):
         with pytest.raises(ValueError, match="images, plane 5: expected finite"):
             fuse_stack(images, planes=(3, 6))
+
+
+def test_slabs_are_images_of_neighbouring_planes(strips):
+    fused, index, confidence, height = fuse_stack(strips, slab=4, plane_spacing=0.5, plane_origin=3, **MAPS)
+    assert [made.shape for made in (fused, index, confidence, height)] == [(3, 64, 128)] * 4
+    for k, first in enumerate((0, 2, 4)):
+        alone = fuse_stack(strips, planes=(first, first + 3), plane_spacing=0.5, plane_origin=3, **MAPS)
+        for made, expected in zip((fused, index, confidence, height), alone, strict=True):
+            np.testing.assert_array_equal(made[k], expected)
+    assert (fused.dtype, index.dtype, height.dtype) == (np.uint8, np.uint16, np.float32)
+
+
+@pytest.mark.parametrize("method", ["decision", "regression"])
+def test_slabs_lie_on_the_axis_of_the_planes_and_are_the_same_as_dask_array(strips, method):
+    czyx = np.stack([strips, strips // 2])[:, :7]
+    options = {"axis": 1, "slab": 4, "method": method, "precision": "float32", "channel_axis": 0}
+    options |= {"guide_channel": 1, "return_index": True} if method == "decision" else {}
+    whole = fuse_stack(czyx, **options)
+    lazy = fuse_stack(da.from_array(czyx, chunks=(1, 2, 30, 50)), **options)
+    if method == "decision":
+        assert whole[1].shape == (3, 64, 128)  # planes 0 to 3, 2 to 5, 4 to 6: the last one has three
+        assert [(int(part.min()), int(part.max())) for part in whole[1]] == [(0, 3), (2, 5), (4, 6)]
+        np.testing.assert_array_equal(lazy[1].compute(), whole[1])
+        whole, lazy = whole[0], lazy[0]
+    assert whole.shape == (2, 3, 64, 128)
+    np.testing.assert_array_equal(lazy.compute(), whole)
+    expected = fuse_stack(czyx, **options | {"slab": None, "planes": (2, 5)})
+    np.testing.assert_array_equal(whole[:, 1], expected[0] if method == "decision" else expected)
+
+
+def test_slabs_of_a_part_have_progress_and_previews_of_their_own(strips):
+    options = StackOptions(planes=(1, 6), slab=3)
+    steps, result = [], np.zeros((4, 64, 128), np.uint8)
+    for report in (work := iter_fuse_stack(strips, options)):
+        steps.append(report.done / report.total)
+        if report.preview:
+            before = result.copy()
+            report.preview.paint(result)
+            assert np.count_nonzero((before != result).any((1, 2))) <= 1
+    assert steps == sorted(steps)
+    assert (steps[0], steps[-1]) == (0, 1)
+    np.testing.assert_array_equal(result, fuse_stack(strips[1:7], slab=3))
+    assert work.gi_frame is None
+
+
+def test_slabs_that_cannot_be_are_refused(strips):
+    with pytest.raises(ValueError, match="slab: expected a number of planes from 2 to 8, got 9"):
+        fuse_stack(strips, slab=9)
+    with pytest.raises(ValueError, match="slab: expected register=None, got 'affine'"):
+        fuse_stack(strips, slab=2, register="affine")
+    with pytest.raises(ValueError, match="slab: expected a number of planes of at least 2, got 1"):
+        fuse_stack(strips, slab=1)
+
+
+@pytest.mark.parametrize(("planes", "slab"), [(8, 8), (7, 4), (20, 5), (9, 2), (10, 3), (11, 10)])
+def test_slabs_cover_the_stack_and_are_equally_far_apart(planes, slab):
+    slabs = split_planes(planes, slab)
+    assert set().union(*slabs) == set(range(planes))
+    assert {b[0] - a[0] for a, b in pairwise(slabs)} <= {step_of(slab)}
+    assert all(len(part) == slab for part in slabs[:-1])
+    assert slab / 2 <= len(slabs[-1]) <= slab
+    assert not any(set(part) <= set(other) for part in slabs for other in slabs if part is not other)

@@ -163,6 +163,11 @@ class StackOptions(Options):
         False, "How sure the decision for that plane is", row="Confidence", flag=False, decided=True
     )
     return_height: bool = _option(False, "The height of the surface", row="Height map", flag=False, decided=True)
+    slab: int | None = _option(
+        None,
+        "An image of every so many neighbouring planes, half of which the next one has, too, in place of one of all",
+        kind=Integral,
+    )
     plane_spacing: float = _option(1.0, "Distance of two planes, in the unit of heights", kind=Real)
     plane_origin: float = _option(0.0, "Height of plane 0, in the unit of heights", kind=Real)
 
@@ -172,6 +177,13 @@ class StackOptions(Options):
             raise ValueError(f"plane_spacing: expected a positive number, got {self.plane_spacing!r}")
         if not math.isfinite(self.plane_origin):
             raise ValueError(f"plane_origin: expected a finite number, got {self.plane_origin!r}")
+        if self.slab is not None and self.slab < 2:
+            raise ValueError(f"slab: expected a number of planes of at least 2, got {self.slab}")
+        if self.slab is not None and self.register is not None:
+            raise ValueError(
+                f"slab: expected register=None, got {self.register!r}, by which each slab would lie where its own "
+                "middle plane lies; align the planes first"
+            )
         if self.planes is not None and not _are_two(self.planes):
             raise TypeError(f"planes: expected two integers, the first plane and the last, got {self.planes!r}")
         if self.region is not None and not (_is_pair(self.region) and all(map(_are_two, self.region))):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from napari_rpsnn.images.focus_stack import FocusStack
 from napari_rpsnn.options import Method, Order, Precision, Registration, StackOptions
 
 if TYPE_CHECKING:
+    from napari_rpsnn.engine.pairs.engine import Engine
     from napari_rpsnn.model.weights import ModelLike
 
 
@@ -31,6 +33,7 @@ def fuse_stack(
     return_index: bool = False,
     return_confidence: bool = False,
     return_height: bool = False,
+    slab: int | None = None,
     plane_spacing: float = 1.0,
     plane_origin: float = 0.0,
     model: ModelLike = "auto",
@@ -74,6 +77,9 @@ def fuse_stack(
         Return how sure the decision for that plane is.
     return_height : bool, optional
         Return the height of the surface.
+    slab : int or None, optional
+        In place of one image of all planes an image of every `slab` neighbouring planes, each beginning ``slab // 2``
+        planes after the one before: a stack of fewer, deeper planes.
     plane_spacing : float, optional
         Distance of two planes, in the unit that heights are to have.
     plane_origin : float, optional
@@ -84,7 +90,8 @@ def fuse_stack(
     Returns
     -------
     fused : ndarray
-        Of the dtype of the planes and their shape, or that of the `region`, without `axis`.
+        Of the dtype of the planes and their shape, or that of the `region`, without `axis`; with `slab` it is the axis
+        of the slabs. So is it of all that follows.
     index : ndarray of uint16
         Only with `return_index`: counted in the whole stack, whatever `planes` are taken. Without `channel_axis` where
         one decision serves all channels.
@@ -117,6 +124,9 @@ def fuse_stack(
 
     Equal planes and planes of one constant value contribute nothing and cost nothing. Where a specimen has no detail,
     its height is that of the nearest detail.
+
+    Of ``slab=8`` the images lie in the middle of their planes, ``3.5, 7.5, 11.5, …``. Where the last slab does not come
+    out even, it has the planes that are left, at least half as many, so that all are equally far apart.
 
     Planes are read once as a whole, then once or twice window by window, and once more for heights: those that take
     long to read (compressed files, zarr with large chunks) are better read into memory first where they fit.
@@ -164,13 +174,45 @@ def iter_fuse_stack(images: Any, options: StackOptions, name: str = "images") ->
     `name` is what the stack is called in messages.
     """
     stack = FocusStack.of(images, options.axis, options.channel_axis, options.guide_channel, name)
-    stack = stack.part(options.planes, options.region)
-    layout = stack.layout
+    slabs = stack.part(options.planes, options.region).slabs(options.slab)
     from napari_rpsnn.engine.pairs.engine import Engine
+
+    engine = Engine.choose(options)
+    counts = [_count_steps(slab, engine, options) for slab in slabs]
+    total, before = sum(counts), 0
+    yield Progress(0, total)
+    results = []
+    for number, (slab, count) in enumerate(zip(slabs, counts, strict=True)):
+        # Of several slabs the picture so far belongs to one.
+        place = () if options.slab is None else ((slice(None),) * stack.axis + (number,))
+        steps = _fuse(slab, engine, options)
+        while True:
+            try:
+                report = next(steps)
+            except StopIteration as end:
+                results.append(end.value)
+                break
+            preview = report.preview and replace(report.preview, place=place)
+            yield replace(report, done=before + report.done, total=total, preview=preview)
+        before += count
+    yield Progress(total, total)
+    made = results[0] if options.slab is None else Result.of_slabs(results, stack, np.stack)
+    return replace(made, made_by=engine.made_by(options))
+
+
+def _count_steps(stack: FocusStack, engine: Engine, options: StackOptions) -> int:
+    from napari_rpsnn.engine.stacks.engine import StackEngine
+
+    *pictures, rows, columns, _ = stack.pictures
+    return StackEngine.count_steps(stack.count, rows, columns, engine, options) * int(np.prod(pictures))
+
+
+def _fuse(stack: FocusStack, engine: Engine, options: StackOptions) -> Generator[Progress, None, Result]:
+    """Fuse the planes of a stack, or of a slab of it, picture by picture."""
     from napari_rpsnn.engine.stacks.engine import Results, StackEngine
     from napari_rpsnn.engine.stacks.planes import Planes
 
-    engine = Engine.choose(options)
+    layout = stack.layout
     result = np.empty(stack.shape, stack.dtype)
     target = layout.pictures(result)
     indices, index_of = layout.new_map(stack.shape, np.uint16)
@@ -178,18 +220,15 @@ def iter_fuse_stack(images: Any, options: StackOptions, name: str = "images") ->
     certain, confidence_of = layout.new_map(stack.shape, np.float32) if options.return_confidence else (None, None)
     *pictures, rows, columns, _ = target.shape
     steps = StackEngine.count_steps(stack.count, rows, columns, engine, options)
-    total = steps * int(np.prod(pictures))
-    yield Progress(0, total)
     for number, where in enumerate(np.ndindex(*pictures)):
         maps = (None if made is None else made[where] for made in (confidence_of, height_of))
         work = StackEngine(Planes(stack, where, options.register), engine, options)
         for step, note, running in work.fuse(Results(target[where], index_of[where], *maps)):
             preview = None if running is None else Preview(running, where, layout)
-            yield Progress(number * steps + step, total, note, preview)
-    yield Progress(total, total)
+            yield Progress(number * steps + step, 0, note, preview)
     indices += np.uint16(stack.first)
     if heights is not None:
         heights *= np.float32(options.plane_spacing)
         heights += np.float32(options.plane_origin + stack.first * options.plane_spacing)
     index = indices if options.method == "decision" else None
-    return Result(result, engine.made_by(options), index=index, confidence=certain, height=heights)
+    return Result(result, {}, index=index, confidence=certain, height=heights)

@@ -86,7 +86,7 @@ def test_a_place_without_pixel_size_counts_pixels_or_is_said_to_be_unknown(plane
     stack = written(tmp_path / "placed.ome.tif", planes, {}, origin={"X": 5.0, "Y": 6.0})
     assert fuse(stack, "-o", tmp_path / "out2.ome.tif", "--region", "0:40,16:96") == 0
     assert read_image(tmp_path / "out2.ome.tif").origin == {"Y": 6.0}
-    assert "the pixel size along X is not known" in capsys.readouterr().err
+    assert "the size of pixels along X is not known" in capsys.readouterr().err
 
 
 def test_heights_start_where_the_file_says_or_where_it_is_asked_for(planes, tmp_path):
@@ -121,7 +121,7 @@ def test_parts_that_are_not_there_are_refused_before_anything_is_written(planes,
     assert "region: expected rows and columns within 48 and 96" in capsys.readouterr().err
     pair = [written(tmp_path / f"{name}.tif", planes[:1]) for name in "ab"]
     assert fuse(*pair, "-o", tmp_path / "out.tif", "--planes", "0-1") == 1
-    assert "--planes, --region, --plane-spacing, --plane-origin: expected a stack" in capsys.readouterr().err
+    assert "--planes, --region, --slab, --plane-spacing, --plane-origin: expected a stack" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tif", "b.tif", "stack.tif"]
 
 
@@ -136,3 +136,31 @@ def test_a_part_on_a_cluster_is_the_same(planes, tmp_path):
         here, there = (read_image(tmp_path / f"{name}{kind}.ome.zarr") for name in ("here", "there"))
         np.testing.assert_array_equal(here.data[...], there.data[...])
         assert (here.scale, here.origin) == (there.scale, there.origin)
+
+
+@pytest.mark.parametrize("suffix", [".ome.tif", ".tif", ".ome.zarr"])
+def test_slabs_are_a_stack_in_its_place(planes, tmp_path, suffix):
+    stack = written(tmp_path / f"stack{suffix}", planes, origin={"Z": 12.0})
+    maps = "--map", tmp_path / f"index{suffix}", "--height", tmp_path / f"height{suffix}"
+    assert fuse(stack, "-o", tmp_path / f"out{suffix}", *maps, "--planes", "1-5", "--slab", 4) == 0
+    options = {"planes": (1, 5), "slab": 4, "plane_spacing": 0.5, "plane_origin": 12}
+    expected = fuse_stack(planes, return_index=True, return_height=True, **options)
+    for name, values in zip(("out", "index", "height"), expected, strict=True):
+        image = read_image(tmp_path / f"{name}{suffix}")
+        assert (image.axes, image.data.shape) == ("ZYX", (2, 48, 96))  # planes 1 to 4, and 3 to 5
+        np.testing.assert_array_equal(image.data[...], values)
+        assert image.scale == pytest.approx({"Z": 1, "Y": 0.1, "X": 0.2})
+        assert image.origin == pytest.approx({"Z": 12 + 0.5 * 2.5})  # the middle of planes 1 to 4
+
+
+def test_slabs_of_times_and_channels_keep_their_axes(planes, tmp_path):
+    image = ImageFile(np.stack([np.stack([planes, planes // 2], 1)] * 2), "TZCYX", SIZES, UNITS, ("DAPI", "GFP"))
+    write_image(tmp_path / "stack.ome.tif", image.data, "TZCYX", like=image, provenance={})
+    options = "--map", tmp_path / "index.ome.tif", "--guide-channel", 0, "--slab", 4
+    assert fuse(tmp_path / "stack.ome.tif", "-o", tmp_path / "out.ome.tif", *options) == 0
+    assert (read_image(tmp_path / "out.ome.tif").axes, read_image(tmp_path / "index.ome.tif").axes) == ("TZCYX", "TZYX")
+    pixels = ome_types.from_tiff(tmp_path / "out.ome.tif").images[0].pixels
+    assert (pixels.size_z, pixels.size_c, pixels.physical_size_z) == (2, 2, 1.0)
+    assert [(p.the_t, p.the_z, p.the_c, p.position_z) for p in pixels.planes] == [
+        (t, z, c, pytest.approx(0.75 + z)) for t in range(2) for z in range(2) for c in range(2)
+    ]

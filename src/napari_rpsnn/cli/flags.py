@@ -40,6 +40,7 @@ READ: dict[str, tuple[Callable[[str], Any], str]] = {
     "tile": (_tile, "PIXELS"),
     "planes": (_planes, "FIRST-LAST"),
     "region": (_region, "ROW:END,COLUMN:END"),
+    "slab": (int, "PLANES"),
     "plane_spacing": (float, "D"),
     "plane_origin": (float, "D"),
 }

@@ -1,4 +1,4 @@
-"""Where the results of a part of a stack lie, as files say it."""
+"""Where the results of a part of a stack, and of its slabs, lie, as files say it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from napari_rpsnn.cli.terminal import say
+from napari_rpsnn.images.slabs import middle_of, split_planes, step_of
 from napari_rpsnn.io.image_file import ImageFile
 from napari_rpsnn.options import StackOptions
 
 
 def results_of(image: ImageFile, options: StackOptions) -> ImageFile:
-    """What a stack says of itself, for what is made of the part of it that `options` tell: shape and origin.
+    """What a stack says of itself, for what is made of the part of it that `options` tell: shape, scale and origin.
 
     Its data have no values. Where the file says where it lies and not how large its pixels are, it cannot be told where
     the part lies: then that is said, and left out.
@@ -21,6 +22,13 @@ def results_of(image: ImageFile, options: StackOptions) -> ImageFile:
     for axis, (start, stop) in zip("YX", options.region or (), strict=False):
         shape[image.axes.index(axis)] = stop - start
         like = _moved(like, axis, start)
+    if options.slab is not None:
+        at = image.axes.index("Z")
+        first, last = options.planes or (0, shape[at] - 1)
+        shape[at] = len(split_planes(last + 1 - first, options.slab))
+        like = _moved(like, "Z", first + middle_of(options.slab))
+        if "Z" in like.scale:
+            like = replace(like, scale=like.scale | {"Z": like.scale["Z"] * step_of(options.slab)})
     return replace(like, data=np.broadcast_to(np.zeros((), image.data.dtype), shape))
 
 
@@ -32,7 +40,7 @@ def _moved(image: ImageFile, axis: str, pixels: float) -> ImageFile:
     if axis in image.scale:
         origin[axis] = origin.get(axis, 0.0) + pixels * image.scale[axis]
     elif axis in origin:
-        say(f"the pixel size along {axis} is not known: neither is where the result lies there.")
+        say(f"the size of pixels along {axis} is not known: neither is where the result lies there.")
         del origin[axis]
     else:
         origin[axis], units[axis] = float(pixels), "pixel"

@@ -29,7 +29,7 @@ from napari_rpsnn.io.provenance import record
 from napari_rpsnn.options import FuseOptions, StackOptions
 
 #: Options of stacks that two images have no use for.
-OF_STACKS = ("planes", "region", "plane_spacing", "plane_origin")
+OF_STACKS = ("planes", "region", "slab", "plane_spacing", "plane_origin")
 
 
 def refuse_to_replace(outputs: Sequence[Path], overwrite: bool) -> None:
@@ -98,7 +98,9 @@ def run(job: Job, args: argparse.Namespace) -> None:
         raise ValueError(f"--height, {flags}: expected a stack, got two images")
     map_dtype = np.dtype("float32") if pair else np.min_scalar_type(stack.planes - 1)
     options = _options(job, stack, args)
-    like = results_of(stack.image, options) if isinstance(options, StackOptions) else stack.image
+    like = stack.image
+    if isinstance(options, StackOptions):
+        like, stack = results_of(stack.image, options), stack if options.slab is None else stack.with_slabs()
     _check_outputs(job, stack, like, map_dtype)
     start = time.perf_counter()
     result = _fuse(job, stack, options, lazy)

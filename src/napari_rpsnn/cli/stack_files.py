@@ -45,6 +45,13 @@ class Stack:
         """Number of images or planes."""
         return 2 if self.other else int(self.image.data.shape[self.image.axes.index("Z")])
 
+    def with_slabs(self) -> Stack:
+        """The same, whose results have an axis Z, of slabs."""
+        axes, map_axes = (
+            "".join(axis for axis in self.image.axes if axis in f"{kept}Z") for kept in (self.axes, self.map_axes)
+        )
+        return replace(self, axes=axes, map_axes=map_axes)
+
 
 def open_stack(
     sources: Sequence[Path],

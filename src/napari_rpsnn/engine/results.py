@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_rpsnn.images.focus_stack import FocusStack
 from napari_rpsnn.images.layout import Layout
 
 Value = TypeVar("Value")
@@ -25,15 +26,18 @@ class Preview:
     where : tuple of int
         Which picture of the result: time, position, channel.
     layout : Layout
+    place : tuple
+        Index of the slab in the result, where there are several; else empty.
     """
 
     picture: NDArray[Any]
     where: tuple[int, ...]
     layout: Layout
+    place: tuple[Any, ...] = ()
 
     def paint(self, result: NDArray[Any]) -> None:
         """Copy the picture to its place in an array of the result's shape."""
-        self.layout.pictures(result)[self.where] = self.picture
+        self.layout.pictures(result[self.place])[self.where] = self.picture
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,16 @@ class Result:
     index: NDArray[np.uint16] | None = None
     confidence: NDArray[np.float32] | None = None
     height: NDArray[np.float32] | None = None
+
+    @classmethod
+    def of_slabs(cls, results: Sequence[Result], stack: FocusStack, join: Callable[..., Any]) -> Self:
+        """Results of the slabs of a stack as one, the slabs on the axis of the planes; `join` is `stack` of NumPy."""
+        names = {"image": stack.axis, "index": stack.map_axis, "confidence": stack.map_axis, "height": stack.map_axis}
+        arrays: dict[str, Any] = {}
+        for name, axis in names.items():
+            parts = [getattr(result, name) for result in results]
+            arrays[name] = None if parts[0] is None else join(parts, axis)
+        return cls(made_by=results[0].made_by, **arrays)
 
 
 def drain(steps: Generator[Any, None, Value]) -> Value:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from napari_rpsnn.images.array_part import cut
 from napari_rpsnn.images.checks import check_pair
 from napari_rpsnn.images.layout import WHOLE, Layout, Window
+from napari_rpsnn.images.slabs import split_planes
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,17 @@ class FocusStack:
             raise TypeError(f"{name}: expected an integer or floating-point dtype, got {dtype}")
         return cls(images, name, axis, shape[axis], plane, dtype, Layout.of(plane, channel_axis, guide_channel))
 
+    @property
+    def pictures(self) -> tuple[int, ...]:
+        """Shape of a plane as `Layout.pictures` has it."""
+        return self.layout.pictures(np.broadcast_to(np.zeros((), np.uint8), self.shape)).shape
+
+    @property
+    def map_axis(self) -> int:
+        """The axis of the planes in maps of all of them, which have no channels that share a decision."""
+        channels = self.layout.channel_axis
+        return self.axis - (channels is not None and self.layout.joined and channels < self.axis)
+
     def part(self, planes: Sequence[int] | None, region: Sequence[Sequence[int]] | None) -> FocusStack:
         """Planes from the first to the last one that are given, and a region of them; None: all. Nothing is read."""
         first, last = (0, self.count - 1) if planes is None else planes
@@ -83,6 +95,12 @@ class FocusStack:
         return replace(
             self, images=cut(self.images, window), count=last + 1 - first, shape=shape, first=self.first + first
         )
+
+    def slabs(self, slab: int | None) -> list[FocusStack]:
+        """Overlapping sub-stacks of so many planes; None: the stack itself."""
+        if slab is None:
+            return [self]
+        return [self.part((planes[0], planes[-1]), None) for planes in split_planes(self.count, slab)]
 
     def read(self, where: tuple[int, ...], k: int, window: Window = WHOLE) -> NDArray[Any]:
         """Window of a picture `(rows, columns, channels)` of plane `k`.

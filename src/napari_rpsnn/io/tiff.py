@@ -99,7 +99,7 @@ def write(path: Path, suffix: str, image: ImageFile, provenance: str) -> NDArray
     if not imagej:
         options |= _resolution(image)
     if ome:
-        said = _ome_said(image, axes, prod(data.shape[: axes.index("Y")]), provenance)
+        said = _ome_said(image, axes, data.shape[: axes.index("Y")], provenance)
     elif imagej:
         said = _imagej_said(image, axes, prod(data.shape[: axes.index("Y")]), provenance)
         if {"X", "Y"} <= image.scale.keys():
@@ -168,7 +168,7 @@ def _escaped(unit: str) -> str:
     return "".join(letter if letter.isascii() else f"\\u{ord(letter):04X}" for letter in plain)
 
 
-def _ome_said(image: ImageFile, axes: str, planes: int, provenance: str) -> dict[str, Any]:
+def _ome_said(image: ImageFile, axes: str, leading: tuple[int, ...], provenance: str) -> dict[str, Any]:
     said: dict[str, Any] = {OME_SIZES[axis]: size for axis, size in image.scale.items() if axis in OME_SIZES}
     said |= {f"{OME_SIZES[axis]}Unit": unit for axis, unit in image.units.items() if axis in OME_SIZES}
     said["CommentAnnotation"] = {"Namespace": "napari-rpsnn/provenance", "Value": provenance}
@@ -184,7 +184,12 @@ def _ome_said(image: ImageFile, axes: str, planes: int, provenance: str) -> dict
         said["Channel"] = channel
     plane: dict[str, Any] = {}
     for axis, place in image.origin.items():
-        plane |= {f"Position{axis}": [place] * planes, f"Position{axis}Unit": [image.units.get(axis, "µm")] * planes}
+        # Of a stack each plane says where it lies itself.
+        numbers = (
+            np.indices(leading)[axes.index(axis)].ravel() if axis in axes[: len(leading)] else np.zeros(prod(leading))
+        )
+        places = (place + image.scale.get(axis, 0.0) * numbers).tolist()
+        plane |= {f"Position{axis}": places, f"Position{axis}Unit": [image.units.get(axis, "µm")] * len(places)}
     if plane:
         said["Plane"] = plane
     return said

@@ -49,10 +49,15 @@ def lazy_fuse_stack(images: Any, options: StackOptions) -> Result:
     stack = FocusStack.of(images, options.axis, options.channel_axis, options.guide_channel)
     whole = da.stack([da.asarray(plane) for plane in images]) if isinstance(images, Sequence) else images
     stack = replace(stack, images=as_dask(whole, "images")).part(options.planes, options.region)
-    layout = stack.layout
-    fuser = Fuser.choose(layout, options)
+    fuser = Fuser.choose(stack.layout, options)
+    slabs = [_fuse(slab, fuser, options) for slab in stack.slabs(options.slab)]
+    return slabs[0] if options.slab is None else Result.of_slabs(slabs, stack, da.stack)
 
-    *pictures, _, _, _ = layout.pictures(np.broadcast_to(np.zeros((), stack.dtype), stack.shape)).shape
+
+def _fuse(stack: FocusStack, fuser: Fuser, options: StackOptions) -> Result:
+    """Fuse a stack, or a slab of it."""
+    layout = stack.layout
+    *pictures, _, _, _ = stack.pictures
     stacks = [[by_picture(stack.picture(where, k)) for k in range(stack.count)] for where in np.ndindex(*pictures)]
     colours = [[layout.colours(plane) for plane in planes] for planes in stacks]
 
