@@ -57,6 +57,7 @@ def _on_device(weights: tuple[float, ...], device: torch.device) -> Tensor:
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)
 def _mirrored(length: int, reach: int, device: torch.device) -> Tensor:
     """Indices of an axis that is continued by its mirror images."""
     return torch.from_numpy(np.pad(np.arange(length), reach, mode="symmetric")).to(device)

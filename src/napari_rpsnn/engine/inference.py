@@ -16,6 +16,7 @@ from torch import Tensor
 
 from napari_rpsnn.engine.memory import on_first_heap
 from napari_rpsnn.images.tiling import Tile
+from napari_rpsnn.model.ambient import undisturbed
 
 Item = TypeVar("Item")
 Windows = tuple[Tensor, Tensor]
@@ -80,14 +81,16 @@ def _begun(items: Iterator[Item], ahead: int) -> Iterator[Item]:
     yield from made
 
 
-def compute_thread() -> AbstractContextManager[Callable[..., Any]]:
-    """Function that calls others, with their arguments, in the thread that torch computes in.
+@contextmanager
+def compute_thread() -> Iterator[Callable[..., Any]]:
+    """Function that calls others, with their arguments, in the thread that torch computes in, undisturbed.
 
     It is one thread for all: every thread that computes has helpers of its own, and where they outnumber the cores all
     of them sleep between two steps of work, which takes a fifth more time.
     """
     # A new thread does not know how many threads the user wants torch to have before it asks.
-    return on_first_heap(torch.get_num_threads)
+    with on_first_heap(torch.get_num_threads) as run:
+        yield lambda work, *values: run(undisturbed(work), *values)
 
 
 @torch.inference_mode()

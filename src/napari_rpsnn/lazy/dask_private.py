@@ -5,9 +5,11 @@ Without them all is computed all the same: only more of it is in memory at a tim
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Container, Mapping
 from typing import Any
 
+from dask import threaded
 from dask.base import key_split, tokenize
 
 try:
@@ -26,6 +28,12 @@ def as_tasks(graph: Mapping[Any, Any], known: Container[Any] | None = None) -> d
         Keys that tasks may need; without it, those of `graph`.
     """
     return None if convert_legacy_graph is None else dict(convert_legacy_graph(graph, known))
+
+
+def forget_threads() -> None:
+    """Let dask begin new threads: in a process that was forked it would wait for those of its parent for ever."""
+    threaded.default_pool = None
+    threaded.pools = defaultdict(dict)
 
 
 def is_data(task: Any) -> bool:

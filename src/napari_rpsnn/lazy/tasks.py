@@ -7,6 +7,7 @@ process prepares it once.
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
 import sys
@@ -30,6 +31,7 @@ from napari_rpsnn.engine.pairs.engine import Engine
 from napari_rpsnn.engine.pairs.statistics import Plan
 from napari_rpsnn.images.layout import Layout
 from napari_rpsnn.images.tiling import Tile
+from napari_rpsnn.lazy.dask_private import forget_threads
 from napari_rpsnn.lazy.graph import Where, array_of, by_picture, grid, numbered, window
 from napari_rpsnn.model.catalog import bundled_models, model_path
 from napari_rpsnn.model.network import RPSNN
@@ -40,6 +42,17 @@ Value = TypeVar("Value")
 #: The one thread of a process that runs networks. A tile uses all cores by itself; several at a time would need as many
 #: times the memory, and keep each other waiting.
 _NETWORKS = ThreadPoolExecutor(1, thread_name_prefix="napari-rpsnn")
+
+
+def _after_fork() -> None:
+    """Begin anew in a child process, which has inherited executors, but none of their threads."""
+    global _NETWORKS
+    _NETWORKS = ThreadPoolExecutor(1, thread_name_prefix="napari-rpsnn")
+    forget_threads()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 @dataclass(frozen=True)

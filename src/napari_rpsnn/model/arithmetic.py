@@ -14,6 +14,7 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor
 
+from napari_rpsnn.model.ambient import undisturbed
 from napari_rpsnn.model.network import RPSNN
 from napari_rpsnn.model.onednn import multiplies_bfloat16
 
@@ -59,6 +60,7 @@ def has_kernels(device: torch.device) -> bool:
 
 
 @lru_cache(maxsize=4)
+@undisturbed
 @torch.inference_mode()
 def half_network(network: RPSNN) -> Network | None:
     """Return what computes `network`, not to be changed any more, in float16; None if its values leave the range.
@@ -66,7 +68,8 @@ def half_network(network: RPSNN) -> Network | None:
     By kernels where there are some that run and give what float32 gives, else by torch.
     """
     device = next(network.parameters()).device
-    noise = MARGIN * torch.rand(2, 1, 3, *NOISE, generator=torch.Generator().manual_seed(0)).to(device)
+    drawn = torch.rand(2, 1, 3, *NOISE, generator=torch.Generator().manual_seed(0), dtype=torch.float32)
+    noise = MARGIN * drawn.to(device)
     exact = network(*noise)
     for make in (_by_kernels, _by_torch):
         made = make(network)
@@ -87,7 +90,7 @@ def _by_kernels(network: RPSNN) -> Network | None:
             return None
         made = FusedRPSNN(network)
         # Kernels are compiled when they are first used; a machine may lack the C compiler that starting them takes.
-        made(*torch.zeros(2, 1, 3, 1, 1, device=device))
+        made(*torch.zeros(2, 1, 3, 1, 1, dtype=torch.float32, device=device))
     except torch.OutOfMemoryError:
         raise
     except Exception as error:

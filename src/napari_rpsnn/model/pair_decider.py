@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from napari_rpsnn.model.ambient import undisturbed
 from napari_rpsnn.model.catalog import FOLDER
 
 #: Channels of evidence of each kind, see `decision.evidence`.
@@ -79,9 +80,10 @@ def _weighted(pictures: Tensor, weights: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=4)
+@undisturbed
 def bundled_decider(device: torch.device) -> Decider:
     """The trained one, read once for each device. Not to be changed."""
     with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten; the user's numbers stay
-        decider = Decider()
+        decider = Decider().float()
     decider.load_state_dict(load_file(FOLDER / "decider.safetensors"))
     return decider.to(device).eval().requires_grad_(False)

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from napari_rpsnn.model.ambient import undisturbed
 from napari_rpsnn.model.catalog import FOLDER
 
 #: Levels of the pyramid that evidence is given at: a half, a quarter, an eighth and a sixteenth of the resolution.
@@ -139,9 +140,10 @@ class StackDecider(nn.Module):
 
 
 @lru_cache(maxsize=4)
+@undisturbed
 def bundled_stack_decider(device: torch.device) -> StackDecider:
     """The trained one, read once for each device. Not to be changed."""
     with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten; the user's numbers stay
-        decider = StackDecider()
+        decider = StackDecider().float()
     decider.load_state_dict(load_file(FOLDER / "stack_decider.safetensors"))
     return decider.to(device=device, memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload,no-any-return]

@@ -21,6 +21,7 @@ from safetensors.torch import save as serialize
 
 from napari_rpsnn.io.atomic import write_bytes
 from napari_rpsnn.io.provenance import sha256
+from napari_rpsnn.model.ambient import undisturbed
 from napari_rpsnn.model.catalog import model_path
 from napari_rpsnn.model.network import RPSNN
 from napari_rpsnn.model.weight_file import TensorFile
@@ -32,6 +33,7 @@ ModelLike = str | os.PathLike[str] | RPSNN
 AUTHORS_PREFIXES = {"Siamese_1.": "branches.0.", "Siamese_2.": "branches.1.", "Gen_Module.": "generator."}
 
 
+@undisturbed
 def load_model(model: str | os.PathLike[str]) -> RPSNN:
     """Return an R-PSNN with the weights of a bundled model or of a file.
 
@@ -83,7 +85,7 @@ def load_model(model: str | os.PathLike[str]) -> RPSNN:
 
 def _empty_network(width: int) -> RPSNN:
     with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten; the user's numbers stay
-        return RPSNN(width)
+        return RPSNN(width).float()
 
 
 def _width_of(shapes: Mapping[str, tuple[int, ...]], path: Path) -> int:
@@ -108,6 +110,7 @@ def _cached(path: Path, modified_ns: int, device: torch.device) -> RPSNN:
     return load_model(path).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
+@undisturbed
 def prepared_model(model: ModelLike, device: torch.device) -> RPSNN:
     """`model` on `device` in the memory layout for inference; files are read once and kept. Not to be changed."""
     if isinstance(model, RPSNN):
@@ -121,6 +124,7 @@ def _sha256_of(path: Path, modified_ns: int) -> str:
     return sha256(path)
 
 
+@undisturbed
 def model_sha256(model: ModelLike) -> str:
     """SHA-256, in hexadecimal digits, of a model's file, or of the values of a network."""
     if isinstance(model, RPSNN):

@@ -30,6 +30,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from napari_rpsnn.engine import memory
 from napari_rpsnn.engine.device import choose_device
+from napari_rpsnn.model.ambient import refuse_disturbed
 from napari_rpsnn.model.arithmetic import has_bfloat16
 from napari_rpsnn.model.network import RPSNN, widen
 from napari_rpsnn.model.weights import load_model, save_model
@@ -93,6 +94,7 @@ def iter_train(
 
     When it is closed, or something is thrown into it, all is saved first.
     """
+    refuse_disturbed("train")
     out = Path(config.out)
     checkpoint = out / NAME
     # To the CPU first: on a GPU Adam would wait for its own step counters.

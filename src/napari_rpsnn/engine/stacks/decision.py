@@ -149,7 +149,7 @@ def _room(planes: int, like: Tensor) -> Tensor:
 
 def _best(scores: Tensor, masks: list[NDArray[np.bool_] | None], rows: int, columns: int) -> Decided:
     """Plane by plane at the full resolution, so that it is never there for all planes at once."""
-    best = torch.full((rows, columns), -torch.inf, device=scores.device)
+    best = torch.full((rows, columns), -torch.inf, dtype=scores.dtype, device=scores.device)
     second, index = best.clone(), torch.zeros_like(best, dtype=torch.int64)
     total = torch.zeros_like(best)
     for k, mask in enumerate(masks):

@@ -101,7 +101,8 @@ class StackEngine:
 
     def _decide(self, looked: list[PlaneStatistics], results: Results) -> Iterator[Said]:
         planes, layout = self._planes, self._planes.layout
-        known = settled(looked, StackStatistics.of(looked), self._engine.vote_map)
+        with compute_thread() as run:
+            known = run(lambda: settled(looked, StackStatistics.of(looked), self._engine.vote_map))
         self._values = known.values
         shape = results.index.shape
         rows, columns = shape

@@ -87,7 +87,8 @@ class StackStatistics:
         useful = [known[digest] for digest in sorted(known) if not known[digest].constant]
         useful = useful or list(known.values())
         values = _common_range([plane.ends for plane in useful])
-        factors = gains(torch.tensor([float(values.to_unit(plane.grid).clip(0, 1).mean()) for plane in useful]))
+        brightness = [float(values.to_unit(plane.grid).clip(0, 1).mean()) for plane in useful]
+        factors = gains(torch.tensor(brightness, dtype=torch.float32))
         sums = [plane.energies(values, factor) for plane, factor in zip(useful, factors, strict=True)]
         return cls(
             [plane.number for plane in useful],
