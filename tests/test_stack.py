@@ -197,7 +197,7 @@ def test_planes_that_do_not_fit_are_refused_by_number():
     with pytest.raises(TypeError, match="images: expected an integer or floating-point dtype, got bool"):
         fuse_stack(np.zeros((2, 4, 4), bool))
     planes = np.random.default_rng(0).random((3, 8, 8))
-    planes[1, 2, 3] = np.nan
+    planes[1, 2, 3] = np.inf
     with pytest.raises(ValueError, match="images, plane 1: expected finite values, got 1"):
         fuse_stack(planes)
 

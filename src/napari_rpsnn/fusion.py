@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from napari_rpsnn.engine.pairs.statistics import PairStatistics, Plan
 from napari_rpsnn.engine.results import Progress, Result, drain
 from napari_rpsnn.images.array_part import is_dask
-from napari_rpsnn.images.checks import check_finite, check_pair
+from napari_rpsnn.images.checks import check_pair, count_infinite, refuse_infinite
 from napari_rpsnn.images.image_view import ImageView
 from napari_rpsnn.images.layout import Layout
 from napari_rpsnn.images.tiling import split_image
@@ -211,7 +211,7 @@ def _registered(
     layout, whole = fixed.layout, moving.loaded()
     pair = fixed.loaded(), replace(whole, images=whole.images.copy())
     for view, name in zip(pair, names, strict=True):
-        check_finite(view.read(), name)
+        refuse_infinite(count_infinite(view.read()), name)
     colours0, colours1 = (layout.colours(view.read()) for view in pair)
     grey0, grey1 = layout.grey(colours0), layout.grey(colours1)
     matrix = estimate(grey0, grey1, kind)

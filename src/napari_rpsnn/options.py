@@ -127,8 +127,9 @@ class Options:
 
     @property
     def said(self) -> dict[str, Any]:
-        """All but the model, whose name and hash say more, as values that JSON can hold."""
-        return {option.name: _plain(getattr(self, option.name)) for option in fields(self) if option.name != "model"}
+        """All but the model, whose name and hash say more, as JSON can hold them; of a mask, whether it was given."""
+        said = {option.name: _plain(getattr(self, option.name)) for option in fields(self) if option.name != "model"}
+        return said | ({"mask": said["mask"] is not None} if "mask" in said else {})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +145,7 @@ class FuseOptions(Options):
 class StackOptions(Options):
     """Options of `fuse_stack`."""
 
+    mask: Any = _option(None, "Nonzero where there is data", flag=False)
     axis: int = _option(0, "Axis of the planes", kind=Integral, flag=False)
     planes: tuple[int, int] | None = _option(None, "First and last plane to take, counted from 0")
     region: tuple[tuple[int, int], tuple[int, int]] | None = _option(

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from napari_rpsnn.engine.results import Preview, Progress, Result, drain
 from napari_rpsnn.images.array_part import is_dask
 from napari_rpsnn.images.focus_stack import FocusStack
+from napari_rpsnn.images.validity import NO_PLANE, said_back
 from napari_rpsnn.options import Method, Order, Precision, Registration, StackOptions
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def fuse_stack(
     planes: tuple[int, int] | None = None,
     region: tuple[tuple[int, int], tuple[int, int]] | None = None,
     channel_axis: int | None = None,
+    mask: ArrayLike | None = None,
     guide_channel: int | Sequence[int] | None = None,
     method: Method = "decision",
     order: Order = "cascade",
@@ -60,6 +62,10 @@ def fuse_stack(
     channel_axis : int or None, optional
         Axis of the colours, counted in the whole stack. Three channels are RGB and are fused together; of four the last
         is alpha. Any other number of channels is fused channel by channel.
+    mask : array_like of bool or int, optional
+        Nonzero where there is data, of the shape of the stack without `channel_axis`, or one that NumPy broadcasts to
+        it: `(rows, columns)` counts for all planes. A mask of `numpy.ma`, which is True where there is *no* data, NaN
+        and alpha 0 say the same without it.
     guide_channel : int or sequence of int, optional
         Channel of `channel_axis`, or several whose mean, that decides for all channels.
     method : {"decision", "regression"}, optional
@@ -91,23 +97,25 @@ def fuse_stack(
     -------
     fused : ndarray
         Of the dtype of the planes and their shape, or that of the `region`, without `axis`; with `slab` it is the axis
-        of the slabs. So is it of all that follows.
+        of the slabs. So is it of all that follows. Where no plane has data it is NaN, or 0 of integers, and then alpha
+        is 0, or, without alpha, with `mask` it is a `numpy.ma.MaskedArray`, as it always is of planes that are.
     index : ndarray of uint16
-        Only with `return_index`: counted in the whole stack, whatever `planes` are taken. Without `channel_axis` where
-        one decision serves all channels.
+        Only with `return_index`: counted in the whole stack, whatever `planes` are taken; 65535 where no plane has
+        data. Without `channel_axis` where one decision serves all channels.
     confidence : ndarray of float32
-        Only with `return_confidence`: from 0, another plane is as probable, to 1. Of the shape of `index`.
+        Only with `return_confidence`: from 0, another plane is as probable, to 1; NaN where no plane has data. Of the
+        shape of `index`.
     height : ndarray of float32
         Only with `return_height`: the plane's number, interpolated between planes, times `plane_spacing`, plus
-        `plane_origin`. Of the shape of `index`.
+        `plane_origin`; NaN where no plane has data. Of the shape of `index`.
 
     Raises
     ------
     TypeError
-        If the planes are of a boolean, complex or non-numeric dtype.
+        If the planes are of a boolean, complex or non-numeric dtype, or `mask` of a floating-point one.
     ValueError
-        If there are fewer than two planes, they differ in shape or dtype or hold NaN or infinity, or an option is not
-        one of the above.
+        If there are fewer than two planes, they differ in shape, in dtype or, where they have data, in alpha, or hold
+        infinity, or an option is not one of the above.
     FileNotFoundError
         If `model` names no bundled model and no file.
     ModuleNotFoundError
@@ -118,9 +126,10 @@ def fuse_stack(
     By decision, what each plane shows at four scales is weighed by a small network that knows of the planes together,
     and of no order. Of two planes alone, R-PSNN tells which is in focus, as in `fuse`. For deciding, planes get one
     brightness, a value that no neighbour supports (a hot pixel) is no detail, and borders that an earlier alignment
-    left without data (one exact value that reaches in from a side, as far as a straight line) are left to other planes.
-    The values that are returned are the planes' own. By regression, planes are taken in an order that follows from
-    their contents. So the order they are handed in has no influence.
+    left without data (one exact value that reaches in from a side, as far as a straight line) are left to other planes,
+    which is said; where no plane has more they stay as they are. The values that are returned are the planes' own. By
+    regression, planes are taken in an order that follows from their contents. So the order they are handed in has no
+    influence.
 
     Equal planes and planes of one constant value contribute nothing and cost nothing. Where a specimen has no detail,
     its height is that of the nearest detail.
@@ -173,7 +182,7 @@ def iter_fuse_stack(images: Any, options: StackOptions, name: str = "images") ->
 
     `name` is what the stack is called in messages.
     """
-    stack = FocusStack.of(images, options.axis, options.channel_axis, options.guide_channel, name)
+    stack = FocusStack.of(images, options.axis, options.channel_axis, options.guide_channel, name, options.mask)
     slabs = stack.part(options.planes, options.region).slabs(options.slab)
     from napari_rpsnn.engine.pairs.engine import Engine
 
@@ -196,7 +205,11 @@ def iter_fuse_stack(images: Any, options: StackOptions, name: str = "images") ->
             yield replace(report, done=before + report.done, total=total, preview=preview)
         before += count
     yield Progress(total, total)
-    made = results[0] if options.slab is None else Result.of_slabs(results, stack, np.stack)
+    made = (
+        results[0]
+        if options.slab is None
+        else Result.of_slabs(results, stack, np.ma.stack if np.ma.isMaskedArray(results[0].image) else np.stack)
+    )
     return replace(made, made_by=engine.made_by(options))
 
 
@@ -226,9 +239,11 @@ def _fuse(stack: FocusStack, engine: Engine, options: StackOptions) -> Generator
         for step, note, running in work.fuse(Results(target[where], index_of[where], *maps)):
             preview = None if running is None else Preview(running, where, layout)
             yield Progress(number * steps + step, 0, note, preview)
-    indices += np.uint16(stack.first)
+    nowhere = layout.images(np.broadcast_to((index_of == NO_PLANE)[..., None], target.shape))
+    image = said_back(result, nowhere, options.mask is not None, layout.alpha, stack.masked, np.ma.masked_array)
+    indices[indices != NO_PLANE] += np.uint16(stack.first)  # counted in the whole stack
     if heights is not None:
         heights *= np.float32(options.plane_spacing)
         heights += np.float32(options.plane_origin + stack.first * options.plane_spacing)
     index = indices if options.method == "decision" else None
-    return Result(result, {}, index=index, confidence=certain, height=heights)
+    return Result(image, {}, index=index, confidence=certain, height=heights)

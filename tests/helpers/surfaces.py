@@ -20,6 +20,6 @@ def stack(rows, columns, planes, channels=1):
 def whole(images, index, layout=GREY):
     """Heights as of a stack in memory that has been fused."""
     heights = np.full(index.shape, np.nan, np.float32)
-    steps = iter_heights(lambda k: images[k], len(images), layout, VALUES, index, heights, threads=2)
+    steps = iter_heights(lambda k: (images[k], None), len(images), layout, VALUES, index, heights, threads=2)
     assert len(list(steps)) == len(images)
     return heights

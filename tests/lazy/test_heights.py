@@ -12,6 +12,7 @@ from napari_rpsnn.engine.stacks import depth_from_focus
 from napari_rpsnn.images.layout import Layout
 from napari_rpsnn.lazy.graph import by_picture
 from napari_rpsnn.lazy.heights import heights
+from napari_rpsnn.lazy.planes import LazyPlane
 from napari_rpsnn.lazy.stack_windows import StackWindows
 
 
@@ -21,8 +22,9 @@ def several_windows(monkeypatch):
 
 
 def lazily(images, index, chunks, layout=GREY):
-    planes = [by_picture(image) for image in images]
-    return heights(StackWindows([planes]), planes, da.from_array(index, chunks=chunks), VALUES, layout)
+    pictures = [by_picture(image) for image in images]
+    planes = [LazyPlane(picture, None) for picture in pictures]
+    return heights(StackWindows([pictures]), planes, da.from_array(index, chunks=chunks), VALUES, layout)
 
 
 @pytest.mark.parametrize("chunks", [(1, 333, 350, 1), (2, 100, 97, 1), (5, 31, 350, 1)])

@@ -20,25 +20,23 @@ def check_pair(image0: NDArray[Any], image1: NDArray[Any], names: tuple[str, str
         raise ValueError(f"{both}: expected the same dtype, got {image0.dtype} and {image1.dtype}")
 
 
-def check_finite(image: NDArray[Any], name: str) -> None:
-    """Refuse NaN and infinity."""
-    refuse_infinite(count_infinite(image), name)
-
-
-def count_infinite(image: NDArray[Any]) -> int:
-    """How many values are NaN or infinite."""
-    return 0 if image.dtype.kind != "f" else int(image.size - np.isfinite(image).sum())
+def count_infinite(image: NDArray[Any], valid: NDArray[np.bool_] | None = None) -> int:
+    """How many values are infinite, of pixels that have data (None: of all)."""
+    if image.dtype.kind != "f":
+        return 0
+    infinite = np.isinf(image)
+    return int(np.count_nonzero(infinite if valid is None else infinite[valid]))
 
 
 def refuse_infinite(count: int, name: str) -> None:
-    """Refuse NaN and infinity that were counted."""
+    """Refuse infinity that was counted."""
     if count:
         raise ValueError(f"{name}: expected finite values, got {count} that are NaN or infinite")
 
 
-def check_alpha(alpha0: NDArray[Any], alpha1: NDArray[Any], names: tuple[str, str]) -> None:
-    """Refuse to choose between two alpha channels."""
-    refuse_alpha(int(np.count_nonzero(alpha0 != alpha1)), names)
+def count_differing(alpha0: NDArray[Any], alpha1: NDArray[Any]) -> int:
+    """How many pixels differ in alpha; 0 says that there is no data, and differs from nothing."""
+    return int(np.count_nonzero((alpha0 != alpha1) & (alpha0 != 0) & (alpha1 != 0)))
 
 
 def refuse_alpha(count: int, names: tuple[str, str]) -> None:
@@ -46,8 +44,8 @@ def refuse_alpha(count: int, names: tuple[str, str]) -> None:
     if count:
         raise ValueError(
             f"{' and '.join(names)}: of four channels on channel_axis the last is alpha and must be the same in both, "
-            f"got {count} pixels that differ; of four independent channels let one decide by guide_channel, or fuse "
-            "them one by one: make them the first axis and leave channel_axis=None"
+            f"or 0 for no data, got {count} pixels that differ; of four independent channels let one decide by "
+            "guide_channel, or fuse them one by one: make them the first axis and leave channel_axis=None"
         )
 
 

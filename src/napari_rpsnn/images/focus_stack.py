@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,15 @@ from napari_rpsnn.images.array_part import cut
 from napari_rpsnn.images.checks import check_pair
 from napari_rpsnn.images.layout import WHOLE, Layout, Window
 from napari_rpsnn.images.slabs import split_planes
+from napari_rpsnn.images.validity import Valid, both, is_masked, known, told, unmasked
 
 
 @dataclass(frozen=True)
 class FocusStack:
     """A stack, read plane by plane: `shape` and `layout` are those of one plane of it.
 
-    Of a part of a stack, `first` is the number of its first plane in the whole.
+    Of a part of a stack, `first` is the number of its first plane in the whole. `masks` are of the shape of `images`,
+    nonzero where there is data; `masked` tells whether `numpy.ma` says so.
     """
 
     images: Any
@@ -29,6 +32,8 @@ class FocusStack:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     layout: Layout
+    masks: tuple[Any, ...] = ()
+    masked: bool = False
     first: int = 0
 
     @classmethod
@@ -39,10 +44,11 @@ class FocusStack:
         channel_axis: int | None,
         guide_channel: int | Sequence[int] | None,
         name: str = "images",
+        mask: Any = None,
     ) -> FocusStack:
-        """Check the options against the stack, which messages call `name`."""
-        if not hasattr(images, "shape"):
-            images = _Sequence.of(images, name)
+        """Check the options against the stack, which messages call `name`; `mask` is the user's."""
+        masked = is_masked(images)
+        images, by_ma = unmasked(images) if hasattr(images, "shape") else _Sequence.split(images, name)
         shape = tuple(images.shape)
         for option, value in (("axis", axis), ("channel_axis", channel_axis)):
             if value is not None and not -len(shape) <= value < len(shape):
@@ -59,7 +65,11 @@ class FocusStack:
         dtype = np.dtype(images.dtype)
         if dtype.kind not in "iuf":
             raise TypeError(f"{name}: expected an integer or floating-point dtype, got {dtype}")
-        return cls(images, name, axis, shape[axis], plane, dtype, Layout.of(plane, channel_axis, guide_channel))
+        whole_axis = None if channel_axis is None else channel_axis + (channel_axis >= axis)
+        masks = by_ma, None if mask is None else told(mask, shape, whole_axis)
+        given = tuple(one for one in masks if one is not None)
+        layout = Layout.of(plane, channel_axis, guide_channel)
+        return cls(images, name, axis, shape[axis], plane, dtype, layout, given, masked)
 
     @property
     def pictures(self) -> tuple[int, ...]:
@@ -92,8 +102,14 @@ class FocusStack:
         window = self.layout.key(self.layout.everywhere(ndim), ndim, (slice(*rows), slice(*columns)))
         shape = np.broadcast_to(np.zeros((), np.uint8), self.shape)[tuple(window)].shape
         window.insert(self.axis, slice(first, last + 1))
+        images, *masks = (cut(array, window) for array in (self.images, *self.masks))
         return replace(
-            self, images=cut(self.images, window), count=last + 1 - first, shape=shape, first=self.first + first
+            self,
+            images=images,
+            masks=tuple(masks),
+            count=last + 1 - first,
+            shape=shape,
+            first=self.first + first,
         )
 
     def slabs(self, slab: int | None) -> list[FocusStack]:
@@ -107,17 +123,27 @@ class FocusStack:
 
         `where` is of the leading axes of `Layout.pictures`.
         """
-        picture: NDArray[Any] = self.layout.picture(np.asarray(self._part(where, k, window)), len(self.shape))
-        return picture
+        return np.asarray(self._picture(self.images, where, k, window))
+
+    def see(self, where: tuple[int, ...], k: int, window: Window = WHOLE) -> tuple[NDArray[Any], Valid]:
+        """`read` without NaN, and where there is data; None: everywhere."""
+        by_mask: Valid = None
+        for mask in self.masks:
+            by_mask = both(by_mask, np.asarray(self._picture(mask, where, k, window)) != 0)
+        return known(self.read(where, k, window), self.layout, by_mask)
 
     def picture(self, where: tuple[int, ...], k: int) -> Any:
         """Picture of plane `k` as the kind of array that holds the stack."""
-        return self.layout.picture(self._part(where, k), len(self.shape))
+        return self._picture(self.images, where, k, WHOLE)
 
-    def _part(self, where: tuple[int, ...], k: int, window: Window = WHOLE) -> Any:
+    def mask(self, where: tuple[int, ...], k: int) -> Any:
+        """`masks` of plane `k` as the kind of array that holds them: `(rows, columns, channels)`; None: no masks."""
+        return reduce(both, (self._picture(mask, where, k, WHOLE) != 0 for mask in self.masks), None)
+
+    def _picture(self, images: Any, where: tuple[int, ...], k: int, window: Window) -> Any:
         key = self.layout.key(where, len(self.shape), window)
         key.insert(self.axis, k)
-        return self.images[tuple(key)]
+        return self.layout.picture(images[tuple(key)], len(self.shape))
 
 
 @dataclass(frozen=True)
@@ -129,13 +155,19 @@ class _Sequence:
     dtype: np.dtype[Any]
 
     @classmethod
-    def of(cls, images: Sequence[Any], name: str) -> _Sequence:
-        planes = [x if hasattr(x, "shape") else np.asarray(x) for x in images]
-        if not planes:
+    def split(cls, images: Sequence[Any], name: str) -> tuple[_Sequence, _Sequence | None]:
+        """Planes, and where they have data by `numpy.ma`; None: everywhere."""
+        if not len(images):
             raise ValueError(f"{name}: expected at least 2 planes, got none")
+        planes, valid = zip(*(unmasked(x if hasattr(x, "shape") else np.asarray(x)) for x in images), strict=True)
         for k, plane in enumerate(planes):
             check_pair(planes[0], plane, (f"{name}[0]", f"{name}[{k}]"))
-        return cls(planes, (len(planes), *planes[0].shape), np.dtype(planes[0].dtype))
+        shape = len(planes), *planes[0].shape
+        made = cls(planes, shape, np.dtype(planes[0].dtype))
+        if all(one is None for one in valid):
+            return made, None
+        everywhere = np.broadcast_to(np.True_, planes[0].shape)
+        return made, cls([everywhere if one is None else one for one in valid], shape, np.dtype(bool))
 
     def __getitem__(self, key: tuple[Any, ...]) -> Any:
         first, rest = key[0], key[1:]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import partial, reduce
+from itertools import repeat
 from operator import getitem
 from typing import Any
 
@@ -20,21 +21,29 @@ from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 from numpy.typing import NDArray
 
+from napari_rpsnn.engine import borders
 from napari_rpsnn.engine.pairs.statistics import Plan
 from napari_rpsnn.engine.results import Result
-from napari_rpsnn.engine.stacks.cascade import merges
 from napari_rpsnn.engine.stacks.decision import windows
 from napari_rpsnn.engine.stacks.engine import fuse_window
 from napari_rpsnn.engine.stacks.one_plane import settled
-from napari_rpsnn.engine.stacks.ranking import Strip, Survey, sample_windows, strip_rows, survey_strip
 from napari_rpsnn.engine.stacks.statistics import PlaneStatistics, StackStatistics
-from napari_rpsnn.images.checks import count_infinite, refuse_alpha, refuse_infinite
+from napari_rpsnn.images.checks import count_differing, count_infinite, refuse_alpha, refuse_infinite
 from napari_rpsnn.images.focus_stack import FocusStack
-from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import WHOLE, Layout, Window
 from napari_rpsnn.images.tiling import Tile
-from napari_rpsnn.lazy.graph import Where, array_of, as_dask, by_picture, grid, numbered, refuse_registration, window
+from napari_rpsnn.images.validity import (
+    NO_PLANE,
+    Valid,
+    both,
+    from_each_other,
+    said_back,
+    without_data,
+)
+from napari_rpsnn.lazy.cascade import merged, survey
+from napari_rpsnn.lazy.graph import Where, array_of, as_dask, grid, numbered, refuse_registration, window
 from napari_rpsnn.lazy.heights import heights
+from napari_rpsnn.lazy.planes import LazyPlane, see
 from napari_rpsnn.lazy.stack_windows import StackWindows
 from napari_rpsnn.lazy.tasks import Fuser, Recipe
 from napari_rpsnn.options import StackOptions
@@ -46,9 +55,9 @@ Decided = tuple[da.Array, da.Array, da.Array]
 def lazy_fuse_stack(images: Any, options: StackOptions) -> Result:
     """`fuse_stack` of a dask array, or of planes of which one is, at least; the result's arrays are dask arrays too."""
     refuse_registration(options.register)
-    stack = FocusStack.of(images, options.axis, options.channel_axis, options.guide_channel)
-    whole = da.stack([da.asarray(plane) for plane in images]) if isinstance(images, Sequence) else images
-    stack = replace(stack, images=as_dask(whole, "images")).part(options.planes, options.region)
+    stack = FocusStack.of(images, options.axis, options.channel_axis, options.guide_channel, mask=options.mask)
+    whole, *masks = (_as_one(source) for source in (stack.images, *stack.masks))
+    stack = replace(stack, images=whole, masks=tuple(masks)).part(options.planes, options.region)
     fuser = Fuser.choose(stack.layout, options)
     slabs = [_fuse(slab, fuser, options) for slab in stack.slabs(options.slab)]
     return slabs[0] if options.slab is None else Result.of_slabs(slabs, stack, da.stack)
@@ -58,63 +67,83 @@ def _fuse(stack: FocusStack, fuser: Fuser, options: StackOptions) -> Result:
     """Fuse a stack, or a slab of it."""
     layout = stack.layout
     *pictures, _, _, _ = stack.pictures
-    stacks = [[by_picture(stack.picture(where, k)) for k in range(stack.count)] for where in np.ndindex(*pictures)]
-    colours = [[layout.colours(plane) for plane in planes] for planes in stacks]
+    stacks = [[LazyPlane.of(stack, where, k) for k in range(stack.count)] for where in np.ndindex(*pictures)]
 
     def put_together(parts: Sequence[da.Array]) -> da.Array:
         return _nested(tuple(pictures), iter(parts))
 
-    def image_of(parts: Sequence[da.Array]) -> da.Array:
-        alphas = (layout.alpha_of(planes[0]) for planes in stacks)
-        return layout.images(put_together(list(map(layout.with_alpha, parts, alphas))))
+    def image_of(parts: Sequence[da.Array], nowhere: Sequence[da.Array]) -> da.Array:
+        alphas = (reduce(da.maximum, (layout.alpha_of(plane.picture) for plane in planes)) for planes in stacks)
+        image = layout.images(
+            put_together(list(map(layout.with_alpha, parts, alphas if layout.alpha else repeat(None))))
+        )
+        if not (stack.masked or stack.masks):
+            return image
+        channels = [
+            da.broadcast_to(one[..., None], (*one.shape, 4 if layout.alpha else part.shape[-1]))
+            for one, part in zip(nowhere, parts, strict=True)
+        ]
+        lost = layout.images(put_together(channels))
+        return said_back(image, lost, options.mask is not None, layout.alpha, stack.masked, da.ma.masked_array)
 
     made = fuser.engine.made_by(options)
     if options.method == "regression":
-        surveys = dask.compute(*(_survey(planes, stack.first, fuser) for planes in stacks))
-        ranked = zip(colours, surveys, strict=True)
-        return Result(image_of([_merged(*both, options.order, fuser) for both in ranked]), made)
+        surveys = dask.compute(*(survey(planes, stack.first, fuser) for planes in stacks))
+        ranked = zip(stacks, surveys, strict=True)
+        pairs = [merged(*both, options.order, fuser) for both in ranked]
+        return Result(image_of(*zip(*pairs, strict=True)), made)
     known = dask.compute(*(_looked_at(planes, stack.first, fuser) for planes in stacks))
-    places = StackWindows(colours)
-    decided = [_decided(places, planes, about, fuser) for planes, about in zip(colours, known, strict=True)]
+    for about in known:
+        if bordered := about.bordered(stack.first):
+            fuser.engine.say(borders.say(bordered))
+    places = StackWindows([[source for plane in planes for source in plane.sources] for planes in stacks])
+    decided = [_decided(places, planes, about, fuser) for planes, about in zip(stacks, known, strict=True)]
     fused, index, confidence = (list(arrays) for arrays in zip(*decided, strict=True))
     height: Any = None
     if options.return_height:
-        each = zip(colours, index, known, strict=True)
+        each = zip(stacks, index, known, strict=True)
         found = [heights(places, planes, chosen, about.values, layout) for planes, chosen, about in each]
         origin = options.plane_origin + stack.first * options.plane_spacing
         height = layout.maps(put_together(found)) * np.float32(options.plane_spacing) + np.float32(origin)
+    numbers = layout.maps(put_together(index))
     return Result(
-        image_of(fused),
+        image_of(fused, [one == NO_PLANE for one in index]),
         made,
-        index=layout.maps(put_together(index)) + np.uint16(stack.first),  # counted in the whole stack
+        index=da.where(numbers == NO_PLANE, numbers, numbers + np.uint16(stack.first)),  # counted in the whole stack
         confidence=layout.maps(put_together(confidence)) if options.return_confidence else None,
         height=height,
     )
 
 
-# By decision.
+def _as_one(source: Any) -> da.Array:
+    """A dask array, of planes that were handed in one by one too."""
+    planes = getattr(source, "planes", None)
+    return as_dask(source if planes is None else da.stack([da.asarray(plane) for plane in planes]), "images")
 
 
-def _looked_at(planes: Sequence[da.Array], first: int, fuser: Fuser) -> Delayed:
+def _looked_at(planes: Sequence[LazyPlane], first: int, fuser: Fuser) -> Delayed:
     """Statistics of a picture's planes, the number of the first of which is for messages; a plane is a task."""
     layout = fuser.layout
     name = f"rpsnn-look-{tokenize(planes, first, layout, fuser.recipe.key)}"
-    rows, columns, _ = planes[0].shape
+    rows, columns, _ = planes[0].picture.shape
     whole = slice(0, rows), slice(0, columns)
     tasks: dict[Any, Any] = {}
     for k, plane in enumerate(planes):
-        both = [window(source, (), whole) for source in ((plane, planes[0]) if layout.alpha else (plane,))]
-        tasks[name, k] = (partial(_look_at, k=k, layout=layout), both)
+        alpha = [window(planes[0].picture, (), whole)] if layout.alpha else []
+        tasks[name, k] = (partial(_look_at, k=k, layout=layout), plane.window(whole), alpha)
     tasks[name] = (partial(_settled, first=first), fuser.recipe.key, [(name, k) for k in range(len(planes))])
-    return Delayed(name, HighLevelGraph.from_collections(name, tasks, dependencies=[*planes, fuser.recipe]))
+    needs = [source for plane in planes for source in plane.sources]
+    return Delayed(name, HighLevelGraph.from_collections(name, tasks, dependencies=[*needs, fuser.recipe]))
 
 
-def _look_at(planes: Sequence[NDArray[Any]], k: int, layout: Layout) -> tuple[PlaneStatistics, int, int]:
-    """Of a plane, which comes first, and how many of its values are not as they ought to be."""
-    plane, differing = planes[0], 0
-    if layout.alpha:
-        differing = int(np.count_nonzero(layout.alpha_of(plane) != layout.alpha_of(planes[1])))
-    return PlaneStatistics.of(k, layout.colours(plane), layout), count_infinite(plane), differing
+def _look_at(
+    plane: Sequence[NDArray[Any]], first: Sequence[NDArray[Any]], k: int, layout: Layout
+) -> tuple[PlaneStatistics, int, int]:
+    """Of a plane, which of them comes first, and how many of its values are not as they ought to be."""
+    picture, valid = see(plane, layout)
+    differing = sum(count_differing(layout.alpha_of(picture), layout.alpha_of(one)) for one in first)
+    statistics = PlaneStatistics.of(k, layout.colours(picture), layout, valid)
+    return statistics, count_infinite(picture, valid), differing
 
 
 def _settled(recipe: Recipe, looked: Sequence[tuple[PlaneStatistics, int, int]], first: int) -> StackStatistics:
@@ -125,21 +154,25 @@ def _settled(recipe: Recipe, looked: Sequence[tuple[PlaneStatistics, int, int]],
     return recipe.run(lambda engine: settled(planes, StackStatistics.of(planes), engine.vote_map))
 
 
-def _decided(places: StackWindows, planes: Sequence[da.Array], known: StackStatistics, fuser: Fuser) -> Decided:
+def _decided(places: StackWindows, planes: Sequence[LazyPlane], known: StackStatistics, fuser: Fuser) -> Decided:
     if len(known.planes) == 2:
         return _merged_two(planes, known, fuser)
-    rows, columns, channels = planes[0].shape
+    rows, columns, channels = planes[0].colours(fuser.layout).shape
     name = f"rpsnn-decided-{tokenize(planes, fuser.layout, fuser.recipe.key)}"
     work = partial(_decide, known=known, layout=fuser.layout, shape=(rows, columns))
 
     def steps(place: Tile, key: tuple[Any, ...]) -> dict[Any, Any]:
-        made = {(*key, k): window(planes[k], (), place.read) for k in known.planes}
-        return {**made, key: (partial(work, place=place), fuser.recipe.key, list(made))}
+        made: dict[Any, Any] = {}
+        for k in known.planes:
+            for i, task in enumerate(planes[k].window(place.read)):
+                made[*key, k, i] = task
+        parts = [[(*key, k, i) for i in range(len(planes[k].sources))] for k in known.planes]
+        return {**made, key: (partial(work, place=place), fuser.recipe.key, parts)}
 
     tiles = windows(rows, columns, len(known.planes))
     together = places.array(name, tiles, steps, [fuser.recipe], grid(tiles), object)
     parts: list[da.Array] = []
-    kinds = ("image", planes[0].dtype, 1), ("index", np.dtype("u2"), 0), ("confidence", np.dtype("f4"), 0)
+    kinds = ("image", planes[0].picture.dtype, 1), ("index", np.dtype("u2"), 0), ("confidence", np.dtype("f4"), 0)
     for i, (kind, dtype, rest) in enumerate(kinds):
         tasks = {(*key, *(0,) * rest): (getitem, (together.name, *key), i) for key, _ in numbered(tiles)}
         chunks = (*grid(tiles), *((channels,),) * rest)
@@ -149,107 +182,51 @@ def _decided(places: StackWindows, planes: Sequence[da.Array], known: StackStati
 
 def _decide(
     recipe: Recipe,
-    parts: Sequence[NDArray[Any]],
+    parts: Sequence[Sequence[NDArray[Any]]],
     place: Tile,
     known: StackStatistics,
     layout: Layout,
     shape: tuple[int, int],
 ) -> tuple[NDArray[Any], NDArray[np.uint16], NDArray[np.float32]]:
     """`fuse_window` of windows that were read of all planes that contribute."""
-    planes = dict(zip(known.planes, parts, strict=True))
+    planes = {k: see(part, layout) for k, part in zip(known.planes, parts, strict=True)}
 
-    def read(k: int, part: Window) -> tuple[NDArray[Any], None]:
-        return planes[k] if part == place.read else planes[k][place.inner], None
+    def read(k: int, part: Window) -> tuple[NDArray[Any], Valid]:
+        picture, valid = planes[k]
+        if part != place.read:
+            picture, valid = picture[place.inner], None if valid is None else valid[place.inner]
+        return layout.colours(picture), None if valid is None or valid.all() else valid
 
     return recipe.run(
         lambda engine: engine.composing(lambda device: fuse_window(read, place, known, layout, shape, device))
     )
 
 
-def _merged_two(planes: Sequence[da.Array], known: StackStatistics, fuser: Fuser) -> Decided:
+def _merged_two(planes: Sequence[LazyPlane], known: StackStatistics, fuser: Fuser) -> Decided:
     """As `StackEngine` does it in memory."""
-    (first, second), shape = known.planes, planes[0].shape[:2]
-    valid0, valid1 = (border.valid(WHOLE, shape) for border in known.borders)
-    image0, image1 = planes[first], planes[second]
-    if valid0 is not None:
-        image0 = da.where(valid0[..., None], planes[first], planes[second])
-    if valid1 is not None:
-        image1 = da.where(valid1[..., None], planes[second], planes[first])
-    image, share = fuser.fuse(image0, image1, lambda _: Plan(known.values, known.swapped))
+    (first, second), layout = known.planes, fuser.layout
+    shape = planes[first].picture.shape[:2]
+    told = [planes[k].valid(layout) for k in known.planes]
+    found = (border.valid(WHOLE, shape) for border in known.borders)
+    valid0, valid1 = (both(*one) for one in zip(told, found, strict=True))
+    colours = planes[first].colours(layout), planes[second].colours(layout)
+    images = from_each_other(*colours, valid0, valid1, da.where)
+    image, share = fuser.fuse(*images, lambda _: Plan(known.values, known.swapped))
     assert share is not None
     if valid0 is not None:
         share = da.where(valid0, share, np.float32(0))
     if valid1 is not None:
         share = da.where(valid1 | (False if valid0 is None else ~valid0), share, np.float32(1))
     index = da.where(share >= 0.5, np.uint16(first), np.uint16(second))
-    return image, index, abs(2 * share - 1)
-
-
-# By regression.
-
-
-def _survey(stack: Sequence[da.Array], first: int, fuser: Fuser) -> Delayed:
-    """Order of the planes of a picture, and their range."""
-    layout = fuser.layout
-    rows, columns, _ = stack[0].shape
-    token = tokenize(stack, first, layout, fuser.recipe.key)
-    name, tasks = f"rpsnn-survey-{token}", dict[Any, Any]()
-    strips = strip_rows(rows)
-    for k, plane in enumerate(stack):
-        for i, own in enumerate(strips):
-            part = slice(own.start, min(own.stop + 1, rows)), slice(0, columns)
-            both = [window(source, (), part) for source in (plane, stack[0])]
-            tasks[name, k, i] = (partial(_strip, rows=own.stop - own.start, layout=layout), *both)
-        samples = [window(plane, (), part) for part in sample_windows(rows, columns)]
-        tasks[name, k] = (partial(_samples, layout=layout), samples)
-    known = [[(name, k, i) for i in range(len(strips))] for k in range(len(stack))]
-    tasks[name] = (partial(_ordered, first=first), fuser.recipe.key, known, [(name, k) for k in range(len(stack))])
-    return Delayed(name, HighLevelGraph.from_collections(name, tasks, dependencies=[*stack, fuser.recipe]))
-
-
-def _strip(part: NDArray[Any], part_of_first: NDArray[Any], rows: int, layout: Layout) -> tuple[Strip, int, int]:
-    """What is known of a strip, and how many of its values are not as they ought to be."""
-    infinite, differing = count_infinite(part[:rows]), 0
-    if layout.alpha:
-        differing = int(np.count_nonzero((layout.alpha_of(part) != layout.alpha_of(part_of_first))[:rows]))
-    return survey_strip(layout.colours(part), rows, layout), infinite, differing
-
-
-def _samples(parts: Sequence[NDArray[Any]], layout: Layout) -> list[NDArray[Any]]:
-    return [layout.guide_channels(layout.colours(part)).copy() for part in parts]
-
-
-def _ordered(
-    recipe: Recipe,
-    planes: Sequence[Sequence[tuple[Strip, int, int]]],
-    samples: Sequence[Sequence[NDArray[Any]]],
-    first: int,
-) -> tuple[list[int], IntensityRange]:
-    survey = Survey()
-    for k, known in enumerate(planes):
-        strips, infinite, differing = zip(*known, strict=True)
-        refuse_infinite(sum(infinite), f"images, plane {first + k}")
-        refuse_alpha(sum(differing), (f"images: plane {first}", f"plane {first + k}"))
-        survey.add(k, strips, samples[k])
-    survey.choose()
-    recipe.run(lambda engine: list(survey.rank(engine.mean_vote)))
-    return survey.order, survey.values
-
-
-def _merged(
-    stack: Sequence[da.Array], survey: tuple[Sequence[int], IntensityRange], order: str, fuser: Fuser
-) -> da.Array:
-    """All-in-focus picture of a stack whose planes are in order."""
-    planes, values = survey
-    pile: list[da.Array] = []
-    for k in merges(planes, order):
-        if k is not None:
-            pile.append(stack[k])
-            continue
-        second = pile.pop()
-        image, _ = fuser.fuse(pile.pop(), second, lambda _: Plan(values))
-        pile.append(image)
-    return pile.pop()
+    confidence = abs(2 * share - 1)
+    if told[0] is None or told[1] is None:
+        return image, index, confidence
+    some = told[0] | told[1]
+    return (
+        da.where(some[..., None], image, image.dtype.type(without_data(image.dtype))),
+        da.where(some, index, np.uint16(NO_PLANE)),
+        da.where(some, confidence, np.float32(np.nan)),
+    )
 
 
 def _nested(shape: Where, parts: Iterator[da.Array]) -> da.Array:

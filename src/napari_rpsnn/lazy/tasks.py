@@ -67,6 +67,8 @@ class Recipe:
         chosen = engine.chosen | {"device": options.device}
         if not isinstance(engine.model, RPSNN) and str(engine.model) not in bundled_models():
             chosen["model"] = str(Path(engine.model).resolve())  # other processes run elsewhere
+        if hasattr(options, "mask"):
+            chosen["mask"] = None
         return cls(replace(options, guide_channel=None, **chosen))
 
     def run(self, work: Callable[[Engine], Value]) -> Value:

@@ -12,7 +12,7 @@ def layout():
 
 def known(picture, layout):
     rows, columns, _ = picture.shape
-    strips = [survey_strip(picture[r.start : r.stop + 1], r.stop - r.start, layout) for r in strip_rows(rows)]
+    strips = [survey_strip(picture[r.start : r.stop + 1], None, r.stop - r.start, layout) for r in strip_rows(rows)]
     return strips, [picture[part] for part in sample_windows(rows, columns)]
 
 
@@ -41,4 +41,5 @@ def test_what_contributes_nothing_is_left_out(layout):
 
 def test_memory_layout_makes_no_difference(layout):
     picture = np.random.default_rng(0).random((STRIP_ROWS, 300, 1)).astype(np.float32)
-    assert survey_strip(np.asfortranarray(picture), STRIP_ROWS, layout) == survey_strip(picture, STRIP_ROWS, layout)
+    columns_first = np.asfortranarray(picture)
+    assert survey_strip(columns_first, None, STRIP_ROWS, layout) == survey_strip(picture, None, STRIP_ROWS, layout)

@@ -50,7 +50,7 @@ class PairStatistics:
     @classmethod
     def of(cls, block0: NDArray[Any], block1: NDArray[Any], layout: Layout) -> PairStatistics:
         """Look at `(rows, columns, channels)` of both."""
-        infinite = count_infinite(block0), count_infinite(block1)
+        infinite = count_infinite(block0) + _nans(block0), count_infinite(block1) + _nans(block1)
         differing = 0
         if layout.alpha:
             differing = int(np.count_nonzero(layout.alpha_of(block0) != layout.alpha_of(block1)))
@@ -96,3 +96,7 @@ class Plan:
     def first(self, pair: tuple[Any, Any]) -> tuple[Any, Any]:
         """What goes first, and the other."""
         return pair[::-1] if self.swapped else pair
+
+
+def _nans(block: NDArray[Any]) -> int:
+    return int(np.isnan(block).sum()) if block.dtype.kind == "f" else 0

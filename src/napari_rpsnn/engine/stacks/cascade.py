@@ -20,6 +20,7 @@ from napari_rpsnn.engine.pairs.statistics import Plan
 from napari_rpsnn.engine.stacks.planes import Planes
 from napari_rpsnn.engine.stacks.ranking import Survey, sample_windows, strip_rows, survey_strip
 from napari_rpsnn.images.layout import Layout
+from napari_rpsnn.images.validity import NO_PLANE, Valid, from_each_other, like_the_rest, without_data
 
 if TYPE_CHECKING:
     from napari_rpsnn.engine.pairs.engine import Engine
@@ -35,7 +36,7 @@ class Merged:
 
     image: NDArray[Any]
     index: NDArray[np.uint16]
-    valid: NDArray[np.bool_] | None
+    valid: Valid
 
 
 class Cascade:
@@ -56,10 +57,16 @@ class Cascade:
     def look(self) -> Iterator[Said]:
         """Look at every plane, and find the order. Yields after each plane, and after each that is ranked."""
         layout = self._planes.layout
-        for k, picture in enumerate(self._planes.check()):
-            rows, columns, _ = picture.shape
-            strips = [survey_strip(picture[r.start : r.stop + 1], r.stop - r.start, layout) for r in strip_rows(rows)]
-            samples = [layout.guide_channels(picture[window]) for window in sample_windows(rows, columns)]
+        for k, (colours, valid) in enumerate(self._planes.check()):
+            rows, columns, _ = colours.shape
+
+            def part(place: Any, seen: Any = colours, there: Valid = valid) -> tuple[NDArray[Any], Valid]:
+                return seen[place], None if there is None else there[place]
+
+            strips = [
+                survey_strip(*part(slice(r.start, r.stop + 1)), r.stop - r.start, layout) for r in strip_rows(rows)
+            ]
+            samples = [layout.guide_channels(like_the_rest(*part(window))) for window in sample_windows(rows, columns)]
             self._survey.add(k, strips, samples)
             yield NOTHING
         if self._planes.doubt:
@@ -69,7 +76,7 @@ class Cascade:
         for _ in self._survey.rank(self._engine.mean_vote):
             yield NOTHING
 
-    def merge_all(self, target: NDArray[Any]) -> Iterator[Said]:
+    def merge_all(self, target: NDArray[Any], index: NDArray[np.uint16]) -> Iterator[Said]:
         """Fuse the planes that contribute. Yields as `Engine.fuse` does, with the picture so far where there is one."""
         layout = self._planes.layout
         pile: list[Merged] = []
@@ -93,7 +100,10 @@ class Cascade:
                         pile.append(end.value[0])
                         break
                     running = None
-        target[...] = layout.with_alpha(pile.pop().image, self._planes.alpha)
+        merged = pile.pop()
+        if merged.valid is not None:
+            merged.image[~merged.valid], index[~merged.valid] = without_data(merged.image.dtype), NO_PLANE
+        target[...] = layout.with_alpha(merged.image, self._planes.alpha)
 
     def _plane(self, k: int) -> Merged:
         picture, valid = self._planes.read(k)
@@ -104,12 +114,8 @@ def merge(
     engine: Engine, plan: Plan, layout: Layout, merged: Merged, other: Merged
 ) -> Generator[Said, None, tuple[Merged, NDArray[np.float32]]]:
     """Fuse two, of which either may lack data; return the result, and the share of the first. Yields as the engine."""
-    image0, image1, valid0, valid1 = merged.image, other.image, merged.valid, other.valid
-    # Without data in one, both are the same there, and neither the network nor a neighbour sees an edge.
-    if valid0 is not None:
-        image0 = np.where(valid0[..., None], merged.image, other.image)
-    if valid1 is not None:
-        image1 = np.where(valid1[..., None], other.image, merged.image)
+    valid0, valid1 = merged.valid, other.valid
+    image0, image1 = from_each_other(merged.image, other.image, valid0, valid1, np.where)
     image = np.empty(image0.shape, image0.dtype)
     share = np.ones(image.shape[:2], np.float32)
     for note in engine.fuse((image0, image1), plan, layout, image, share):

@@ -39,7 +39,8 @@ MOST_PX = 32e6
 #: Sides of windows in pixels.
 LEAST_SIDE, MOST_SIDE = 2 * HALO + 192, 1024
 
-#: Reads a window of a plane, counted in those that contribute: grey in [0, 1], and where there is data (None: all).
+#: Reads a window of a plane, counted in those that contribute: grey, of one brightness, and where there is data (None:
+#: everywhere).
 Read = Callable[[int, tuple[slice, slice]], tuple[NDArray[np.float32], NDArray[np.bool_] | None]]
 
 
@@ -100,19 +101,18 @@ def decide_window(read: Read, window: tuple[slice, slice], known: StackStatistic
     counts = np.zeros((rows, columns), np.float32)
     total = np.zeros((rows, columns), np.float32)
     masks: list[NDArray[np.bool_] | None] = []
-    gains = known.gains.tolist()
-    for k, gain in enumerate(gains):
+    for k in range(len(known.planes)):
         grey, valid = read(k, window)
         masks.append(valid)
-        total += gain * (grey if valid is None else np.where(valid, grey, 0))
+        total += grey if valid is None else np.where(valid, grey, 0)
         counts += 1 if valid is None else valid
     # Where no plane has data, what they hold is as good as anything.
     nowhere = counts == 0
     complete = all(mask is None for mask in masks)
     others = total / np.maximum(counts, 1)
     seen: list[Tensor] = []
-    for k, (gain, valid) in enumerate(zip(gains, masks, strict=True)):
-        grey = gain * read(k, window)[0]
+    for k, valid in enumerate(masks):
+        grey = read(k, window)[0]
         if valid is not None:
             grey = np.where(valid, grey, others)
         plane = to_steps(torch.from_numpy(grey).to(device)[None, None])

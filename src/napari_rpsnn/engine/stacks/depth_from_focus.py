@@ -19,11 +19,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, laplace
+from scipy.ndimage import gaussian_filter, laplace, minimum_filter
 
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import Layout
 from napari_rpsnn.images.tiling import Tile, split_image
+from napari_rpsnn.images.validity import NO_PLANE, Valid
 
 #: Window of the energy of detail, in pixels.
 DETAIL_SIGMA_PX = 3.0
@@ -68,13 +69,22 @@ class Focus:
         self._energy: NDArray[np.float32] | None = None
 
     def see(
-        self, part: NDArray[Any], k: int, inner: tuple[slice, slice], values: IntensityRange, layout: Layout
+        self,
+        part: NDArray[Any],
+        valid: Valid,
+        k: int,
+        inner: tuple[slice, slice],
+        values: IntensityRange,
+        layout: Layout,
     ) -> Focus:
-        """Take in plane `k`, after the one before it: a part of it of which `inner` is the window. Returns itself."""
+        """Take in plane `k`, after the one before it: a part of it of which `inner` is the window. Returns itself.
+
+        `valid` is where the part has data; None: everywhere.
+        """
         above, here, below = (self._index == i for i in (k - 1, k, k + 1))
         if not (above | here | below).any():  # nothing is kept of it
             return self
-        energy = _energy(part, values, layout)[inner]
+        energy = _energy(part, valid, values, layout)[inner]
         # Of the plane before, unless this is the first one: with `here`, that one was not passed over.
         self._energies[0][here] = (energy if self._energy is None else self._energy)[here]
         self._energies[1][here] = energy[here]
@@ -113,7 +123,7 @@ def fill(peaks: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def iter_heights(
-    read: Callable[[int], NDArray[Any]],
+    read: Callable[[int], tuple[NDArray[Any], Valid]],
     count: int,
     layout: Layout,
     values: IntensityRange,
@@ -126,8 +136,9 @@ def iter_heights(
     focus = [Focus(index[place.write]) for place in places]
     peaks = np.empty((*index.shape, 2), np.float32)
 
-    def see_at(k: int, plane: NDArray[Any], place: Tile, seen: Focus) -> None:
-        seen.see(plane[place.read], k, place.inner, values, layout)
+    def see_at(k: int, plane: tuple[NDArray[Any], Valid], place: Tile, seen: Focus) -> None:
+        colours, valid = plane
+        seen.see(colours[place.read], None if valid is None else valid[place.read], k, place.inner, values, layout)
 
     def peaks_at(place: Tile, seen: Focus) -> None:
         peaks[place.write] = seen.peaks(count - 1)
@@ -142,12 +153,17 @@ def iter_heights(
         list(pool.map(peaks_at, places, focus))
         focus.clear()
         list(pool.map(fill_at, fill_windows(*index.shape)))
+    heights[index == NO_PLANE] = np.nan
 
 
-def _energy(part: NDArray[Any], values: IntensityRange, layout: Layout) -> NDArray[np.float32]:
+def _energy(part: NDArray[Any], valid: Valid, values: IntensityRange, layout: Layout) -> NDArray[np.float32]:
     """Energy of detail, of intensities from 0 to 1; exact `DETAIL_HALO` inside."""
     # Of one memory layout: the rounding of sums depends on it.
     unit = values.to_unit(np.ascontiguousarray(layout.guide_channels(part)))
     grey = sum(np.moveaxis(unit, -1, 0)) / np.float32(unit.shape[-1])
-    energy: NDArray[np.float32] = gaussian_filter(laplace(grey) ** 2, DETAIL_SIGMA_PX, truncate=TRUNCATE)
+    detail = laplace(grey) ** 2
+    if valid is not None and not valid.all():
+        # Where data end there is an edge that nobody has recorded.
+        detail = np.where(minimum_filter(valid, 3), detail, 0)
+    energy: NDArray[np.float32] = gaussian_filter(detail, DETAIL_SIGMA_PX, truncate=TRUNCATE)
     return energy

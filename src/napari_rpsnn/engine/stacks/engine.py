@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from napari_rpsnn.engine import borders
 from napari_rpsnn.engine.inference import compute_thread
 from napari_rpsnn.engine.pairs.statistics import Plan
 from napari_rpsnn.engine.stacks.cascade import NOTHING, Cascade, Merged, Said, merge
@@ -27,6 +28,7 @@ from napari_rpsnn.engine.stacks.statistics import PlaneStatistics, StackStatisti
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import WHOLE, Layout, Window
 from napari_rpsnn.images.tiling import Tile
+from napari_rpsnn.images.validity import NO_PLANE, Valid, both, without_data
 from napari_rpsnn.model.stack_decider import bundled_stack_decider
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 #: A hot pixel is farther beyond the range of values that a neighbour supports than so many times that range.
 HOT = 1.0
 #: Colours of a window of a plane, and where they are data (None: everywhere).
-ReadColours = Callable[[int, Window], tuple[NDArray[Any], NDArray[np.bool_] | None]]
+ReadColours = Callable[[int, Window], tuple[NDArray[Any], Valid]]
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class StackEngine:
         parts = _parts(self._planes.count, rows, columns, self._engine, self._options)
         if self._options.method == "regression":
             cascade = Cascade(self._planes, self._engine, self._options.order)
-            work = cascade.look(), cascade.merge_all(results.image), self._find_heights(results)
+            work = cascade.look(), cascade.merge_all(results.image, results.index), self._find_heights(results)
         else:
             looked: list[PlaneStatistics] = []
             work = self._look(looked), self._decide(looked, results), self._find_heights(results)
@@ -88,15 +90,16 @@ class StackEngine:
 
     def _look(self, looked: list[PlaneStatistics]) -> Iterator[Said]:
         planes = self._planes
-        for k, colours in enumerate(planes.check()):
+        for k, (colours, valid) in enumerate(planes.check()):
             if self._options.register is None:
-                looked.append(PlaneStatistics.of(k, colours, planes.layout))
+                looked.append(PlaneStatistics.of(k, colours, planes.layout, valid))
             yield NOTHING
         if planes.doubt:
             self._engine.notes.append(planes.doubt)
             yield planes.doubt, None
         for k in range(len(looked), planes.count):  # now it is known how they lie
-            looked.append(PlaneStatistics.of(k, planes.read(k)[0], planes.layout, planes.read(k)[1]))
+            colours, valid = planes.read(k)
+            looked.append(PlaneStatistics.of(k, colours, planes.layout, valid, find_border=False))
             yield NOTHING
 
     def _decide(self, looked: list[PlaneStatistics], results: Results) -> Iterator[Said]:
@@ -104,6 +107,8 @@ class StackEngine:
         with compute_thread() as run:
             known = run(lambda: settled(looked, StackStatistics.of(looked), self._engine.vote_map))
         self._values = known.values
+        if bordered := known.bordered(planes.first) or planes.bordered:
+            yield self._engine.say(borders.say(bordered)), None
         shape = results.index.shape
         rows, columns = shape
         if len(known.planes) == 2:
@@ -137,6 +142,13 @@ class StackEngine:
         results.index[...] = merged.index
         if results.confidence is not None:
             results.confidence[...] = np.abs(2 * share - 1)
+        told0, told1 = (planes.read(k)[1] for k in known.planes)
+        if told0 is not None and told1 is not None:
+            nowhere = ~(told0 | told1)
+            layout.colours(results.image)[nowhere] = without_data(results.image.dtype)
+            results.index[nowhere] = NO_PLANE
+            if results.confidence is not None:
+                results.confidence[nowhere] = np.nan
 
     def _find_heights(self, results: Results) -> Iterator[Said]:
         """Read the planes once more and set the heights, in planes, if they are wanted. Yields after each plane."""
@@ -144,10 +156,9 @@ class StackEngine:
             return
         planes, threads = self._planes, torch.get_num_threads()
 
-        def read(k: int) -> NDArray[Any]:
-            return planes.read(k)[0]
-
-        for _ in iter_heights(read, planes.count, planes.layout, self._values, results.index, results.height, threads):
+        for _ in iter_heights(
+            planes.read, planes.count, planes.layout, self._values, results.index, results.height, threads
+        ):
             yield NOTHING
 
 
@@ -155,16 +166,21 @@ def fuse_window(
     read: ReadColours, place: Tile, known: StackStatistics, layout: Layout, shape: tuple[int, int], device: torch.device
 ) -> tuple[NDArray[Any], NDArray[np.uint16], NDArray[np.float32]]:
     """All-in-focus colours, index and confidence of what a window writes of a picture of this shape."""
+    some = np.zeros([part.stop - part.start for part in place.read], bool)  # has data
 
-    def see(number: int, window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+    def see(number: int, window: Window) -> tuple[NDArray[np.float32], Valid]:
         colours, valid = read(known.planes[number], window)
-        grey = known.values.to_unit(layout.guide_channels(colours)).mean(-1).clip(0, 1).astype(np.float32)
-        return grey, both(valid, known.borders[number].valid(window, shape))
+        if window == place.read:
+            some[...] |= True if valid is None else valid
+        return known.seen(number, layout.guide_channels(colours)), both(
+            valid, known.borders[number].valid(window, shape)
+        )
 
     only, alone = known.only, None
     if only is not None and (alone := see(only, place.write)[1]) is None:
         rows, columns = (part.stop - part.start for part in place.write)
         chosen, confidence = np.full((rows, columns), only), np.ones((rows, columns), np.float32)
+        some[...] = True
     else:
         decided = decide_window(see, place.read, known, bundled_stack_decider(device))
         chosen, confidence = (x[place.inner].cpu().numpy() for x in (decided.index, decided.confidence))
@@ -176,7 +192,12 @@ def fuse_window(
         image = np.array(part) if image is None else np.where((chosen == number)[..., None], part, image)
     assert image is not None
     _leave_out_hot_pixels(image, chosen, read, place, known, layout)
-    return image, np.array(known.planes, np.uint16)[chosen], confidence
+    index = np.array(known.planes, np.uint16)[chosen]
+    nowhere = ~some[place.inner]
+    if nowhere.any():
+        image[nowhere], index[nowhere] = without_data(image.dtype), NO_PLANE
+        confidence = np.where(nowhere, np.float32(np.nan), confidence)
+    return image, index, confidence
 
 
 def _leave_out_hot_pixels(
@@ -199,16 +220,14 @@ def _leave_out_hot_pixels(
         return
     padded = np.pad(shown, 1, mode="edge")
     around = np.median([padded[rows + i, columns + j] for i in range(3) for j in range(3)], 0)
-    colours = np.stack([read(k, place.write)[0][rows, columns] for k in known.planes])
-    best = np.abs(seen(colours) - around).argmin(0)
+    parts = [read(k, place.write) for k in known.planes]
+    colours = np.stack([part[rows, columns] for part, _ in parts])
+    away = np.abs(seen(colours) - around)
+    for k, (_, valid) in enumerate(parts):
+        if valid is not None:
+            away[k, ~valid[rows, columns]] = np.inf
+    best = away.argmin(0)
     image[rows, columns], chosen[rows, columns] = colours[best, np.arange(len(rows))], best
-
-
-def both(valid: NDArray[np.bool_] | None, other: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
-    """Where there is data by both; None: everywhere."""
-    if valid is None or other is None:
-        return other if valid is None else valid
-    return valid & other
 
 
 def _parts(count: int, rows: int, columns: int, engine: Engine, options: StackOptions) -> tuple[int, int, int]:

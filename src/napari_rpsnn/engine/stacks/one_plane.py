@@ -62,8 +62,9 @@ def asked_in_windows(planes: Sequence[PlaneStatistics], known: StackStatistics, 
     windows = []
     for i in range(len(planes[0].samples)):
         samples = [numbers[k].samples[i] for k in known.planes]
-        seen = [known.values.to_unit(sample).mean(-1).clip(0, 1).astype(np.float32) for sample, _ in samples]
-        windows.append((seen, [valid for _, valid in samples]))
+        seen = [known.seen(k, sample) for k, (sample, _) in enumerate(samples)]
+        valid = [there for _, there in samples]
+        windows.append((_filled(seen, valid), valid))
     chosen = [_decided(*window, known) for window in windows]
     counts = np.bincount(np.concatenate([index.ravel() for index in chosen]), minlength=len(known.planes))
     share = counts / counts.sum()
@@ -72,8 +73,7 @@ def asked_in_windows(planes: Sequence[PlaneStatistics], known: StackStatistics, 
 
     def vote(first: int, second: int) -> list[NDArray[np.float32]]:
         if (first, second) not in asked:
-            gain0, gain1 = known.gains[[first, second]].tolist()
-            asked[first, second] = [votes(gain0 * seen[first], gain1 * seen[second]) for seen, _ in windows]
+            asked[first, second] = [votes(seen[first], seen[second]) for seen, _ in windows]
             asked[second, first] = [-part for part in asked[first, second]]
         return asked[first, second]
 
@@ -92,6 +92,17 @@ def asked_in_windows(planes: Sequence[PlaneStatistics], known: StackStatistics, 
         better = np.concatenate([np.max(parts, 0).ravel() for parts in around])
         elsewhere = float(np.mean(better > CLEARLY))
     return Verdict(best, total / worth if worth else 1.0, elsewhere)
+
+
+def _filled(
+    seen: Sequence[NDArray[np.float32]], valid: Sequence[NDArray[np.bool_] | None]
+) -> list[NDArray[np.float32]]:
+    """Where a plane has no data, what the others show in the mean: R-PSNN is not to see an edge there."""
+    if all(there is None for there in valid):
+        return list(seen)
+    weights = [np.ones(seen[0].shape) if there is None else there for there in valid]
+    mean = np.average(np.stack(seen), 0, np.asarray(weights, np.float64) + 1e-9).astype(np.float32)
+    return [one if there is None else np.where(there, one, mean) for one, there in zip(seen, valid, strict=True)]
 
 
 def _decided(

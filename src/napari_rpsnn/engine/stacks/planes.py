@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_rpsnn.images.checks import check_alpha, check_finite
+from napari_rpsnn.engine.borders import Border
+from napari_rpsnn.images.checks import count_differing, count_infinite, refuse_alpha, refuse_infinite
 from napari_rpsnn.images.focus_stack import FocusStack
 from napari_rpsnn.images.layout import WHOLE, Window
+from napari_rpsnn.images.validity import Valid, both, like_the_rest
 
 
 class Planes:
@@ -26,52 +28,72 @@ class Planes:
 
     Attributes
     ----------
+    first : int
+        Number of the first one in the whole stack.
     alpha : ndarray of shape `(rows, columns)`, or None
-        That of all planes, when one of them has been checked.
+        That of all planes, when they have been checked: 0 where none has data.
+    bordered : list of str
+        Planes of which borders were found, where they are aligned.
     doubt : str or None
         When all have been checked: a sentence on planes that could not be aligned, if there are any.
     """
 
     def __init__(self, stack: FocusStack, where: tuple[int, ...], register: str | None) -> None:
-        self.count, self.layout = stack.count, stack.layout
+        self.count, self.first, self.layout = stack.count, stack.first, stack.layout
         self.alpha: NDArray[Any] | None = None
+        self.bordered: list[str] = []
         self.doubt: str | None = None
         self._stack, self._where, self._register = stack, where, register
         self._matrices: list[NDArray[np.float64]] = []
+        self._borders: list[Border] = []
 
-    def check(self) -> Iterator[NDArray[Any]]:
-        """Yield every plane as it is, refuse it if it cannot be fused, and find how all of them lie."""
+    def check(self) -> Iterator[tuple[NDArray[Any], Valid]]:
+        """Yield every plane as it is, refuse it if it cannot be fused, and find how all of them lie.
+
+        And where each has data, as far as that is known; None: everywhere.
+        """
         previous, first = None, self._stack.first
         steps: list[NDArray[np.float64]] = []
         doubts: list[str | None] = []
         for k in range(self.count):
-            picture, name = self._stack.read(self._where, k), self._stack.name
-            check_finite(picture, f"{name}, plane {first + k}")
+            (picture, valid), name = self._stack.see(self._where, k), self._stack.name
+            refuse_infinite(count_infinite(picture, valid), f"{name}, plane {first + k}")
             alpha = self.layout.alpha_of(picture)
-            self.alpha = alpha if self.alpha is None else self.alpha
             if alpha is not None:
-                check_alpha(self.alpha, alpha, (f"{name}: plane {first}", f"plane {first + k}"))
+                if self.alpha is not None:
+                    names = f"{name}: planes before {first + k}", f"plane {first + k}"
+                    refuse_alpha(count_differing(self.alpha, alpha), names)
+                self.alpha = alpha.copy() if self.alpha is None else np.maximum(self.alpha, alpha)
             colours = self.layout.colours(picture)
             if self._register is not None:
                 from napari_rpsnn.engine.registration import doubt, estimate
 
-                grey = self.layout.grey(colours)
+                self._borders.append(Border.of(self.layout.guide_channels(colours)))
+                if (found := self._borders[-1].valid(WHOLE, colours.shape[:2])) is not None and valid is None:
+                    self.bordered.append(f"plane {first + k}")
+                grey = self.layout.grey(like_the_rest(colours, both(valid, found)))
                 steps.append(np.eye(3) if previous is None else estimate(previous, grey, self._register))
                 doubts.append(None if previous is None else doubt(previous, grey, steps[-1]))
                 previous = grey
-            yield colours
+            yield colours, valid
         self._matrices = _chain(steps)
         if previous is not None:
             self.doubt = self._doubt(doubts, previous.shape)
 
-    def read(self, k: int, window: Window = WHOLE) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    def read(self, k: int, window: Window = WHOLE) -> tuple[NDArray[Any], Valid]:
         """Window of plane `k`, aligned, and where it has data (None: everywhere)."""
         if not self._matrices:
-            return self.layout.colours(self._stack.read(self._where, k, window)), None
+            picture, valid = self._stack.see(self._where, k, window)
+            return self.layout.colours(picture), valid
         from napari_rpsnn.engine.registration import warp
 
-        picture, valid = warp(self.layout.colours(self._stack.read(self._where, k)), self._matrices[k])
-        return picture[window], None if valid[window].all() else valid[window]
+        picture, valid = self._stack.see(self._where, k)
+        valid = both(valid, self._borders[k].valid(WHOLE, picture.shape[:2]))
+        warped, inside = warp(self.layout.colours(picture), self._matrices[k])
+        if valid is not None:
+            # Of what is interpolated, only what has data all around.
+            inside &= warp(valid[..., None].astype(np.float32), self._matrices[k])[0][..., 0] > 1 - 1e-6
+        return warped[window], None if inside[window].all() else inside[window]
 
     def _doubt(self, doubts: list[str | None], shape: tuple[int, ...]) -> str | None:
         """The sentence, of what speaks against each plane lying on the one before it, and on the middle one."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import Layout
+from napari_rpsnn.images.validity import Valid, like_the_rest
 
 #: Which of two small pictures of a range is in focus in more places, see `Engine.mean_vote`.
 MeanVote = Callable[[NDArray[Any], NDArray[Any], IntensityRange], float]
@@ -41,12 +42,15 @@ class Strip:
         The same for equal strips only.
     gradients : float
         Sum of the absolute differences of neighbouring pixels.
+    lacks : bool
+        Whether it has no data in places; if nowhere, there are no `ends`.
     """
 
-    ends: tuple[NDArray[Any], NDArray[Any]]
+    ends: tuple[NDArray[Any], ...]
     constant: bool
     digest: bytes
     gradients: float
+    lacks: bool = False
 
 
 def strip_rows(rows: int) -> list[slice]:
@@ -54,8 +58,15 @@ def strip_rows(rows: int) -> list[slice]:
     return [slice(start, min(start + STRIP_ROWS, rows)) for start in range(0, rows, STRIP_ROWS)]
 
 
-def survey_strip(part: NDArray[Any], rows: int, layout: Layout) -> Strip:
-    """Look at the first `rows` rows of a part of a picture, which goes on with the first row of the next strip."""
+def survey_strip(part: NDArray[Any], valid: Valid, rows: int, layout: Layout) -> Strip:
+    """Look at the first `rows` rows of a part of a picture, which goes on with the first row of the next strip.
+
+    `valid` is where it has data; None: everywhere.
+    """
+    lacks = valid is not None and not valid[:rows].all()
+    if valid is not None and not valid[:rows].any():
+        return Strip((), True, b"", 0.0, lacks)
+    part = like_the_rest(part, valid)
     own = part[:rows]
     seen = layout.guide_channels(own)
     # Of one memory layout: the rounding of sums depends on it.
@@ -66,6 +77,7 @@ def survey_strip(part: NDArray[Any], rows: int, layout: Layout) -> Strip:
         bool(own.min() == own.max()),
         hashlib.blake2b(own.tobytes(), digest_size=16).digest(),
         sum(float(np.abs(d).sum(dtype=np.float64)) for d in differences),
+        lacks,
     )
 
 
@@ -95,11 +107,13 @@ class Survey:
         self._worth: dict[bytes, tuple[float, bytes, int]] = {}
         self._ends: dict[bytes, list[NDArray[Any]]] = {}
         self._constant: set[bytes] = set()
+        self._lacking = False
         self._samples: dict[int, list[NDArray[Any]]] = {}
 
     def add(self, k: int, strips: Sequence[Strip], samples: Sequence[NDArray[Any]]) -> None:
         """Take in plane `k`: its strips in their order, and what the network is to see of each sample window."""
         digest = hashlib.blake2b(b"".join(strip.digest for strip in strips), digest_size=16).digest()
+        self._lacking |= any(strip.lacks for strip in strips)
         if digest in self._worth:
             return
         self._worth[digest] = (-sum(strip.gradients for strip in strips), digest, k)
@@ -111,8 +125,11 @@ class Survey:
 
     def choose(self) -> None:
         """Leave out what contributes nothing; the others by their gradients."""
-        useful = self._worth.keys() - self._constant or self._worth.keys()
-        self.values = IntensityRange.of(end for digest in useful for end in self._ends[digest])
+        seen = {digest for digest, ends in self._ends.items() if ends}
+        # Where others lack data, a plane of one value may be all that there is.
+        useful = (seen if self._lacking else seen - self._constant) or seen or self._worth.keys()
+        ends = [end for digest in useful for end in self._ends[digest]]
+        self.values = IntensityRange.of(ends or [np.zeros(1)])
         self.order = [k for *_, k in sorted(self._worth[digest] for digest in useful)]
 
     def rank(self, mean_vote: MeanVote) -> Iterator[None]:

@@ -1,0 +1,95 @@
+"""`cascade` on dask arrays: the planes are surveyed at the call, because their order follows from all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import dask.array as da
+from dask.base import tokenize
+from dask.delayed import Delayed
+from dask.highlevelgraph import HighLevelGraph
+from numpy.typing import NDArray
+
+from napari_rpsnn.engine.pairs.statistics import Plan
+from napari_rpsnn.engine.stacks.cascade import merges
+from napari_rpsnn.engine.stacks.ranking import Strip, Survey, sample_windows, strip_rows, survey_strip
+from napari_rpsnn.images.checks import count_differing, count_infinite, refuse_alpha, refuse_infinite
+from napari_rpsnn.images.intensity import IntensityRange
+from napari_rpsnn.images.layout import Layout
+from napari_rpsnn.images.validity import from_each_other, like_the_rest, without_data
+from napari_rpsnn.lazy.graph import window
+from napari_rpsnn.lazy.planes import LazyPlane, see
+from napari_rpsnn.lazy.tasks import Fuser, Recipe
+
+
+def survey(stack: Sequence[LazyPlane], first: int, fuser: Fuser) -> Delayed:
+    """Order of the planes of a picture, the number of the first of which is for messages, and their range."""
+    layout = fuser.layout
+    rows, columns, _ = stack[0].picture.shape
+    token = tokenize(stack, first, layout, fuser.recipe.key)
+    name, tasks = f"rpsnn-survey-{token}", dict[Any, Any]()
+    strips = strip_rows(rows)
+    for k, plane in enumerate(stack):
+        for i, own in enumerate(strips):
+            part = slice(own.start, min(own.stop + 1, rows)), slice(0, columns)
+            alpha = [window(stack[0].picture, (), part)] if layout.alpha else []
+            tasks[name, k, i] = (partial(_strip, rows=own.stop - own.start, layout=layout), plane.window(part), alpha)
+        samples = [plane.window(part) for part in sample_windows(rows, columns)]
+        tasks[name, k] = (partial(_samples, layout=layout), samples)
+    known = [[(name, k, i) for i in range(len(strips))] for k in range(len(stack))]
+    tasks[name] = (partial(_ordered, first=first), fuser.recipe.key, known, [(name, k) for k in range(len(stack))])
+    needs = [source for plane in stack for source in plane.sources]
+    return Delayed(name, HighLevelGraph.from_collections(name, tasks, dependencies=[*needs, fuser.recipe]))
+
+
+def _strip(
+    plane: Sequence[NDArray[Any]], first: Sequence[NDArray[Any]], rows: int, layout: Layout
+) -> tuple[Strip, int, int]:
+    """What is known of a strip, and how many of its values are not as they ought to be."""
+    part, valid = see(plane, layout)
+    infinite = count_infinite(part[:rows], None if valid is None else valid[:rows])
+    differing = sum(count_differing(layout.alpha_of(part)[:rows], layout.alpha_of(one)[:rows]) for one in first)
+    return survey_strip(layout.colours(part), valid, rows, layout), infinite, differing
+
+
+def _samples(parts: Sequence[Sequence[NDArray[Any]]], layout: Layout) -> list[NDArray[Any]]:
+    seen = (see(part, layout) for part in parts)
+    return [layout.guide_channels(like_the_rest(layout.colours(part), valid)).copy() for part, valid in seen]
+
+
+def _ordered(
+    recipe: Recipe,
+    planes: Sequence[Sequence[tuple[Strip, int, int]]],
+    samples: Sequence[Sequence[NDArray[Any]]],
+    first: int,
+) -> tuple[list[int], IntensityRange]:
+    found = Survey()
+    for k, known in enumerate(planes):
+        strips, infinite, differing = zip(*known, strict=True)
+        refuse_infinite(sum(infinite), f"images, plane {first + k}")
+        refuse_alpha(sum(differing), (f"images: plane {first}", f"plane {first + k}"))
+        found.add(k, strips, samples[k])
+    found.choose()
+    recipe.run(lambda engine: list(found.rank(engine.mean_vote)))
+    return found.order, found.values
+
+
+def merged(
+    stack: Sequence[LazyPlane], surveyed: tuple[Sequence[int], IntensityRange], order: str, fuser: Fuser
+) -> tuple[da.Array, da.Array]:
+    """All-in-focus picture of a stack whose planes are in order, and where no plane has data."""
+    planes, values = surveyed
+    pile: list[tuple[da.Array, da.Array | None]] = []
+    for k in merges(planes, order):
+        if k is not None:
+            pile.append((stack[k].colours(fuser.layout), stack[k].valid(fuser.layout)))
+            continue
+        (image1, valid1), (image0, valid0) = pile.pop(), pile.pop()
+        image, _ = fuser.fuse(*from_each_other(image0, image1, valid0, valid1, da.where), lambda _: Plan(values))
+        pile.append((image, None if valid0 is None or valid1 is None else valid0 | valid1))
+    image, valid = pile.pop()
+    if valid is None:
+        return image, da.zeros(image.shape[:2], bool)
+    return da.where(valid[..., None], image, image.dtype.type(without_data(image.dtype))), ~valid

@@ -1,0 +1,173 @@
+"""What says "no data here": a mask, NaN, alpha 0, numpy.ma, and borders of an earlier alignment."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+from skimage import data
+
+from napari_rpsnn import fuse_stack
+from napari_rpsnn.engine.results import drain
+from napari_rpsnn.options import StackOptions
+from napari_rpsnn.stack import iter_fuse_stack
+
+ROWS, COLUMNS = 90, 120
+LITE = {"model": "rpsnn-lite", "device": "cpu", "precision": "float32"}
+
+
+@pytest.fixture(scope="module")
+def planes():
+    """Three planes of float32, each sharp in a third, from 20 to 235."""
+    sharp = data.camera()[60 : 60 + ROWS, 120 : 120 + COLUMNS].astype(np.float32) * np.float32(215 / 255) + 20
+    made = np.stack([gaussian_filter(sharp, 2)] * 3)
+    for k in range(3):
+        made[k, :, 40 * k : 40 * (k + 1)] = sharp[:, 40 * k : 40 * (k + 1)]
+    return made
+
+
+@pytest.fixture(scope="module")
+def covered():
+    """Where they have data: each lacks some rows at the top, and all a corner."""
+    made = np.ones((3, ROWS, COLUMNS), bool)
+    for k in range(3):
+        made[k, : 8 * (k + 1)] = False
+    return made
+
+
+def spoiled(planes, covered, how):
+    """A stack, and options, that say so; what is under a mask must never be seen."""
+    junk = np.where(covered, planes, 9999)
+    if how == "NaN":
+        return np.where(covered, planes, np.float32(np.nan)), {}
+    if how == "numpy.ma":
+        return np.ma.masked_array(junk.astype(np.uint16), ~covered), {}
+    if how == "mask":
+        return junk.astype(np.uint16), {"mask": covered.astype(np.uint8)}
+    rgba = np.stack([np.where(covered, planes, 0)] * 3 + [np.where(covered, 200, 0)], -1)
+    return rgba.astype(np.uint8), {"channel_axis": -1}
+
+
+WAYS = ["NaN", "numpy.ma", "mask", "alpha"]
+
+
+@pytest.mark.parametrize("how", WAYS)
+@pytest.mark.parametrize("method", ["decision", "regression"])
+@pytest.mark.parametrize("count", [2, 3])
+def test_only_planes_with_data_compete_and_nothing_is_made_up(planes, covered, how, method, count):
+    images, options = spoiled(planes[:count], covered[:count], how)
+    fused = fuse_stack(images, method=method, **options, **LITE)
+    nowhere = ~covered[:count].any(0)
+    if how == "NaN":
+        said, values = np.isnan(fused), np.nan_to_num(fused)
+    elif how == "alpha":
+        said, values = fused[..., 3] == 0, fused[..., 0]
+        assert set(np.unique(fused[..., 3])) == {0, 200}
+    else:
+        assert isinstance(fused, np.ma.MaskedArray)
+        said, values = fused.mask, fused.data
+    np.testing.assert_array_equal(said, nowhere)
+    low, high = (np.floor(planes[:count].min(0)), np.ceil(planes[:count].max(0)))
+    assert ((values >= low) & (values <= high))[~nowhere].all()
+    # In these rows there is one plane alone.
+    alone = (slice(9, 15), slice(None))
+    np.testing.assert_allclose(values[alone], images[0][..., 0][alone] if how == "alpha" else planes[0][alone], atol=1)
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_maps_say_so_too(planes, covered, how):
+    images, options = spoiled(planes, covered, how)
+    maps = {"return_index": True, "return_confidence": True, "return_height": True}
+    _, index, confidence, height = fuse_stack(images, **maps, **options, **LITE)
+    nowhere = ~covered.any(0)
+    np.testing.assert_array_equal(index == 65535, nowhere)
+    np.testing.assert_array_equal(np.isnan(confidence), nowhere)
+    np.testing.assert_array_equal(np.isnan(height), nowhere)
+    taken = np.take_along_axis(covered, np.where(nowhere, 0, index)[None].astype(int), 0)[0]
+    assert taken[~nowhere].all()
+    assert np.abs(height - index)[~nowhere].max() < 3
+
+
+@pytest.mark.parametrize("how", WAYS)
+@pytest.mark.parametrize("method", ["decision", "regression"])
+@pytest.mark.parametrize("count", [2, 3])
+def test_chunked_equals_whole(planes, covered, how, method, count):
+    da = pytest.importorskip("dask.array")
+    images, options = spoiled(planes[:count], covered[:count], how)
+    maps = ("return_index", "return_confidence", "return_height") if method == "decision" else ()
+    options |= {"method": method, **dict.fromkeys(maps, True), **LITE}
+    whole = fuse_stack(images, **options)
+    lazy = fuse_stack(da.from_array(images, chunks=(1, 50, 41, 4)[: images.ndim]), **options)
+    for one, other in zip(lazy, whole, strict=True) if maps else [(lazy, whole)]:
+        computed = one.compute()
+        assert isinstance(computed, np.ma.MaskedArray) == isinstance(other, np.ma.MaskedArray)
+        np.testing.assert_array_equal(np.ma.getdata(computed), np.ma.getdata(other))
+        np.testing.assert_array_equal(np.ma.getmaskarray(computed), np.ma.getmaskarray(other))
+
+
+def test_a_mask_of_one_picture_counts_for_all_planes(planes):
+    here = np.ones((ROWS, COLUMNS), bool)
+    here[10:20, 30:60] = False
+    fused = fuse_stack(planes, mask=here, **LITE)
+    np.testing.assert_array_equal(np.isnan(fused), ~here)
+    whole = fuse_stack(planes, mask=np.broadcast_to(here, planes.shape), **LITE)
+    np.testing.assert_array_equal(fused, whole)
+
+
+def test_planes_one_by_one_may_be_masked(planes, covered):
+    images = [np.ma.masked_array(plane, ~there) for plane, there in zip(planes, covered, strict=True)]
+    fused = fuse_stack(images, **LITE)
+    np.testing.assert_array_equal(fused.mask, ~covered.any(0))
+
+
+def test_a_plane_of_one_value_counts_where_it_is_all_there_is(planes, covered):
+    images, _ = spoiled(planes, covered, "NaN")
+    fused = fuse_stack(np.concatenate([images, np.full_like(images[:1], 77)]), **LITE)
+    assert (fused[:8] == 77).all()
+
+
+def test_without_any_data_there_is_no_result(planes):
+    fused, index = fuse_stack(np.full_like(planes, np.nan), return_index=True, **LITE)
+    assert np.isnan(fused).all()
+    assert (index == 65535).all()
+
+
+@pytest.mark.parametrize(
+    ("mask", "error", "message"),
+    [
+        (np.ones((3, 4)), TypeError, "mask: expected a boolean or integer dtype, nonzero where there is data, got fl"),
+        (np.ones((3, 4), bool), ValueError, r"mask: expected the shape \(3, 90, 120\), or one that .*, got \(3, 4\)"),
+    ],
+)
+def test_a_mask_that_does_not_fit_is_refused(planes, mask, error, message):
+    with pytest.raises(error, match=message):
+        fuse_stack(planes, mask=mask)
+
+
+def test_alpha_that_differs_where_both_have_data_is_refused(planes, covered):
+    images, options = spoiled(planes, covered, "alpha")
+    images[2, 40, 40, 3] = 7
+    with pytest.raises(ValueError, match=r"planes before 2 and plane 2: .* or 0 for no data, got 1 pixels"):
+        fuse_stack(images, **options)
+
+
+def test_borders_of_an_earlier_alignment_are_said(planes):
+    images = planes.astype(np.uint8)
+    images[1, :, :9] = 0
+    steps = iter_fuse_stack(images, StackOptions(return_index=True, **LITE))
+    result = drain(steps)
+    (note,) = result.made_by["notes"]
+    assert "Borders without data were found" in note
+    assert "plane 1" in note
+    assert not (result.index[:, :9] == 1).any()
+
+
+def test_registration_takes_nothing_from_where_there_is_no_data(planes):
+    pytest.importorskip("SimpleITK")
+    sharp = data.camera()[60:220, 120:300].astype(np.float32)
+    images = np.stack([gaussian_filter(np.roll(sharp, 3 * k, 1), 0.6 * k) for k in range(3)])
+    images[:, :10] = np.nan
+    images[0, :20] = np.nan
+    fused, index = fuse_stack(images, register="translation", return_index=True, **LITE)
+    assert np.isnan(fused[:9]).all()
+    assert not (index[:19] == 0).any()
+    assert np.isfinite(fused[25:]).all()
+    assert fused[25:].min() >= np.nanmin(images)
