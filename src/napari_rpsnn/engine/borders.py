@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 #: pixels, to be taken for the border of an earlier alignment, if all lines of the side do, and if only some do.
 #: Elsewhere dark ground lies beside the border.
 ALL_STRAIGHT, SOME_STRAIGHT, STRAIGHT_PX = 0.5, 0.9, 1.5
+#: What is less deep is said of no picture: a few lines may begin with one value by chance.
+SAID_PX = 3
 #: Dark ground makes a border seem deeper, never less deep: shares of lines among which its true depth is looked for.
 DEPTHS = (0.1, 0.25, 0.5)
 
@@ -30,6 +32,11 @@ class Border:
     def of(cls, picture: NDArray[np.generic]) -> Border:
         """Find it in a picture `(rows, columns, channels)`."""
         return cls(_ends(picture), _ends(picture.swapaxes(0, 1)))
+
+    @property
+    def depth(self) -> int:
+        """How deep it reaches at most, in pixels."""
+        return max((int(end.max()) for ends in (self.rows, self.columns) for end in ends or ()), default=0)
 
     def valid(self, window: tuple[slice, slice], shape: tuple[int, int]) -> NDArray[np.bool_] | None:
         """Where there is data in a window of a picture of this shape; None: everywhere."""
@@ -69,7 +76,8 @@ def _beginnings(picture: NDArray[np.generic]) -> NDArray[np.intp]:
     runs = np.where(equal.all(1), columns, (~equal).argmax(1))
     every = np.arange(rows)
     row = every[(runs > 0) & (runs < columns)]
-    if len(row) < 3:
+    # They lie side by side; lines that begin with that value by chance do not.
+    if len(row) < 3 or len(row) < SOME_STRAIGHT * (row[-1] - row[0] + 1):
         return lost
     # Where they end: a line through a depth of either half.
     first_half, second_half = np.array_split(row, 2)
@@ -86,9 +94,12 @@ def _beginnings(picture: NDArray[np.generic]) -> NDArray[np.intp]:
     return depths
 
 
-def say(names: Sequence[str]) -> str:
-    """A sentence of pictures of which borders were found."""
-    return (
+def say(names: Sequence[str], notes: list[str]) -> str:
+    """A sentence of pictures of which borders were found; added to `notes`, but not twice."""
+    said = (
         f"Borders without data were found (one exact value that reaches in from a side): {', '.join(names)}. "
         "There, other pictures are taken."
     )
+    if said not in notes:
+        notes.append(said)
+    return said

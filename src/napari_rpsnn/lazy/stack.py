@@ -95,7 +95,7 @@ def _fuse(stack: FocusStack, fuser: Fuser, options: StackOptions) -> Result:
     known = dask.compute(*(_looked_at(planes, stack.first, fuser) for planes in stacks))
     for about in known:
         if bordered := about.bordered(stack.first):
-            fuser.engine.say(borders.say(bordered))
+            borders.say(bordered, fuser.engine.notes)
     places = StackWindows([[source for plane in planes for source in plane.sources] for planes in stacks])
     decided = [_decided(places, planes, about, fuser) for planes, about in zip(stacks, known, strict=True)]
     fused, index, confidence = (list(arrays) for arrays in zip(*decided, strict=True))

@@ -87,12 +87,6 @@ class Engine:
         chosen = self.chosen | {"model": devices.model_name(self.model), "model_sha256": model_sha256(self.model)}
         return provenance.made_by(options.said, chosen, self.notes)
 
-    def say(self, note: str) -> str:
-        """`note`, which is kept, but not twice."""
-        if note not in self.notes:
-            self.notes.append(note)
-        return note
-
     def steps(self, rows: int, columns: int) -> int:
         """How often `fuse` yields."""
         return len(self.tiles(rows, columns)) + len(self.windows(rows, columns))

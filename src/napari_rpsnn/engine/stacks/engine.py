@@ -108,7 +108,7 @@ class StackEngine:
             known = run(lambda: settled(looked, StackStatistics.of(looked), self._engine.vote_map))
         self._values = known.values
         if bordered := known.bordered(planes.first) or planes.bordered:
-            yield self._engine.say(borders.say(bordered)), None
+            yield borders.say(bordered, self._engine.notes), None
         shape = results.index.shape
         rows, columns = shape
         if len(known.planes) == 2:

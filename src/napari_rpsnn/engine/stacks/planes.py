@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_rpsnn.engine.borders import Border
+from napari_rpsnn.engine.borders import SAID_PX, Border
 from napari_rpsnn.images.checks import count_differing, count_infinite, refuse_alpha, refuse_infinite
 from napari_rpsnn.images.focus_stack import FocusStack
 from napari_rpsnn.images.layout import WHOLE, Window
@@ -69,7 +69,8 @@ class Planes:
                 from napari_rpsnn.engine.registration import doubt, estimate
 
                 self._borders.append(Border.of(self.layout.guide_channels(colours)))
-                if (found := self._borders[-1].valid(WHOLE, colours.shape[:2])) is not None and valid is None:
+                found = self._borders[-1].valid(WHOLE, colours.shape[:2])
+                if self._borders[-1].depth >= SAID_PX and valid is None:
                     self.bordered.append(f"plane {first + k}")
                 grey = self.layout.grey(like_the_rest(colours, both(valid, found)))
                 steps.append(np.eye(3) if previous is None else estimate(previous, grey, self._register))

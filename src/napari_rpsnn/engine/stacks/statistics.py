@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_rpsnn.engine.borders import NO_BORDER, Border
+from napari_rpsnn.engine.borders import NO_BORDER, SAID_PX, Border
 from napari_rpsnn.engine.brightness import Level, block_means, levels
 from napari_rpsnn.engine.stacks.evidence import look, to_steps
 from napari_rpsnn.engine.stacks.ranking import sample_windows
@@ -78,7 +78,7 @@ class StackStatistics:
 
     def bordered(self, first: int) -> list[str]:
         """What planes are called of which borders were found; `first` is the number of the first one."""
-        found = (k for k, border in zip(self.planes, self.borders, strict=True) if border is not NO_BORDER)
+        found = (k for k, border in zip(self.planes, self.borders, strict=True) if border.depth >= SAID_PX)
         return [f"plane {first + k}" for k in sorted(found)]
 
     @classmethod
