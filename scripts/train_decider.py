@@ -41,7 +41,7 @@ LEAST_ERROR = 0.05
 def examples(folder: str, model: str) -> tuple[Tensor, Tensor]:
     """Of pairs: evidence; products of errors, first by first, first by second, second by second."""
     network = prepared_model(model, torch.device("cpu"))
-    pairs = PairMaker(split_pictures(read_pictures(folder))[0], crop=CROP, kinds=KINDS, seed=SEED)
+    pairs = PairMaker(split_pictures(read_pictures(folder))[0], crop=CROP, kinds=KINDS, seed=SEED, borders=True)
     known, products = [], []
     for step in trange(BATCHES, desc="pairs"):
         batch = pairs.batch(step)

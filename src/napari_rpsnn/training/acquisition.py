@@ -35,6 +35,11 @@ class Scene:
         """Image by image from one of two scenes."""
         return cls(*(torch.where(condition, getattr(yes, f.name), getattr(no, f.name)) for f in fields(cls)))
 
+    def inside(self, margin_px: int) -> Scene:
+        """The scene without a margin, in values that a picture can have."""
+        inner = (..., slice(margin_px, -margin_px), slice(margin_px, -margin_px))
+        return Scene(*(getattr(self, f.name)[inner].clamp(0, 1) for f in fields(self)))
+
 
 def record(scene: Scene, draw: Draw) -> None:
     """Let two exposures differ as real ones do: shift and magnification, brightness, noise, JPEG.

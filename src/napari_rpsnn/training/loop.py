@@ -124,7 +124,9 @@ def iter_train(
             raise ValueError(f"resume: {checkpoint}: expected the state of a run, got another: {error}") from error
         step, seconds, scores, scored_step = (state[name] for name in ("step", "seconds", "scores", "scored_step"))
 
-    pairs = PairMaker(training, crop=config.crop, kinds=config.kinds, seed=config.seed, device=fabric.device)
+    pairs = PairMaker(
+        training, crop=config.crop, kinds=config.kinds, seed=config.seed, borders=True, device=fabric.device
+    )
     validation = Validation(held_out, config.kinds, fabric)
     # A folder of its own for every start, so that resuming adds to the logs.
     kinds_of_log = (CSVLogger, TensorBoardLogger) if fabric.is_global_zero else ()

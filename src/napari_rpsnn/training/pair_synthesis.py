@@ -1,8 +1,8 @@
 """Sharp pictures in, training batches (near, far, sharp) out.
 
-`PairMaker.batch(step)` crops, zooms and flips pictures, defocuses them in the three ways of `defocus`, lets `camera`
-record them, and returns tensors on the device. A batch depends on the seed and the step alone, so that training resumes
-where it stopped without any further state.
+`PairMaker.batch(step)` crops, zooms and flips pictures, defocuses them in the three ways of `defocus`, lets
+`acquisition` record them, puts `borders` into some, and returns tensors on the device. A batch depends on the seed and
+the step alone, so that training resumes where it stopped without any further state.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from napari_rpsnn.training import defocus
 from napari_rpsnn.training.acquisition import Scene, record
+from napari_rpsnn.training.borders import put_borders
 from napari_rpsnn.training.dataset import Picture
 from napari_rpsnn.training.random_draws import Draw
 
@@ -52,6 +53,8 @@ class PairMaker:
         Number of pairs of each kind in a batch: "geometric", "fluorescence" and "brightfield", made of sharp pictures,
         and "measured", taken from triples. Kinds for which there are no pictures are left out.
     seed : int
+    borders : bool
+        Whether some pairs lie at the border of a picture, as in training; the others are the same without.
     device : torch.device or str
         Where pictures are kept and pairs are made.
     """
@@ -63,6 +66,7 @@ class PairMaker:
         crop: int,
         kinds: dict[str, int],
         seed: int = 0,
+        borders: bool = False,
         device: torch.device | str = "cpu",
     ) -> None:
         self.images = [p.images[0].to(device) for p in pictures if not p.is_triple]
@@ -72,6 +76,7 @@ class PairMaker:
         if not self.kinds:
             raise ValueError(f"kinds: expected at least one pair of a kind that the pictures allow, got {kinds}")
         self.seed = seed
+        self.borders = borders
         self.device = torch.device(device)
 
     @torch.no_grad()
@@ -88,8 +93,11 @@ class PairMaker:
         if made:
             scene = Scene.join(made)
             record(scene, draw)
-            inner = (..., slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
-            parts.append(torch.stack((scene.near, scene.far, scene.sharp)).clamp(0, 1)[inner])
+            scene = scene.inside(MARGIN)
+            if self.borders:
+                # By random numbers of their own: all else is what it is without them.
+                put_borders(scene, Draw(~self.seed, step, self.device))
+            parts.append(torch.stack((scene.near, scene.far, scene.sharp)))
         if measured := self.kinds.get("measured"):
             parts.append(self._measured(draw, measured))
         near, far, sharp = torch.cat(parts, 1)
