@@ -38,6 +38,8 @@ class About:
         Whether that row is under the panel's fold.
     listed : tuple
         Of values without number, those that a panel lists.
+    words : tuple of str
+        What a panel calls the allowed values, in their order, where that is not what they are.
     flag : bool
         Whether the shell has a flag of its name.
     decided : bool
@@ -50,6 +52,7 @@ class About:
     row: str = ""
     folded: bool = False
     listed: tuple[Any, ...] = ()
+    words: tuple[str, ...] = ()
     flag: bool = True
     decided: bool = False
 
@@ -79,7 +82,11 @@ class Options:
         None, "The channel that decides for all, or several whose mean does", decided=True
     )
     method: Method = _option(
-        "decision", "decision: the sources' values; regression: the network's", allowed=get_args(Method), row="Method"
+        "decision",
+        "decision: the sources' values; regression: the network's",
+        allowed=get_args(Method),
+        row="Method",
+        words=("Sharpest source (keeps intensities)", "Network's image"),
     )
     register: Registration | None = _option(
         None,

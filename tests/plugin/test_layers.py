@@ -2,40 +2,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from duck_layers import layer
 
-from napari_rpsnn.plugin.layers import (
-    axis_names,
-    channel_names,
-    find_channel_axis,
-    find_plane_axis,
-    possible_channel_axes,
-    read_pair,
-    read_stack,
-)
-
-
-def layer(name, shape=(4, 5), **changes):
-    """What `read_pair` looks at of a napari image layer."""
-    attributes = {
-        "name": name,
-        "data": np.zeros(shape),
-        "ndim": len(shape),
-        "rgb": False,
-        "multiscale": False,
-        "scale": np.ones(len(shape)),
-        "translate": np.zeros(len(shape)),
-        "rotate": np.eye(len(shape)),
-        "shear": np.zeros(len(shape) * (len(shape) - 1) // 2),
-        "affine": SimpleNamespace(affine_matrix=np.eye(len(shape) + 1)),
-        "units": ("pixel",) * len(shape),
-        "axis_labels": tuple(f"axis {i}" for i in range(-len(shape), 0)),
-        "blending": "additive",
-        "interpolation2d": "linear",
-        "colormap": "magenta",
-        "contrast_limits": [0, 1],
-        "gamma": 0.8,
-    }
-    return SimpleNamespace(**attributes | changes)
+from napari_rpsnn.plugin.layers import read_pair, read_stack
 
 
 def test_the_result_takes_over_where_it_lies_and_how_it_looks():
@@ -67,11 +36,9 @@ def test_multiscale_layers_give_their_full_resolution():
     ("changes", "message"),
     [
         ({"shape": (4, 6)}, r"same shape, got \(4, 5\) \('a'\) and \(4, 6\) \('b'\)"),
-        ({"scale": np.array([1, 2.0])}, r"same scale, got \[1.0, 1.0\] \('a'\) and \[1.0, 2.0\] \('b'\)"),
         ({"translate": np.array([0, 2.0])}, r"same translate, got \[0.0, 0.0\] \('a'\) and \[0.0, 2.0\] \('b'\)"),
         ({"rotate": -np.eye(2)}, "same rotate"),
         ({"affine": SimpleNamespace(affine_matrix=np.ones((3, 3)))}, "same affine"),
-        ({"units": ("um", "um")}, r"same units, got \('pixel', 'pixel'\) \('a'\) and \('um', 'um'\)"),
         ({"data": np.zeros((4, 5), np.uint8)}, r"same dtype, got float64 \('a'\) and uint8 \('b'\)"),
         ({"rgb": True}, r"same kind of colour, got grey \('a'\) and RGB \('b'\)"),
     ],
@@ -79,6 +46,15 @@ def test_multiscale_layers_give_their_full_resolution():
 def test_layers_that_do_not_fit_are_refused_with_both_values(changes, message):
     with pytest.raises(ValueError, match=message):
         read_pair(layer("a"), layer("b", **changes))
+
+
+def test_pixels_of_other_sizes_are_refused_and_those_of_unknown_size_are_not():
+    small, wide = layer("a", scale=np.array([1, 1.5])), layer("b", scale=np.array([1, 2.0]))
+    with pytest.raises(ValueError, match=r"same scale, got \[1.0, 1.5\] \('a'\) and \[1.0, 2.0\] \('b'\)"):
+        read_pair(small, wide)
+    pair = read_pair(layer("c"), wide)
+    assert tuple(pair.attributes["scale"]) == (1, 2)
+    assert pair.note == "'c' has no scale and units: it is taken to lie where 'b' lies."
 
 
 def test_missing_and_equal_layers_are_refused():
@@ -143,28 +119,3 @@ def test_what_is_no_stack_is_refused(stack, axis, message):
 def test_planes_and_channels_cannot_be_the_same_axis():
     with pytest.raises(ValueError, match="different axes"):
         read_stack(layer("s", (3, 4, 5)), 0, channel_axis=0, guide=1)
-
-
-def test_axes_are_found_by_label_else_by_what_is_not_displayed():
-    labelled = layer("s", (2, 7, 4, 5), axis_labels=("C", "Z", "y", "x"))
-    assert find_plane_axis(labelled, [0, 1]) == 1
-    assert find_channel_axis(labelled) == 0
-    assert axis_names(labelled) == ["C (2)", "Z (7)", "y (4)", "x (5)"]
-    plain = layer("s", (4, 5, 7))
-    assert find_plane_axis(plain, [2]) == 2
-    assert find_plane_axis(plain, [-1]) == 0  # of another layer with more axes
-    assert find_plane_axis(layer("s"), []) is None
-    assert find_channel_axis(plain) is None
-    assert axis_names(plain) == ["axis 0 (4)", "axis 1 (5)", "axis 2 (7)"]
-
-
-def test_rows_and_columns_are_no_channels():
-    stack = layer("s", (2, 7, 4, 5))
-    assert possible_channel_axes(stack, planes=1) == [0]
-    assert possible_channel_axes(stack) == [0, 1]
-    assert possible_channel_axes(stack, planes=3) == [0]
-    assert channel_names(stack, 0) == ["channel 0", "channel 1"]
-    assert channel_names(stack, None) == []
-    colours = layer("s", (7, 4, 5, 3), ndim=3, rgb=True)
-    assert possible_channel_axes(colours, planes=0) == []
-    assert channel_names(colours, None) == ["red", "green", "blue"]

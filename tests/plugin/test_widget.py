@@ -253,7 +253,7 @@ def test_nan_is_refused_once_naming_the_layer_with_the_details_in_the_log(
     assert "Traceback" in caplog.text
     assert "refuse_infinite" in caplog.text
     assert len(viewer.layers) == 2
-    assert widget.status.value == "Failed; the details are in the log."
+    assert widget.status.value == notices[-1][1]
 
 
 def test_an_error_of_torch_is_told_and_ends_the_busy_state(viewer, open_panel, qtbot, monkeypatch, notices, grey_pair):

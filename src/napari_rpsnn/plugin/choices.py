@@ -74,14 +74,15 @@ def rows(kind: type[Options]) -> list[Field[Any]]:
 
 def listed(option: Field[Any]) -> list[tuple[str, Any]]:
     """What a panel lists for an option: texts and values."""
-    values = about(option).allowed or about(option).listed
+    known = about(option)
+    values = known.allowed or known.listed
     if option.name == "model":
         values = (*values, *bundled_models(), FILE)
-    return [(text_of(value), value) for value in values]
+    return list(zip(known.words or map(text_of, values), values, strict=True))
 
 
 def text_of(value: Any) -> str:
-    """How a value is listed and kept."""
+    """How a value is kept, and listed where there is no better word for it."""
     return "none" if value is None else str(value)
 
 
@@ -91,7 +92,7 @@ def _value(option: Field[Any], kept: Any) -> Any:
         return kept if isinstance(kept, bool) else UNKNOWN
     if about(option).kind is str and isinstance(kept, str):
         return kept
-    return next((value for text, value in listed(option) if text == kept), UNKNOWN)
+    return next((value for _, value in listed(option) if text_of(value) == kept), UNKNOWN)
 
 
 class Remaining:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import Field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -10,15 +10,27 @@ from typing import Any
 
 from magicgui.widgets import Container, FileEdit, Label, ProgressBar, PushButton
 from napari.qt.threading import create_worker
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QSizePolicy, QWidget
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QWidget
 
 from napari_rpsnn.options import Options, about
+from napari_rpsnn.plugin.axes import View, axis_names, channel_names, find_channel_axis, possible_channel_axes
 from napari_rpsnn.plugin.choices import FILE, Choices, listed, rows
-from napari_rpsnn.plugin.controls import MIN_WIDTH_PX, choice, describe, folded, labelled, set_choices, stacked, tick
-from napari_rpsnn.plugin.layers import axis_names, channel_names, find_channel_axis, possible_channel_axes
+from napari_rpsnn.plugin.rows.controls import (
+    MIN_WIDTH_PX,
+    choice,
+    describe,
+    folded,
+    labelled,
+    line,
+    scrolled,
+    set_choices,
+    stacked,
+    tick,
+)
+from napari_rpsnn.plugin.rows.help import links
 from napari_rpsnn.plugin.settings import remembered
-from napari_rpsnn.plugin.startup import available_devices
+from napari_rpsnn.plugin.startup import available_devices, available_precisions
 
 #: After this time the panel finds out what was chosen before and which devices there are.
 LOOKOUT_MS = 200
@@ -35,10 +47,16 @@ class Form(Container[Any]):
         What is fused.
     more : list of widget
         Further rows, after those of what is wanted beside the fused image.
+    beside : dict
+        Widgets that share a row with another one, by its name.
     """
 
-    def __init__(self, kind: type[Options], layers: list[Any], more: list[Any]) -> None:
+    def __init__(
+        self, kind: type[Options], layers: list[Any], more: list[Any], beside: Mapping[str, Any] | None = None
+    ) -> None:
+        beside = beside or {}
         self._remembered = Choices()
+        self._precisions: dict[str, list[str]] = {}
         self._make_widgets()
         self._chosen = {option.name: _control(option) for option in rows(kind)}
         self._decided = [self._chosen[option.name] for option in rows(kind) if about(option).decided] + [self.guide]
@@ -49,32 +67,55 @@ class Form(Container[Any]):
         vars(self).update(self._chosen)  # attributes, as the other rows are
         lists.insert(lists.index(self.model) + 1, self.model_file)
         shown = [*layers, self.channels, self.guide, *ticks, *more, *lists]
-        self._rows = {widget.name: labelled(widget) for widget in (*shown, *hidden)}
+        wide = {option.name for option in rows(kind) if about(option).words}
+        self._rows = {
+            widget.name: labelled(widget, beside.get(widget.name), above=widget.name in wide)
+            for widget in (*shown, *hidden)
+        }
         upper, lower = (stacked([self._rows[w.name] for w in widgets]) for widgets in (shown, hidden))
         buttons = stacked([self.fuse_button, self.cancel_button], layout="horizontal")
-        super().__init__(widgets=[upper, buttons, self.progress, self.status], labels=False)
+        super().__init__(widgets=[buttons, self.progress, self.status], labels=False)
         self.min_width = MIN_WIDTH_PX
-        self._folded = lower  # magicgui's wrapper must live as long as its widget
-        self.advanced = folded("Advanced", lower, "Tile size and more")
-        self.native.layout().insertWidget(1, self.advanced)
-        self._order_tabs(shown, hidden)
+        self._parts = upper, lower  # magicgui's wrappers must live as long as their widgets
+        self.advanced = folded("Advanced", lower, "Precision, tile size and more")
+        self.advanced.content().layout().addWidget(self._links())
+        # What is chosen scrolls where the screen is small; Fuse and what is going on are always there.
+        self.native.layout().insertWidget(0, scrolled([upper.native, self.advanced]), 100)
+        self._order_tabs([w for row in shown for w in (row, beside.get(row.name)) if w is not None], hidden)
         self._show_file_row()
         self._offer_maps()
+        self._offer_precisions()
         self.model.changed.connect(self._show_file_row)
         self.method.changed.connect(self._offer_maps)
+        self.device.changed.connect(self._offer_precisions)
+        self._hidden = [widget for widget in hidden if widget.name in self._chosen]
+        self.advanced.toggled.connect(self._title_advanced)
+        for widget in self._hidden:
+            widget.changed.connect(self._title_advanced)
+        self._title_advanced()
         # Once the panel is on the screen: a thread at work slows its opening down.
         self._lookout: Any = None
         self._later(LOOKOUT_MS, self._look_around)
+
+    def reset_choices(self, *_: Any) -> None:
+        """Offer the layers that there are; napari calls it when the layer list changes."""
+        for part in self._parts:
+            part.reset_choices()
 
     def show_row(self, widget: Any, visible: bool) -> None:
         """Show a widget with its label, or hide both."""
         self._rows[widget.name].visible = visible
 
-    def offer_channels(self, layer: Any, planes: int | None) -> None:
+    def say(self, text: str, *, error: bool = False) -> None:
+        """Say what is going on, or what went wrong, in place of what was said before."""
+        self.status.native.setStyleSheet("border-left: 3px solid #d9363e; padding-left: 6px;" if error else "")
+        self.status.value = text
+
+    def offer_channels(self, layer: Any, planes: int | None, view: View) -> None:
         """Offer the axes of `layer` that may be channels, if there are any."""
         axes = [] if layer is None else possible_channel_axes(layer, planes)
-        names = axis_names(layer) if axes else []
-        found = find_channel_axis(layer) if axes else None
+        names = axis_names(layer, view) if axes else []
+        found = find_channel_axis(layer, view) if axes else None
         set_choices(self.channels, [("none", None), *((names[i], i) for i in axes)], found if found in axes else None)
         self.show_row(self.channels, bool(axes))
 
@@ -95,9 +136,8 @@ class Form(Container[Any]):
             name="cancel", text="Cancel", tooltip="Stop after the tile in work, add nothing"
         )
         self.progress = ProgressBar(name="progress", tooltip="How much is done")
-        self.status = Label(name="status", value="", tooltip="What is going on")
-        self.status.native.setWordWrap(True)
-        self.status.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        self.status = line("status", "What is going on")
+        self.status.native.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.status.min_height = 2 * self.status.native.sizeHint().height()
         for widget, title in (
             (self.model_file, "Weights file"),
@@ -107,6 +147,29 @@ class Form(Container[Any]):
             (self.status, "Status"),
         ):
             describe(widget, title)
+
+    def _links(self) -> QWidget:
+        """Where help is, and a way back to the defaults."""
+        self.restore_button = PushButton(
+            name="restore", text="Restore defaults", tooltip="Choose in all rows what a new installation chooses"
+        )
+        describe(self.restore_button, "Restore defaults")
+        self.restore_button.changed.connect(self._restore)
+        self.links = Label(name="links", value=links(), tooltip="Opens in a browser")
+        self.links.native.setOpenExternalLinks(True)
+        describe(self.links, "Documentation, and where to report a problem")
+        self._help = stacked([self.restore_button, self.links])
+        return self._help.native
+
+    def _restore(self) -> None:
+        for name, widget in self._chosen.items():
+            widget.value = getattr(Choices(), name)
+
+    def _title_advanced(self) -> None:
+        """Choices that differ from the defaults are told of when they are out of sight."""
+        changed = sum(widget.value != getattr(Choices(), widget.name) for widget in self._hidden)
+        fold, told = ("▾", "") if self.advanced.isExpanded() else ("▸", f" ({changed} changed)" if changed else "")
+        self.advanced.setText(f"{fold} Advanced{told}")
 
     def _order_tabs(self, rows: list[Any], hidden: list[Any]) -> None:
         widgets = [*(row.native for row in rows), self.advanced.toggleButton(), *(row.native for row in hidden)]
@@ -151,19 +214,28 @@ class Form(Container[Any]):
     def _recall(self, choices: Choices) -> None:
         """Show what was chosen before, but leave alone what has been chosen by now."""
         self._remembered = choices
-        if choices.device != "auto":  # whether it is there is found out later
-            set_choices(self.device, [("auto", "auto"), (choices.device, choices.device)], self.device.value)
+        for widget, value in ((self.device, choices.device), (self.precision, choices.precision)):
+            if value not in widget.choices:  # whether it is there is found out later
+                set_choices(widget, [(text, text) for text in (*widget.choices, value)], widget.value)
         for name, widget in self._chosen.items():
             if widget.value == getattr(Choices(), name):
                 widget.value = getattr(choices, name)
         if choices.model_file:
             self.model_file.value = Path(choices.model_file)
 
-    def _offer_devices(self, devices: dict[str, str]) -> None:
+    def _offer_devices(self, found: tuple[dict[str, str], dict[str, list[str]]]) -> None:
         self._lookout = None
+        devices, self._precisions = found
         wanted = self.device.value
         options = [("auto", "auto"), *((text, device) for device, text in devices.items())]
         set_choices(self.device, options, wanted if wanted in devices else "auto")
+        self._offer_precisions()
+
+    def _offer_precisions(self) -> None:
+        """Those that the chosen device has."""
+        names = ["auto", *self._precisions.get(self.device.value, ["float32"])]
+        wanted = self.precision.value
+        set_choices(self.precision, [(name, name) for name in names], wanted if wanted in names else "auto")
 
     def _ignore_lookout(self) -> None:
         """The panel is gone: what is found out must not reach it."""
@@ -180,6 +252,7 @@ def _control(option: Field[Any]) -> Any:
     return choice(option.name, known.row, listed(option), known.text)
 
 
-def _look_around() -> Generator[Choices, None, dict[str, str]]:
+def _look_around() -> Generator[Choices, None, tuple[dict[str, str], dict[str, list[str]]]]:
     yield remembered()
-    return available_devices()
+    devices = available_devices()
+    return devices, available_precisions(devices)

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from napari_rpsnn.plugin.placement import PLACE, is_mixed, look_of, place_of, value_of, without_axes
-
-#: Axis labels by which planes and channels are found.
-PLANE_LABELS = ("z", "plane", "planes", "focus")
-CHANNEL_LABELS = ("c", "ch", "channel", "channels")
+from napari_rpsnn.plugin.placement import is_mixed, look_of, place_of, same_place, unit_text, without_axes
 
 
 @dataclass(frozen=True)
@@ -72,18 +65,16 @@ def read_pair(layer0: Any, layer1: Any, channel_axis: int | None = None, guide: 
         raise ValueError("Expected two image layers, got fewer. Open or add another image.")
     if layer0 is layer1:
         raise ValueError(f"Expected two different layers, got '{layer0.name}' twice.")
-    place0, place1 = place_of(layer0), place_of(layer1)
     for what, value0, value1 in (
         ("kind of colour", _colour(layer0), _colour(layer1)),
-        ("shape", data_of(layer0).shape, data_of(layer1).shape),
+        ("shape", tuple(data_of(layer0).shape), tuple(data_of(layer1).shape)),
         ("dtype", data_of(layer0).dtype, data_of(layer1).dtype),
-        *((name, place0[name], place1[name]) for name in PLACE),
     ):
-        if not np.array_equal(value0, value1):
+        if value0 != value1:
             raise ValueError(
-                f"Expected layers of the same {what}, got {_text(value0)} ('{layer0.name}') and {_text(value1)} "
-                f"('{layer1.name}')."
+                f"Expected layers of the same {what}, got {value0} ('{layer0.name}') and {value1} ('{layer1.name}')."
             )
+    place, note = same_place(layer0, layer1)
     title = f"{layer0.name} + {layer1.name}"
     look = look_of(layer0)
     if "contrast_limits" in look:
@@ -96,9 +87,10 @@ def read_pair(layer0: Any, layer1: Any, channel_axis: int | None = None, guide: 
         images=images,
         names=(layer0.name, layer1.name),
         options=options,
-        attributes=place0 | look | {"name": f"{title} fused", "rgb": layer0.rgb},
-        map_attributes=without_axes(place0, _shared(layer0, options)),
+        attributes=place | look | {"name": f"{title} fused", "rgb": layer0.rgb},
+        map_attributes=without_axes(place, _shared(layer0, options)),
         title=title,
+        note=note,
         shape=tuple(images[0].shape),
     )
 
@@ -124,11 +116,15 @@ def read_stack(layer: Any, axis: int | None, channel_axis: int | None = None, gu
         raise ValueError(f"Expected planes and channels on different axes of '{layer.name}', got the same for both.")
     place = place_of(layer)
     options = {"axis": axis, **_channels(layer, channel_axis, guide)}
-    note = None
+    notes = []
     if is_mixed(place, (axis,)):
-        note = (
+        notes.append(
             f"'{layer.name}' is turned or sheared along its planes: the result keeps its scale and translation, not "
             "its rotation, shear and affine."
+        )
+    if layer.scale[axis] < 0:
+        notes.append(
+            f"The planes of '{layer.name}' have a negative scale: heights begin at the first plane all the same."
         )
     return Sources(
         images=(data_of(layer),),
@@ -138,8 +134,8 @@ def read_stack(layer: Any, axis: int | None, channel_axis: int | None = None, gu
         map_attributes=without_axes(place, {axis, *_shared(layer, options)}),
         title=layer.name,
         planes=shape[axis],
-        unit=unit_of(layer, axis),
-        note=note,
+        unit=unit_text(layer.units[axis]),
+        note=" ".join(notes) or None,
         shape=shape[:axis] + shape[axis + 1 :],
     )
 
@@ -147,50 +143,6 @@ def read_stack(layer: Any, axis: int | None, channel_axis: int | None = None, gu
 def data_of(layer: Any) -> Any:
     """Data of a layer, at full resolution where it has several."""
     return layer.data[0] if layer.multiscale else layer.data
-
-
-def axis_names(layer: Any) -> list[str]:
-    """What to call the axes of a layer: their labels, else their numbers; with their lengths. Not colours."""
-    named = [label if _is_label(label) else f"axis {i}" for i, label in enumerate(layer.axis_labels)]
-    return [f"{name} ({n})" for name, n in zip(named, data_of(layer).shape, strict=False)]
-
-
-def find_plane_axis(layer: Any, not_displayed: Sequence[int]) -> int | None:
-    """Axis of the planes: by its label, else the first that is not displayed, else the first."""
-    if layer.ndim < 3:
-        return None
-    return next(
-        (i for i, label in enumerate(layer.axis_labels) if label.lower() in PLANE_LABELS),
-        next((i for i in not_displayed if 0 <= i < layer.ndim), 0),
-    )
-
-
-def find_channel_axis(layer: Any) -> int | None:
-    """Axis of the channels by its label."""
-    return next((i for i, label in enumerate(layer.axis_labels) if label.lower() in CHANNEL_LABELS), None)
-
-
-def possible_channel_axes(layer: Any, planes: int | None = None) -> list[int]:
-    """Axes that may be channels: not the planes, not rows and columns. RGB layers have theirs."""
-    return [] if layer.rgb else [i for i in range(layer.ndim) if i != planes][:-2]
-
-
-def channel_names(layer: Any, channel_axis: int | None) -> list[str]:
-    """What to call the channels of a layer: its colours, or those of an axis."""
-    if layer.rgb:
-        return ["red", "green", "blue"]
-    return [] if channel_axis is None else [f"channel {i}" for i in range(data_of(layer).shape[channel_axis])]
-
-
-def unit_of(layer: Any, axis: int) -> str:
-    """Unit of an axis, short: µm for micrometre."""
-    unit = value_of(layer, "units")[axis]
-    return unit if isinstance(unit, str) else f"{unit:~}"
-
-
-def _is_label(label: str) -> bool:
-    """Whether an axis was labelled: napari calls others "axis -1"."""
-    return bool(label) and not label.startswith("axis ")
 
 
 def _channels(layer: Any, channel_axis: int | None, guide: int | None) -> dict[str, Any]:
@@ -209,7 +161,3 @@ def _shared(layer: Any, options: dict[str, Any]) -> set[int]:
 
 def _colour(layer: Any) -> str:
     return "RGB" if layer.rgb else "grey"
-
-
-def _text(value: Any) -> str:
-    return str(value.tolist()) if isinstance(value, np.ndarray) else str(value)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import napari
-import numpy as np
 from napari.utils.notifications import show_error, show_info
 
 from napari_rpsnn.engine.memory import give_back
-from napari_rpsnn.engine.results import Preview, Progress
+from napari_rpsnn.engine.results import Progress
 from napari_rpsnn.options import Options
 from napari_rpsnn.plugin.choices import Remaining, duration
 from napari_rpsnn.plugin.form import Form
+from napari_rpsnn.plugin.results.growing import Growing
 from napari_rpsnn.plugin.settings import remember
 from napari_rpsnn.plugin.worker import LOG, Run
 
@@ -34,25 +34,35 @@ class Panel(Form):
     Parameters
     ----------
     viewer : napari.viewer.Viewer
-    kind, layers, more
+    kind, layers, more, beside
         As of `Form`.
     """
 
-    def __init__(self, viewer: napari.viewer.Viewer, kind: type[Options], layers: list[Any], more: list[Any]) -> None:
+    #: What to open, where there are fewer images than are needed.
+    hint, needed = "", 1
+
+    def __init__(
+        self,
+        viewer: napari.viewer.Viewer,
+        kind: type[Options],
+        layers: list[Any],
+        more: list[Any],
+        beside: Mapping[str, Any] | None = None,
+    ) -> None:
         self._viewer = viewer
         self._run: Run | None = None
-        self._task: Task | None = None
-        self._live: Any = None
-        self._live_data: Any = None
+        self._growing: Growing | None = None
         self._remaining = Remaining()
         self._note = ""
         self._began_s = 0.0
-        super().__init__(kind, layers, more)
+        super().__init__(kind, layers, more, beside)
         self._set_busy(False)
         self.fuse_button.changed.connect(self.start)
         self.cancel_button.changed.connect(self.cancel)
         self.native.destroyed.connect(self._abandon)
         self.native_parent_changed.connect(self._enter_or_leave)
+        for change in ("inserted", "removed"):
+            getattr(viewer.layers.events, change).connect(self._hint)
 
     @abstractmethod
     def read(self) -> Task:
@@ -70,20 +80,21 @@ class Panel(Form):
             show_info("A fusion is at work in this panel; cancel it, or wait for it to end.")
             return
         try:
-            self._task = self.read()
+            task = self.read()
         except (ValueError, TypeError) as error:
-            show_error(str(error))
+            self._refuse(str(error))
             return
         remember(self.choices)
-        if self._task.sources.note:
-            show_info(self._task.sources.note)
-        self._remaining, self._note = Remaining(), ""
+        if task.sources.note:
+            show_info(task.sources.note)
+        self._remaining, self._note = Remaining(), task.sources.note or ""
+        self._growing = Growing(self._viewer, task.sources)
         self._began_s = time.perf_counter()
         self._set_busy(True)
-        self.status.value = "Loading the network…"
+        self.say("Loading the network…")
         self._run = Run(
-            self._task.run(),
-            f"The fusion of {' and '.join(self._task.sources.names)}",
+            task.run(),
+            f"The fusion of {' and '.join(task.sources.names)}",
             reported=self._show_report,
             done=self._add,
             failed=self._tell_failure,
@@ -95,7 +106,7 @@ class Panel(Form):
         """Ask the run to stop after the tile in work."""
         if self._run is not None:
             self.cancel_button.enabled = False
-            self.status.value = "Stopping after this tile…"
+            self.say("Stopping after this tile…")
             self._run.cancel()
 
     def _show_report(self, report: Progress) -> None:
@@ -104,70 +115,74 @@ class Panel(Form):
             self.progress.value = report.done
             said = self._remaining.after(report.done, report.total, time.perf_counter())
             self._note = report.note or self._note
-            self.status.value = f"{said}. {self._note}" if self._note else said
+            self.say(f"{said}. {self._note}" if self._note else said)
         if report.note is not None:
             show_info(report.note)
         if report.preview is not None:
-            self._show_live(report.preview)
-
-    def _show_live(self, preview: Preview) -> None:
-        if self._live is None:
-            if self._task is None:
-                return
-            sources = self._task.sources
-            self._live_data = np.zeros(sources.shape, sources.images[0].dtype)
-            preview.paint(self._live_data)
-            self._live = self._viewer.add_image(self._live_data, **sources.attributes)
-        else:
-            preview.paint(self._live_data)
-            self._live.refresh(thumbnail=False, highlight=False, extent=False)
+            assert self._growing is not None
+            self._growing.show(report.preview)
 
     def _add(self, made: list[NewLayer]) -> None:
+        assert self._growing is not None
         fused, *maps = made
-        names = []
-        layer = self._live
-        if layer is not None and layer in self._viewer.layers:
-            layer.data = fused.data
-            layer.metadata = fused.attributes["metadata"]
-        else:  # there was no live result, or the user has removed it
-            layer = self._viewer.add_image(fused.data, **fused.attributes)
-        for item in maps:
-            map_layer = self._viewer.add_image(item.data, **item.attributes)
-            if item.colorbar and hasattr(map_layer, "colorbar"):  # napari 0.6.2 and later
-                map_layer.colorbar.visible = True
-            names.append(map_layer.name)
-        self._viewer.layers.selection.active = layer
+        self._growing.complete(fused)
+        self._later(0, lambda: self._add_maps(maps, []))
+
+    def _add_maps(self, maps: list[NewLayer], names: list[str]) -> None:
+        """Add one map, and the others later: napari needs a tenth of a second for each."""
+        assert self._growing is not None
+        if maps:
+            try:
+                names.append(self._growing.add(maps[0]).name)
+            except Exception as error:
+                LOG.exception("A map could not be shown")
+                self._tell_failure(error)
+            else:
+                self._later(0, lambda: self._add_maps(maps[1:], names))
+            return
+        self._growing.select()
         spent = duration(time.perf_counter() - self._began_s)
         hidden = f" Beside it, hidden: {', '.join(names)}." if names else ""
         self._finish(f"Done in {spent}.{hidden} {self._note}".strip(), done=True)
 
     def _tell_failure(self, error: Exception) -> None:
-        self._remove_live()
-        self._finish("Failed; the details are in the log.")
+        assert self._growing is not None
+        self._growing.remove()
         known = isinstance(error, ValueError | TypeError | OSError | ImportError)
-        show_error(str(error) if known else f"The fusion failed: {error or type(error).__name__}")
+        said = str(error) if known else f"The fusion failed: {error or type(error).__name__}"
+        self._finish(said if known else f"{said}. The details are in the log.", error=True)
+        show_error(said)
 
     def _tell_cancelled(self) -> None:
-        self._remove_live()
+        assert self._growing is not None
+        self._growing.remove()
         self._finish("Cancelled.")
         show_info("Fusion cancelled.")
 
-    def _remove_live(self) -> None:
-        if self._live is not None and self._live in self._viewer.layers:
-            self._viewer.layers.remove(self._live)
+    def _refuse(self, why: str) -> None:
+        """Say it where it wraps and stays, in place of what was said of an earlier run, and as napari says it."""
+        self.progress.value = 0
+        self.say(why, error=True)
+        show_error(why)
 
-    def _finish(self, said: str, done: bool = False) -> None:
-        self._run = self._task = self._live = self._live_data = None
+    def _finish(self, said: str, *, done: bool = False, error: bool = False) -> None:
+        self._run = self._growing = None
         # Not in one go with adding a layer, which is a long step already.
-        self._later(0, lambda: self._show_end(said, done))
+        self._later(0, lambda: self._show_end(said, done, error))
         self._later(IDLE_MS, self._rest)
 
-    def _show_end(self, said: str, done: bool) -> None:
+    def _show_end(self, said: str, done: bool, error: bool) -> None:
         if self._run is None:
             with self._one_repaint():
                 self._set_busy(False)
                 self.progress.value = self.progress.max if done else 0
-                self.status.value = said
+                self.say(said, error=error)
+
+    def _hint(self) -> None:
+        """An empty panel says what to open."""
+        if self._run is None and self.status.value in ("", self.hint):
+            images = [layer for layer in self._viewer.layers if isinstance(layer, napari.layers.Image)]
+            self.say("" if len(images) >= self.needed else self.hint)
 
     def _rest(self) -> None:
         if self._run is None:
@@ -194,6 +209,7 @@ class Panel(Form):
             self.cancel()
         else:
             self.follow_layers()
+            self._hint()
 
     def _abandon(self) -> None:
         """Stop the work of a panel that is being closed; nothing of the panel may be touched any more."""

@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_rpsnn.plugin.axes import UNLABELLED
+
 #: Where a layer lies in the world: must be the same for both of a pair.
 PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 #: How it looks. Colormap, contrast and gamma mean nothing for RGB layers.
 LOOK = ("blending", "interpolation2d")
 GREY_LOOK = ("colormap", "contrast_limits", "gamma")
+#: Scales are the same within this share, places within this part of a pixel: programs round what they write.
+SAME, SAME_PX = 1e-6, 1e-3
 
 
 def place_of(layer: Any) -> dict[str, Any]:
@@ -31,6 +35,49 @@ def value_of(layer: Any, name: str) -> Any:
     if name == "affine":
         return np.array(layer.affine.affine_matrix)
     return copy.copy(getattr(layer, name))
+
+
+def same_place(layer0: Any, layer1: Any) -> tuple[dict[str, Any], str | None]:
+    """Where two layers lie, and what the user is to know of it.
+
+    Scales may differ by rounding, units by a factor that the scales make good. Where one layer has axis labels, or a
+    scale and units, and the other has none, those that there are hold for both.
+
+    Raises
+    ------
+    ValueError
+        If they do not lie in one place. The message has both values.
+    """
+    place0, place1 = place_of(layer0), place_of(layer1)
+    note = None
+    bare = next((one for one, other in ((layer0, layer1), (layer1, layer0)) if _is_bare(one, beside=other)), None)
+    if bare is not None:
+        known = layer1 if bare is layer0 else layer0
+        place0, place1 = (place_of(known) | {"axis_labels": place["axis_labels"]} for place in (place0, place1))
+        note = f"'{bare.name}' has no scale and units: it is taken to lie where '{known.name}' lies."
+    elif (converted := _in_units(place1, place0["units"])) is not None:
+        place1 = converted
+    elif _is_pixels(place0) != _is_pixels(place1):
+        unknown, known = (layer0, layer1) if _is_pixels(place0) else (layer1, layer0)
+        place0, place1 = (place | {"units": value_of(known, "units")} for place in (place0, place1))
+        note = f"'{unknown.name}' has no units: it is taken to have those of '{known.name}'."
+    labels = tuple(zip(place0["axis_labels"], place1["axis_labels"], strict=False))
+    if all(one == other or UNLABELLED.fullmatch(one) or UNLABELLED.fullmatch(other) for one, other in labels):
+        place0["axis_labels"] = place1["axis_labels"] = tuple(
+            other if UNLABELLED.fullmatch(one) else one for one, other in labels
+        )
+    for name in PLACE:
+        if not _is_same(name, place0[name], place1[name], np.abs(place0["scale"])):
+            raise ValueError(
+                f"Expected layers of the same {name}, got {_text(value_of(layer0, name))} ('{layer0.name}') and "
+                f"{_text(value_of(layer1, name))} ('{layer1.name}')."
+            )
+    return place0, note
+
+
+def unit_text(unit: Any) -> str:
+    """A unit, short: µm for micrometre."""
+    return unit if isinstance(unit, str) else f"{unit:~}"
 
 
 def without_axes(place: dict[str, Any], axes: Collection[int]) -> dict[str, Any]:
@@ -75,3 +122,40 @@ def _shear_matrix(shear: Any, ndim: int) -> NDArray[Any]:
     matrix = np.eye(ndim)
     matrix[np.triu_indices(ndim, 1)] = values
     return matrix
+
+
+def _is_pixels(place: dict[str, Any]) -> bool:
+    return all(unit_text(unit) in ("px", "pixel") for unit in place["units"])
+
+
+def _is_bare(layer: Any, beside: Any) -> bool:
+    """Whether nobody has said where a layer lies, and somebody has said how large the pixels of the other one are."""
+    place, other = place_of(layer), place_of(beside)
+    moved = np.any(place["translate"]) or np.any(place["affine"] != np.eye(len(place["affine"])))
+    pixels, others = (_is_pixels(p) and bool(np.all(np.asarray(p["scale"]) == 1)) for p in (place, other))
+    return pixels and not moved and not others
+
+
+def _in_units(place: dict[str, Any], units: Any) -> dict[str, Any] | None:
+    """`place` with its scale and translation in other units; None if they are not of one kind."""
+    try:
+        factors = [float((1 * old).to(new).magnitude) for old, new in zip(place["units"], units, strict=True)]
+    except (AttributeError, TypeError, ValueError):  # text, or units that pint cannot convert
+        return place if tuple(place["units"]) == tuple(units) else None
+    return place | {"units": units} | {name: np.asarray(place[name]) * factors for name in ("scale", "translate")}
+
+
+def _is_same(name: str, value0: Any, value1: Any, pixel: NDArray[Any]) -> bool:
+    if not isinstance(value0, np.ndarray):
+        return bool(value0 == value1)
+    if np.shape(value0) != np.shape(value1):
+        return False
+    allowed = {"scale": SAME * pixel, "translate": SAME_PX * pixel}.get(name, SAME)
+    if name == "affine":
+        allowed = np.full(value0.shape, SAME)
+        allowed[:-1, -1] = SAME_PX * pixel
+    return bool(np.all(np.abs(value0 - value1) <= allowed))
+
+
+def _text(value: Any) -> str:
+    return str(value.tolist()) if isinstance(value, np.ndarray) else str(value)

@@ -7,6 +7,7 @@ import gc
 import os
 import platform
 import sys
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
@@ -26,6 +27,20 @@ def available_devices() -> dict[str, str]:
         names["mps"] = "MPS: Apple GPU"
     processor = platform.processor() or platform.machine()
     return names | {"cpu": f"CPU: {processor}, {torch.get_num_threads()} threads"}
+
+
+def available_precisions(devices: Iterable[str]) -> dict[str, list[str]]:
+    """Return the precisions that each of `devices`, of which the best comes first, has; "auto" is the best one's."""
+    import_torch()
+    import torch
+
+    from napari_rpsnn.model.arithmetic import has_bfloat16
+
+    names: dict[str, list[str]] = {}
+    for device in map(torch.device, devices):
+        there = {"float32": True, "bfloat16": has_bfloat16(device), "float16": device.type == "cuda"}
+        names[str(device)] = [name for name, is_there in there.items() if is_there]
+    return {"auto": next(iter(names.values())), **names}
 
 
 def import_torch() -> None:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import napari
-from magicgui.widgets import FloatSpinBox
 
 from napari_rpsnn.options import FuseOptions, StackOptions
-from napari_rpsnn.plugin.controls import choice, describe, layer_choice, set_choices
-from napari_rpsnn.plugin.layers import (
-    axis_names,
-    find_plane_axis,
-    read_pair,
-    read_stack,
-    unit_of,
-)
+from napari_rpsnn.plugin.axes import View, axis_names, describe_stack, find_plane_axis
+from napari_rpsnn.plugin.layers import read_pair, read_stack
 from napari_rpsnn.plugin.panel import Panel
+from napari_rpsnn.plugin.rows.controls import choice, describe, layer_choice, line, set_choices
+from napari_rpsnn.plugin.rows.plane_distance import PlaneDistance
 from napari_rpsnn.plugin.run import Task
 
 
@@ -28,6 +24,14 @@ class FuseTwoLayers(Panel):
     napari_viewer : napari.viewer.Viewer
         Given by napari. The fused layer is added to it.
     """
+
+    needed, hint = (
+        2,
+        (
+            "Open two images of one place, focused on different things: File ▸ Open Files, or File ▸ Open Sample ▸ "
+            "R-PSNN focus fusion."
+        ),
+    )
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self.image0 = layer_choice("image0", "First", "One image of the pair, focused on something else")
@@ -51,7 +55,7 @@ class FuseTwoLayers(Panel):
             self.image1.value = ([layer for layer in others if layer.visible] or others)[-1]
 
     def _follow_axes(self) -> None:
-        self.offer_channels(self.image0.value, None)
+        self.offer_channels(self.image0.value, None, View.of(self._viewer.dims))
         self._follow_channels()
 
     def _follow_channels(self) -> None:
@@ -67,27 +71,37 @@ class FuseStack(Panel):
         Given by napari. The fused layer is added to it.
     """
 
+    hint = "Open a z-stack: File ▸ Open Files as Stack, or File ▸ Open Sample ▸ R-PSNN focus fusion."
+
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self.image = layer_choice("image", "Stack", "An image layer whose planes are focused on different depths")
         self.planes = choice("planes", "Planes", [("none", None)], "Axis of the planes")
-        self.plane_spacing = FloatSpinBox(name="plane_spacing", label="Spacing", min=1e-9, max=1e9, step=0.1, value=1.0)
-        self.plane_spacing.tooltip = "Distance of two planes, in the unit of the height map"
-        describe(self.plane_spacing, "Distance of two planes")
-        self.plane_spacing.native.setDecimals(4)
+        self.said = line("said", "What will be fused")
+        describe(self.said, "What will be fused")
+        self.distance = PlaneDistance()
+        self.plane_spacing, self.spacing_unit = self.distance.number, self.distance.unit
         self._followed: Any = None
-        super().__init__(napari_viewer, StackOptions, [self.image, self.planes], [self.plane_spacing])
+        self._preset: tuple[Any, int | None] = (None, None)
+        layers = [self.image, self.planes, self.said]
+        beside = {"plane_spacing": self.spacing_unit}
+        super().__init__(napari_viewer, StackOptions, layers, [self.plane_spacing], beside)
         self.image.changed.connect(self._follow_image)
         self.planes.changed.connect(self._follow_planes)
         self.channels.changed.connect(self._follow_channels)
+        self.guide.changed.connect(self._say_what)
+        self.method.changed.connect(self._say_what)
         self.return_height.changed.connect(self._offer_spacing)
         napari_viewer.layers.events.inserted.connect(self.follow_layers)
+        for change in ("order", "axis_labels", "ndim"):
+            getattr(napari_viewer.dims.events, change).connect(self._follow_view)
         self._follow_image()
 
     def read(self) -> Task:
         """See `Panel`."""
-        sources = read_stack(self.image.value, self.planes.value, self.channels.value, self.guide.value)
-        spacing = self.plane_spacing.value
-        return Task(sources, self.choices.options(StackOptions, **sources.options, plane_spacing=spacing))
+        sources = read_stack(self.image.value, self.planes.value, self.channels.value, self._guide)
+        sources = replace(sources, unit=self.spacing_unit.value)
+        options = sources.options | {"plane_spacing": self.distance.value}
+        return Task(sources, self.choices.options(StackOptions, **options))
 
     def follow_layers(self) -> None:
         """Offer the layers that there are."""
@@ -103,29 +117,55 @@ class FuseStack(Panel):
                 if layer is not None:
                     getattr(layer.events, kind).connect(self._follow_image)
             self._followed = layer
-        if layer is None or layer.ndim < 3:
-            set_choices(self.planes, [("none", None)], None)
-        else:
-            options = [(name, axis) for axis, name in enumerate(axis_names(layer))]
-            set_choices(self.planes, options, find_plane_axis(layer, self._not_displayed(layer)))
+        self._offer_planes()
         self._follow_planes()
 
-    def _not_displayed(self, layer: Any) -> list[int]:
-        """Axes of the layer along which the viewer has sliders; layers of fewer axes have the last ones."""
-        dims = self._viewer.dims
-        return [axis - (dims.ndim - layer.ndim) for axis in dims.not_displayed]
+    def _offer_planes(self) -> None:
+        """Offer the axes of the chosen layer; what somebody chose among them stays."""
+        layer, view = self.image.value, View.of(self._viewer.dims)
+        found = None if layer is None else find_plane_axis(layer, view)
+        chosen, preset = self.planes.value, self._preset
+        self._preset = layer, found
+        if layer is None or found is None:
+            set_choices(self.planes, [("none", None)], None)
+            return
+        stays = layer is preset[0] and chosen != preset[1] and chosen in range(layer.ndim)
+        names = axis_names(layer, view)
+        set_choices(self.planes, [(name, axis) for axis, name in enumerate(names)], chosen if stays else found)
+
+    def _follow_view(self) -> None:
+        """Labels of the viewer count, and so does rolling its axes."""
+        if self._followed is not None and self._followed in self._viewer.layers:
+            before = self.planes.value
+            self._offer_planes()
+            if self.planes.value == before:
+                self._say_what()
 
     def _follow_planes(self) -> None:
         layer, axis = self.image.value, self.planes.value
         if layer is not None and axis is not None:
-            self.plane_spacing.value = float(layer.scale[axis])
-            self.plane_spacing.tooltip = f"Distance of two planes in {unit_of(layer, axis)}, the unit of the height map"
+            self.distance.follow(layer, axis)
         self._offer_spacing()
-        self.offer_channels(layer, axis)
+        self.offer_channels(layer, axis, View.of(self._viewer.dims))
         self._follow_channels()
 
     def _follow_channels(self) -> None:
         self.offer_guides(self.image.value)
+        self._say_what()
+
+    @property
+    def _guide(self) -> int | None:
+        """By regression no channel decides."""
+        guide: int | None = self.guide.value if self.method.value == "decision" else None
+        return guide
+
+    def _say_what(self) -> None:
+        """Say before the work what it will be."""
+        layer, axis = self.image.value, self.planes.value
+        joined = self.channels.value if self._guide is not None and self.channels.value != axis else None
+        is_stack = layer is not None and axis is not None
+        self.said.value = describe_stack(layer, View.of(self._viewer.dims), axis, joined) if is_stack else ""
+        self.show_row(self.said, is_stack)
 
     def _offer_spacing(self) -> None:
         self.show_row(self.plane_spacing, self.return_height.value)

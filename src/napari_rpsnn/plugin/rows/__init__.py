@@ -1,0 +1,1 @@
+"""Rows of the panels, and what stands in them."""

@@ -1,0 +1,148 @@
+"""Rows of a panel: labelled choices with a tooltip, a name for screen readers and a width that a dock has."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from magicgui.widgets import CheckBox, ComboBox, Container, Label, LineEdit, create_widget
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QIcon
+from qtpy.QtWidgets import QComboBox, QFrame, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from superqt import QCollapsible
+
+#: Docks open at 170 pixels, too narrow for the names of layers and for their own titles.
+MIN_WIDTH_PX = 290
+#: Labels begin and end at the same place in all rows.
+LABEL_WIDTH_PX = 74
+#: Rows are scrolled rather than squeezed to less.
+MIN_ROWS_PX = 110
+
+
+def choice(name: str, label: str, options: Sequence[Any], tooltip: str) -> ComboBox:
+    """A list to choose one of."""
+    combo = ComboBox(name=name, label=label, choices=options, tooltip=tooltip)
+    describe(combo, label)
+    return combo
+
+
+def layer_choice(name: str, label: str, tooltip: str) -> ComboBox:
+    """The image layers of the viewer that the panel is in."""
+    combo: ComboBox = create_widget(name=name, label=label, annotation="napari.layers.Image")  # type: ignore[assignment]
+    combo.tooltip = tooltip
+    describe(combo, label)
+    return combo
+
+
+def tick(name: str, text: str, tooltip: str) -> CheckBox:
+    """A box to tick, with its text beside it."""
+    box = CheckBox(name=name, text=text, tooltip=tooltip)
+    describe(box, text)
+    return box
+
+
+def describe(widget: Any, title: str) -> None:
+    """Name and describe `widget` for screen readers, and let no long entry make it wider than a dock."""
+    widget.native.setAccessibleName(title)
+    widget.native.setAccessibleDescription(widget.tooltip)
+    if isinstance(widget.native, QComboBox):
+        widget.native.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        widget.native.setMinimumContentsLength(8)
+
+
+def set_choices(combo: ComboBox, options: Sequence[tuple[str, Any]], value: Any) -> None:
+    """Replace what may be chosen, and choose `value`; tell only if that changes the value."""
+    before = combo.value
+    with combo.changed.blocked():
+        combo.native.clear()  # magicgui keeps entries of the same name where they are, whatever the new order
+        combo.choices = lambda _: options  # what is given by a function outlives `reset_choices`
+        combo.value = value
+    if before != value:
+        combo.changed.emit(value)
+
+
+def labelled(widget: Any, beside: Any = None, *, above: bool = False) -> Container[Any]:
+    """`widget` with its label before or above it, and what stands beside it.
+
+    A box to tick has its text already, a line that is only read needs none.
+    """
+    parts = [widget] if beside is None else [widget, beside]
+    if isinstance(widget, CheckBox | Label):
+        return stacked(parts, layout="horizontal")
+    label = Label(value=widget.label, tooltip=widget.tooltip)
+    label.native.setBuddy(widget.native)
+    if above:
+        return stacked([label, *parts])
+    label.min_width = label.max_width = LABEL_WIDTH_PX
+    return stacked([label, *parts], layout="horizontal")
+
+
+def line(name: str, tooltip: str) -> Label:
+    """A line to read, which wraps."""
+    label = Label(name=name, value="", tooltip=tooltip)
+    label.native.setWordWrap(True)
+    label.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    return label
+
+
+class NumberEdit(LineEdit):
+    """A number with all its digits, as it was set, until somebody edits it. NaN where no number stands."""
+
+    _exact, _shown = math.nan, ""
+
+    def set_value(self, value: Any) -> None:
+        """Show a number shortly, and keep it as it is."""
+        self._exact = float(value)
+        self._shown = f"{self._exact:.6g}"
+        super().set_value(self._shown)
+
+    def get_value(self) -> float:  # type: ignore[override]
+        """The number that was set, or what somebody has made of it."""
+        text = super().get_value()
+        if text == self._shown:
+            return self._exact
+        try:
+            return float(text.replace(",", "."))
+        except ValueError:
+            return math.nan
+
+
+def stacked(widgets: Sequence[Any], layout: str = "vertical") -> Container[Any]:
+    """Widgets below or beside each other, without labels and margins."""
+    container: Container[Any] = Container(widgets=widgets, layout=layout, labels=False)
+    container.margins = (0, 0, 0, 0)
+    return container
+
+
+def scrolled(widgets: Sequence[QWidget]) -> QScrollArea:
+    """Widgets below each other, as high as they are where there is room, else with a scroll bar."""
+    content = QWidget()
+    rows = QVBoxLayout(content)
+    rows.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        rows.addWidget(widget)
+    area = QScrollArea()
+    area.setWidget(content)
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setSizeAdjustPolicy(QScrollArea.SizeAdjustPolicy.AdjustToContents)
+    area.setMinimumHeight(MIN_ROWS_PX)
+    area.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+    return area
+
+
+def folded(title: str, content: Container[Any], tooltip: str) -> QCollapsible:
+    """Rows under a heading that unfolds them."""
+    # The arrow is text: an icon would keep the colour of one theme.
+    fold = QCollapsible(f"▸ {title}", expandedIcon=QIcon(), collapsedIcon=QIcon())
+    fold.setDuration(0)
+    button = fold.toggleButton()
+    button.setToolTip(tooltip)
+    button.setAccessibleName(title)
+    button.setAccessibleDescription(tooltip)
+    fold.setContent(content.native)
+    fold.layout().setContentsMargins(0, 0, 0, 0)
+    fold.collapse(animate=False)
+    return fold

@@ -1,0 +1,62 @@
+"""The distance of two planes: preset to what the layer says, in its unit, or in another one that the user reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pint
+
+from napari_rpsnn.plugin.axes import is_length
+from napari_rpsnn.plugin.placement import unit_text
+from napari_rpsnn.plugin.rows.controls import NumberEdit, choice, describe, set_choices
+
+#: Units that heights of specimens are read in.
+UNITS = ("nm", "µm", "mm")
+
+
+class PlaneDistance:
+    """A number and its unit.
+
+    Attributes
+    ----------
+    number : NumberEdit
+        Exactly what the layer says until it is edited.
+    unit : ComboBox
+        Its value is the unit of the heights. Of a layer with a length, another one converts the number.
+    """
+
+    def __init__(self) -> None:
+        about = "Distance of two planes, in the unit of the height map"
+        self.number = NumberEdit(name="plane_spacing", label="Plane\ndistance", tooltip=about)
+        self.number.set_value(1.0)
+        self.unit = choice("spacing_unit", "Unit", ["pixel"], "Unit of the plane distance and of the heights")
+        self.unit.max_width = 76
+        describe(self.number, "Plane distance")
+        self._unit, self._is_length = "pixel", False
+        self.unit.changed.connect(self._convert)
+
+    def follow(self, layer: Any, axis: int) -> None:
+        """Preset the distance along an axis of `layer`."""
+        unit = layer.units[axis]
+        self._unit, self._is_length = unit_text(unit), is_length(unit)
+        own = self._unit
+        others = [other for other in UNITS if other != own]
+        set_choices(self.unit, [(text, text) for text in (own, *others)], own)
+        self.number.set_value(abs(float(layer.scale[axis])))
+        self.number.tooltip = f"Distance of two planes; '{layer.name}' has {self.number.get_value():g} {own}"
+
+    @property
+    def value(self) -> float:
+        """The distance, in `unit`; raises ValueError for what is none."""
+        value: float = self.number.get_value()
+        if not 0 < value < float("inf"):
+            shown = self.number.native.text()
+            raise ValueError(f"Plane distance: expected a positive number, got '{shown}'.")
+        return value
+
+    def _convert(self, unit: str) -> None:
+        """A layer without a length has none to convert: its number is what the user says it is."""
+        before, self._unit = self._unit, unit
+        if self._is_length and before != unit:
+            registry: Any = pint.get_application_registry()  # type: ignore[no-untyped-call]
+            self.number.set_value(self.number.get_value() * float(registry(before).to(unit).magnitude))
