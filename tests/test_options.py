@@ -43,6 +43,12 @@ def test_the_manifest_remembers_what_the_panels_remember():
             assert values == [text_of(value) for _, value in listed(option)]
 
 
+def test_lists_are_tuples_so_that_options_can_be_compared():
+    given = {option.name: option.default for option in fields(StackOptions)}
+    options = StackOptions.of(given | {"planes": [0, 3], "region": [[0, 4], [1, 5]]})
+    assert hash(options) == hash(StackOptions(planes=(0, 3), region=((0, 4), (1, 5))))
+
+
 def test_what_options_say_is_json():
     said = StackOptions(channel_axis=0, guide_channel=(np.int64(1), 2), tile=64).said
     assert json.loads(json.dumps(said)) == said
@@ -64,7 +70,17 @@ def test_what_options_say_is_json():
         (StackOptions, {"axis": None}, TypeError, "axis: expected an integer, got None"),
         (StackOptions, {"channel_axis": 0.5}, TypeError, "channel_axis: expected an integer, got 0.5"),
         (StackOptions, {"plane_spacing": "1"}, TypeError, "plane_spacing: expected a number, got '1'"),
-        *((StackOptions, {"plane_spacing": x}, ValueError, "plane_spacing: expected a pos") for x in (0, -1, np.inf)),
+        *(
+            (StackOptions, {"plane_spacing": x}, ValueError, "plane_spacing: expected a pos")
+            for x in (0, -1, np.inf, np.nan, 1e39, 1e-50, 10**400)
+        ),
+        (StackOptions, {"plane_origin": 1e39}, ValueError, "plane_origin: expected a finite number, got 1e"),
+        (StackOptions, {"return_index": "no"}, TypeError, "return_index: expected True or False, got 'no'"),
+        (FuseOptions, {"channel_axis": True}, TypeError, "channel_axis: expected an integer, got True"),
+        *(
+            (FuseOptions, {"guide_channel": x}, TypeError, "guide_channel: expected an integer or a sequence of int")
+            for x in (1.5, "0", {0}, [0.5], True)
+        ),
         (StackOptions, {"plane_origin": np.nan}, ValueError, "plane_origin: expected a finite number, got nan"),
         *((StackOptions, {"planes": x}, TypeError, "planes: expected two int") for x in (3, (3,), "12", (1.5, 2))),
         *((StackOptions, {"region": x}, TypeError, "region: expected ") for x in ((0, 9), ((0, 9),), ((0, 9), (0,)))),

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from napari_rpsnn.engine.pairs.statistics import PairStatistics, Plan
 from napari_rpsnn.engine.results import Progress, Result, drain
+from napari_rpsnn.images.array_like import as_array
 from napari_rpsnn.images.array_part import is_dask
 from napari_rpsnn.images.checks import check_pair, count_infinite, refuse_infinite
 from napari_rpsnn.images.image_view import ImageView
@@ -44,7 +45,8 @@ def fuse(
     Parameters
     ----------
     image0, image1 : array_like of shape `(..., rows, columns)`
-        Images of one shape and one dtype, any integer or floating-point one. The last two axes, leaving out
+        Images of one shape and one dtype, any integer or floating-point one of at most 64 bits; tensors of torch on the
+        CPU, too. The last two axes, leaving out
         `channel_axis`, are the picture; axes before them (time, position) are fused picture by picture. If one is a
         dask array, so are the results: nothing is computed before they are asked for.
     channel_axis : int or None, optional
@@ -86,7 +88,7 @@ def fuse(
     Raises
     ------
     TypeError
-        If an image is of a boolean, complex or non-numeric dtype.
+        If an image is no array, or of a boolean, complex or non-numeric dtype or one of more than 64 bits.
     ValueError
         If shapes or dtypes differ, an image is empty or holds NaN or infinity, or an option is not one of the above.
     FileNotFoundError
@@ -156,7 +158,7 @@ def iter_fuse(
 
     `names` are what the images are called in messages.
     """
-    a, b = (_as_array(x) for x in (image0, image1))
+    a, b = (as_array(image, name) for image, name in zip((image0, image1), names, strict=True))
     check_pair(a, b, names)
     layout = Layout.of(a.shape, options.channel_axis, options.guide_channel)
     from napari_rpsnn.engine.pairs.engine import Engine
@@ -192,11 +194,6 @@ def iter_fuse(
             done = min(done + (note is None), total)
             yield Progress(done, total, note)
     return Result(result, engine.made_by(options), map=decisions)
-
-
-def _as_array(image: Any) -> Any:
-    """`image`, if it has the attributes of an array: it may be larger than the memory."""
-    return image if hasattr(image, "shape") and hasattr(image, "dtype") else np.asarray(image)
 
 
 def _registered(

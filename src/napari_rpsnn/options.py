@@ -6,7 +6,6 @@ the fields; the functions' signatures and the manifest, which are written by han
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from numbers import Integral, Real
@@ -16,6 +15,11 @@ Method = Literal["decision", "regression"]
 Order = Literal["cascade", "tree"]
 Registration = Literal["translation", "similarity", "affine"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+#: Of planes: float32 holds the heights of any number of them, and from one to the next.
+SPACINGS = 1e-30, 1e30
+#: Of plane 0, up or down.
+HIGHEST = 1e37
 
 _KINDS: dict[type | None, str] = {str: "a string", Integral: "an integer", Real: "a number"}
 
@@ -116,21 +120,29 @@ class Options:
             value, known = getattr(self, option.name), about(option)
             if known.allowed and not any(isinstance(value, type(a)) and value == a for a in known.allowed):
                 raise ValueError(f"{option.name}: expected {either(known.allowed)}, got {value!r}")
-            if known.kind and not isinstance(value, known.kind) and (value is not None or option.default is not None):
+            wrong = known.kind is not None and not _is(value, known.kind)
+            if wrong and (value is not None or option.default is not None):
                 raise TypeError(f"{option.name}: expected {_KINDS[known.kind]}, got {value!r}")
+            # NumPy's own are called "bool_" before its version 2.
+            if isinstance(option.default, bool) and type(value).__name__ not in ("bool", "bool_"):
+                raise TypeError(f"{option.name}: expected True or False, got {value!r}")
             if known.decided and value is not None and value is not False and self.method == "regression":
                 raise ValueError(
                     f"{option.name}: expected method='decision', got 'regression', which decides for no source"
                 )
-        if self.tile != "auto" and (
-            not isinstance(self.tile, Integral) or isinstance(self.tile, bool) or self.tile < 1
+        guide = self.guide_channel
+        several = isinstance(guide, Sequence) and all(_is(channel, Integral) for channel in guide)
+        if guide is not None and not _is(guide, Integral) and not several:
+            raise TypeError(f"guide_channel: expected an integer or a sequence of integers, got {guide!r}")
+        if not (isinstance(self.tile, str) and self.tile == "auto") and (
+            not _is(self.tile, Integral) or int(self.tile) < 1
         ):
             raise ValueError(f"tile: expected 'auto' or a number of pixels of at least 1, got {self.tile!r}")
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
         """Options of a table that has all of them, and may have more: of a function's arguments."""
-        return cls(**{option.name: given[option.name] for option in fields(cls)})
+        return cls(**{option.name: _fixed(given[option.name]) for option in fields(cls)})
 
     @property
     def said(self) -> dict[str, Any]:
@@ -182,10 +194,15 @@ class StackOptions(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.plane_spacing > 0 or not math.isfinite(self.plane_spacing):
-            raise ValueError(f"plane_spacing: expected a positive number, got {self.plane_spacing!r}")
-        if not math.isfinite(self.plane_origin):
-            raise ValueError(f"plane_origin: expected a finite number, got {self.plane_origin!r}")
+        least, most = SPACINGS
+        if not least <= self.plane_spacing <= most:
+            raise ValueError(
+                f"plane_spacing: expected a positive number from {least:g} to {most:g}, got {self.plane_spacing!r}"
+            )
+        if not abs(self.plane_origin) <= HIGHEST:
+            raise ValueError(
+                f"plane_origin: expected a finite number, got {self.plane_origin!r}; the highest is {HIGHEST:g}"
+            )
         if self.slab is not None and self.slab < 2:
             raise ValueError(f"slab: expected a number of planes of at least 2, got {self.slab}")
         if self.slab is not None and self.register is not None:
@@ -214,10 +231,20 @@ def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else value
 
 
+def _fixed(value: Any) -> Any:
+    """`value`, with tuples in place of lists: options are kept and compared by their hash."""
+    return tuple(map(_fixed, value)) if isinstance(value, list) else value
+
+
 def _is_pair(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2
 
 
 def _are_two(value: Any) -> bool:
     """Whether it is a pair of integers."""
-    return _is_pair(value) and all(isinstance(one, Integral) and not isinstance(one, bool) for one in value)
+    return _is_pair(value) and all(_is(one, Integral) for one in value)
+
+
+def _is(value: Any, kind: type) -> bool:
+    """Whether it is of a kind; True is no number."""
+    return isinstance(value, kind) and not isinstance(value, bool)

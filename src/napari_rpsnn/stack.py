@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_rpsnn.engine.results import Preview, Progress, Result, drain
+from napari_rpsnn.images.array_like import as_stack
 from napari_rpsnn.images.array_part import is_dask
 from napari_rpsnn.images.focus_stack import FocusStack
 from napari_rpsnn.images.validity import NO_PLANE, said_back
@@ -112,10 +113,11 @@ def fuse_stack(
     Raises
     ------
     TypeError
-        If the planes are of a boolean, complex or non-numeric dtype, or `mask` of a floating-point one.
+        If a plane is no array, or of a boolean, complex or non-numeric dtype or one of more than 64 bits, or
+        `mask` of a floating-point one.
     ValueError
-        If there are fewer than two planes, they differ in shape, in dtype or, where they have data, in alpha, or hold
-        infinity, or an option is not one of the above.
+        If there are fewer than two planes or more than 65 535, they differ in shape, in dtype or, where they have data,
+        in alpha, or hold infinity, or an option is not one of the above.
     FileNotFoundError
         If `model` names no bundled model and no file.
     ModuleNotFoundError
@@ -166,7 +168,8 @@ def fuse_stack(
     [0, 1, 2]
     """
     options = StackOptions.of(locals())
-    if is_dask(images) or (isinstance(images, Sequence) and any(map(is_dask, images))):
+    images = as_stack(images, "images")
+    if is_dask(images) or (isinstance(images, list) and any(map(is_dask, images))):
         from napari_rpsnn.lazy.stack import lazy_fuse_stack
 
         result = lazy_fuse_stack(images, options)
@@ -182,7 +185,8 @@ def iter_fuse_stack(images: Any, options: StackOptions, name: str = "images") ->
 
     `name` is what the stack is called in messages.
     """
-    stack = FocusStack.of(images, options.axis, options.channel_axis, options.guide_channel, name, options.mask)
+    whole = as_stack(images, name)
+    stack = FocusStack.of(whole, options.axis, options.channel_axis, options.guide_channel, name, options.mask)
     slabs = stack.part(options.planes, options.region).slabs(options.slab)
     from napari_rpsnn.engine.pairs.engine import Engine
 

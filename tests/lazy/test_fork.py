@@ -1,11 +1,12 @@
 import multiprocessing
 import sys
 
-import dask.array as da
 import numpy as np
 import pytest
 
 from napari_rpsnn import fuse
+
+da = pytest.importorskip("dask.array", reason="dask is not in this environment")
 
 
 def _compute_in_child(fused, scheduler, results):

@@ -26,6 +26,15 @@ def halves(truth, sigma=2):
     return near, far
 
 
+def test_chunks_of_no_length_are_left_out(grey_pair):
+    near, far, _ = grey_pair
+    rows = len(near)
+    gaps = (0, rows - 30, 0, 30, 0), (near.shape[1], 0)
+    lazy = [da.from_array(image, chunks=gaps) for image in (near, far)]
+    np.testing.assert_array_equal(fuse(*lazy, **SMALL), fuse(near, far, **SMALL))
+    np.testing.assert_array_equal(fuse_stack(lazy, **SMALL), fuse_stack([near, far], **SMALL))
+
+
 @pytest.fixture(scope="module")
 def large_pair():
     """A pair of odd size with four windows of decision: uint16."""

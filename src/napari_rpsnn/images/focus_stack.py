@@ -14,7 +14,7 @@ from napari_rpsnn.images.array_part import cut
 from napari_rpsnn.images.checks import check_pair
 from napari_rpsnn.images.layout import WHOLE, Layout, Window
 from napari_rpsnn.images.slabs import split_planes
-from napari_rpsnn.images.validity import Valid, both, is_masked, known, told, unmasked
+from napari_rpsnn.images.validity import NO_PLANE, Valid, both, is_masked, known, told, unmasked
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,11 @@ class FocusStack:
             raise ValueError(
                 f"region: expected rows and columns within {sides[0]} and {sides[1]}, as slices have them, got "
                 f"{rows[0]}:{rows[1]} and {columns[0]}:{columns[1]}"
+            )
+        if self.first + last >= NO_PLANE:
+            raise ValueError(
+                f"{self.name}: expected at most {NO_PLANE} planes, as many as an index of 16 bits can number, got "
+                f"{self.first + self.count}; `planes` takes a part"
             )
         if planes is None and region is None:
             return self

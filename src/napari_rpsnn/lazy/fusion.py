@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from napari_rpsnn.engine.pairs.statistics import PairStatistics, Plan
 from napari_rpsnn.engine.results import Result
+from napari_rpsnn.images.array_like import as_array
 from napari_rpsnn.images.checks import check_pair
 from napari_rpsnn.images.layout import Layout
 from napari_rpsnn.lazy.graph import array_of, as_dask, by_picture, clone_graph, refuse_registration
@@ -27,7 +28,7 @@ def lazy_fuse(image0: Any, image1: Any, options: FuseOptions) -> Result:
     """`fuse` of two images of which one is a dask array, at least; the result's arrays are dask arrays too."""
     refuse_registration(options.register)
     names = ("image0", "image1")
-    a, b = (as_dask(image, name) for name, image in zip(names, (image0, image1), strict=True))
+    a, b = (as_dask(as_array(image, name), name) for name, image in zip(names, (image0, image1), strict=True))
     check_pair(a, b, names)
     layout = Layout.of(a.shape, options.channel_axis, options.guide_channel)
     fuser = Fuser.choose(layout, options)

@@ -37,7 +37,9 @@ def as_dask(image: Any, name: str) -> da.Array:
         raise ValueError(
             f"{name}: expected chunks of known size, got the shape {array.shape}; see compute_chunk_sizes()"
         )
-    return array
+    # Chunks of no length, as slices and concatenations leave them, are no blocks of a picture.
+    chunks = tuple(tuple(length for length in axis if length) or axis for axis in array.chunks)
+    return array if chunks == array.chunks else array.rechunk(chunks)
 
 
 def numbered(places: Sequence[Tile]) -> Iterator[tuple[Where, Tile]]:

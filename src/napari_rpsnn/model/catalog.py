@@ -18,6 +18,8 @@ def bundled_models() -> list[str]:
 
 def model_path(model: str | os.PathLike[str]) -> Path:
     """File of a bundled model's name or of a path."""
+    if not isinstance(model, str | os.PathLike):
+        raise TypeError(f"model: expected a name, the path of a weights file or an RPSNN, got {model!r}")
     if str(model) in bundled_models():
         return FOLDER / f"{model}.safetensors"
     path = Path(model)
