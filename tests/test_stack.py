@@ -166,6 +166,18 @@ def test_steps_that_lead_astray_are_told():
         fuse_stack(planes, register="translation")
 
 
+@pytest.mark.parametrize("method", ["decision", "regression"])
+def test_the_order_of_bytes_makes_no_difference(method):
+    """Little detail in large numbers, so that all depends on the order of the planes, and that on their contents."""
+    rng = np.random.default_rng(0)
+    for planes in (rng.integers(0, 4, (3, 11, 12)), np.full((2, 5, 5), [[[7]], [[9]]])):
+        results = [fuse_stack(planes.astype(dtype), method=method, precision="float32") for dtype in ("<i4", ">i4")]
+        np.testing.assert_array_equal(*results)
+        assert [result.dtype for result in results] == ["<i4", ">i4"]
+        if method == "decision":
+            assert np.isfinite(fuse_stack(planes.astype(">i4"), return_confidence=True)[1]).all()
+
+
 def test_progress_never_falls_and_ends_at_the_total(strips):
     reports = list(iter_fuse_stack(strips[0], StackOptions(return_height=True, tile=40)))
     done = [r.done for r in reports]

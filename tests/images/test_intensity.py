@@ -42,6 +42,22 @@ def test_nothing_leaves_the_range():
     np.testing.assert_array_equal(values.from_unit(np.array([-0.5, 1.5]), np.dtype("u1")), [100, 200])
 
 
+@pytest.mark.parametrize("dtype", ["u1", "i2", "i4", ">u4", "i8", "f4", ">f8"])
+@pytest.mark.parametrize("low", [10, 10.5])
+def test_values_beyond_the_range_are_beyond_0_and_1(dtype, low):
+    """Dead and hot pixels are no part of a stack's range, whose ends may lie between two integers."""
+    image = np.array([0, 10, 15, 20, 40], dtype)
+    expected = (image.astype(float) - low) / 5
+    np.testing.assert_allclose(IntensityRange(low, low + 5).to_unit(image), expected, rtol=1e-6)
+
+
+def test_ranges_below_zero_of_wide_integers():
+    image = np.array([-9, -4, -3, 5], np.int32)
+    np.testing.assert_allclose(IntensityRange(-3.5, 4.5).to_unit(image), (image + 3.5) / 8)
+    wide = np.array([np.iinfo(np.int64).min, -1, np.iinfo(np.int64).max])
+    np.testing.assert_array_equal(IntensityRange(-1, 2**63 - 2).to_unit(wide), [-1, 0, 1])
+
+
 def test_a_constant_comes_back():
     image = np.full(3, 7.5)
     values = IntensityRange.of([image, image])

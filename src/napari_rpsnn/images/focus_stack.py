@@ -124,11 +124,12 @@ class FocusStack:
         return [self.part((planes[0], planes[-1]), None) for planes in split_planes(self.count, slab)]
 
     def read(self, where: tuple[int, ...], k: int, window: Window = WHOLE) -> NDArray[Any]:
-        """Window of a picture `(rows, columns, channels)` of plane `k`.
+        """Window of a picture `(rows, columns, channels)` of plane `k`, in this machine's order of bytes.
 
         `where` is of the leading axes of `Layout.pictures`.
         """
-        return np.asarray(self._picture(self.images, where, k, window))
+        part = np.asarray(self._picture(self.images, where, k, window))
+        return part.astype(part.dtype.newbyteorder("="), copy=False)
 
     def see(self, where: tuple[int, ...], k: int, window: Window = WHOLE) -> tuple[NDArray[Any], Valid]:
         """`read` without NaN, and where there is data; None: everywhere."""

@@ -44,7 +44,7 @@ class IntensityRange:
         return unit
 
     def to_unit(self, image: NDArray[Any]) -> NDArray[np.float32]:
-        """Map `image` linearly to float32 in [0, 1]."""
+        """Map `image` linearly to float32, the range to [0, 1]."""
         above: NDArray[Any]
         if image.dtype.kind in "ui" and image.dtype.itemsize <= 2:
             # float32 holds these values and their differences, and its quotient is the rounded one of float64.
@@ -53,7 +53,12 @@ class IntensityRange:
             above = image.astype(np.float64) - self.low
         else:
             # Modulo 2^64 the difference is right even where 64-bit integers leave float64, or their own type.
-            above = image.astype(np.uint64) - np.uint64(self.low % 2**64)
+            whole = math.floor(self.low)
+            wide, low = image.astype(np.uint64), np.uint64(whole % 2**64)
+            above = (wide - low).astype(np.float64)
+            below = image < whole  # a stack's range leaves dead pixels out
+            above[below] = -(low - wide[below]).astype(np.float64)
+            above -= self.low - whole
         return (above / np.float64(self._span)).astype(np.float32)
 
     def from_unit(self, unit: NDArray[np.floating[Any]], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -38,7 +38,7 @@ def lazy_fuse(image0: Any, image1: Any, options: FuseOptions) -> Result:
     result, decisions = fuser.fuse(colours0, colours1, lambda where: (plans.name, *where), [plans])
     result = layout.with_alpha(result, layout.alpha_of(sources[0]))
     return Result(
-        layout.images(result),
+        layout.images(result).astype(da.asarray(image0).dtype),  # with its order of bytes
         fuser.engine.made_by(options),
         map=None if decisions is None else layout.maps(decisions),
     )

@@ -31,7 +31,7 @@ def refuse_registration(register: str | None) -> None:
 
 
 def as_dask(image: Any, name: str) -> da.Array:
-    """`image` as a dask array, whose shape must be known."""
+    """`image` as a dask array in this machine's order of bytes; its shape must be known."""
     array = da.asarray(image)
     if np.isnan(array.shape).any():
         raise ValueError(
@@ -39,7 +39,7 @@ def as_dask(image: Any, name: str) -> da.Array:
         )
     # Chunks of no length, as slices and concatenations leave them, are no blocks of a picture.
     chunks = tuple(tuple(length for length in axis if length) or axis for axis in array.chunks)
-    return array if chunks == array.chunks else array.rechunk(chunks)
+    return array.rechunk(chunks).astype(array.dtype.newbyteorder("="))
 
 
 def numbered(places: Sequence[Tile]) -> Iterator[tuple[Where, Tile]]:

@@ -77,6 +77,7 @@ def _fuse(stack: FocusStack, fuser: Fuser, options: StackOptions) -> Result:
         image = layout.images(
             put_together(list(map(layout.with_alpha, parts, alphas if layout.alpha else repeat(None))))
         )
+        image = image.astype(stack.dtype)  # with its order of bytes
         if not (stack.masked or stack.masks):
             return image
         channels = [
