@@ -38,10 +38,14 @@ class View:
         return [axis - (ndim - layer.ndim) for axis in self.sliders if axis >= ndim - layer.ndim]
 
 
+def data_of(layer: Any) -> Any:
+    """Data of a layer, at full resolution where it has several."""
+    return layer.data[0] if layer.multiscale else layer.data
+
+
 def shape_of(layer: Any) -> tuple[int, ...]:
     """Shape of a layer at full resolution, without colours."""
-    data = layer.data[0] if layer.multiscale else layer.data
-    return tuple(data.shape)[: layer.ndim]
+    return tuple(data_of(layer).shape)[: layer.ndim]
 
 
 def labels_of(layer: Any, view: View = View()) -> list[str]:

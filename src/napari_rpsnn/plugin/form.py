@@ -51,6 +51,9 @@ class Form(Container[Any]):
         Widgets that share a row with another one, by its name.
     """
 
+    #: What begins with the result of a run.
+    retouch_button: Any
+
     def __init__(
         self, kind: type[Options], layers: list[Any], more: list[Any], beside: Mapping[str, Any] | None = None
     ) -> None:
@@ -73,7 +76,7 @@ class Form(Container[Any]):
             for widget in (*shown, *hidden)
         }
         upper, lower = (stacked([self._rows[w.name] for w in widgets]) for widgets in (shown, hidden))
-        buttons = stacked([self.fuse_button, self.cancel_button], layout="horizontal")
+        buttons = stacked([self.fuse_button, self.cancel_button, self.retouch_button], layout="horizontal")
         super().__init__(widgets=[buttons, self.progress, self.status], labels=False)
         self.min_width = MIN_WIDTH_PX
         self._parts = upper, lower  # magicgui's wrappers must live as long as their widgets
@@ -173,7 +176,7 @@ class Form(Container[Any]):
 
     def _order_tabs(self, rows: list[Any], hidden: list[Any]) -> None:
         widgets = [*(row.native for row in rows), self.advanced.toggleButton(), *(row.native for row in hidden)]
-        widgets += [self.fuse_button.native, self.cancel_button.native]
+        widgets += [self.fuse_button.native, self.cancel_button.native, self.retouch_button.native]
         for before, after in pairwise(widgets):
             QWidget.setTabOrder(before, after)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from napari_rpsnn.plugin.axes import data_of
 from napari_rpsnn.plugin.placement import is_mixed, look_of, place_of, same_place, unit_text, without_axes
 
 
@@ -138,11 +139,6 @@ def read_stack(layer: Any, axis: int | None, channel_axis: int | None = None, gu
         note=" ".join(notes) or None,
         shape=shape[:axis] + shape[axis + 1 :],
     )
-
-
-def data_of(layer: Any) -> Any:
-    """Data of a layer, at full resolution where it has several."""
-    return layer.data[0] if layer.multiscale else layer.data
 
 
 def _channels(layer: Any, channel_axis: int | None, guide: int | None) -> dict[str, Any]:

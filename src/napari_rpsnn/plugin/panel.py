@@ -17,6 +17,7 @@ from napari_rpsnn.options import Options
 from napari_rpsnn.plugin.choices import Remaining, duration
 from napari_rpsnn.plugin.form import Form
 from napari_rpsnn.plugin.results.growing import Growing
+from napari_rpsnn.plugin.retouch.offer import RetouchOffer
 from napari_rpsnn.plugin.settings import remember
 from napari_rpsnn.plugin.worker import LOG, Run
 
@@ -51,6 +52,9 @@ class Panel(Form):
     ) -> None:
         self._viewer = viewer
         self._run: Run | None = None
+        self._task: Task | None = None
+        self._retouch = RetouchOffer(viewer, self.say)
+        self.retouch_button = self._retouch.button
         self._growing: Growing | None = None
         self._remaining = Remaining()
         self._note = ""
@@ -87,6 +91,7 @@ class Panel(Form):
         remember(self.choices)
         if task.sources.note:
             show_info(task.sources.note)
+        self._task = task
         self._remaining, self._note = Remaining(), task.sources.note or ""
         self._growing = Growing(self._viewer, task.sources)
         self._began_s = time.perf_counter()
@@ -125,22 +130,25 @@ class Panel(Form):
     def _add(self, made: list[NewLayer]) -> None:
         assert self._growing is not None
         fused, *maps = made
-        self._growing.complete(fused)
-        self._later(0, lambda: self._add_maps(maps, []))
+        added = [(fused, self._growing.complete(fused))]
+        self._later(0, lambda: self._add_maps(maps, added))
 
-    def _add_maps(self, maps: list[NewLayer], names: list[str]) -> None:
+    def _add_maps(self, maps: list[NewLayer], added: list[tuple[NewLayer, Any]]) -> None:
         """Add one map, and the others later: napari needs a tenth of a second for each."""
         assert self._growing is not None
         if maps:
             try:
-                names.append(self._growing.add(maps[0]).name)
+                added.append((maps[0], self._growing.add(maps[0])))
             except Exception as error:
                 LOG.exception("A map could not be shown")
                 self._tell_failure(error)
             else:
-                self._later(0, lambda: self._add_maps(maps[1:], names))
+                self._later(0, lambda: self._add_maps(maps[1:], added))
             return
         self._growing.select()
+        if self._task is not None:
+            self._retouch.offer(self._task, added)
+        names = [layer.name for _, layer in added[1:]]
         spent = duration(time.perf_counter() - self._began_s)
         hidden = f" Beside it, hidden: {', '.join(names)}." if names else ""
         self._finish(f"Done in {spent}.{hidden} {self._note}".strip(), done=True)
@@ -166,7 +174,7 @@ class Panel(Form):
         show_error(why)
 
     def _finish(self, said: str, *, done: bool = False, error: bool = False) -> None:
-        self._run = self._growing = None
+        self._run = self._task = self._growing = None
         # Not in one go with adding a layer, which is a long step already.
         self._later(0, lambda: self._show_end(said, done, error))
         self._later(IDLE_MS, self._rest)
@@ -214,6 +222,7 @@ class Panel(Form):
     def _abandon(self) -> None:
         """Stop the work of a panel that is being closed; nothing of the panel may be touched any more."""
         self._ignore_lookout()
+        self._retouch.withdraw()
         if self._run is not None:
             LOG.info("The panel was closed; its fusion stops.")
             self._run.abandon()

@@ -27,11 +27,12 @@ REPORT_S, PREVIEW_S = 0.5, 1.0
 
 @dataclass(frozen=True)
 class NewLayer:
-    """An image layer to be added, as ``viewer.add_image`` takes it, and whether a colour bar belongs to it."""
+    """An image layer to be added, as ``viewer.add_image`` takes it; whether it has a colour bar; which map it is."""
 
     data: Any
     attributes: dict[str, Any]
     colorbar: bool = False
+    what: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Task:
             attributes = self.sources.map_attributes | maps
             attributes |= {"name": f"{self.sources.title} {what}", "colormap": colormap, "rgb": False}
             attributes |= {"contrast_limits": (low, high), "metadata": {METADATA: said | more}}
-            return NewLayer(data, attributes, colorbar=True)
+            return NewLayer(data, attributes, colorbar=True, what=what.partition(" [")[0])
 
         layers = [NewLayer(result.image, self.sources.attributes | {"metadata": {METADATA: said}})]
         last = self.sources.planes - 1

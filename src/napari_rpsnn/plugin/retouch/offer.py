@@ -1,0 +1,91 @@
+"""The button that begins retouching the last result of a panel, while that and its sources are there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import napari
+from magicgui.widgets import PushButton
+from napari.qt.threading import create_worker
+
+from napari_rpsnn.plugin.axes import data_of
+from napari_rpsnn.plugin.retouch.brush import KEY, Brush
+from napari_rpsnn.plugin.retouch.painting import Painting, Sources
+from napari_rpsnn.plugin.rows.controls import describe
+from napari_rpsnn.plugin.run import NewLayer, Task
+
+
+class RetouchOffer:
+    """Offers to retouch what was made.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    say : callable
+        Says in the panel what is going on; with ``error=True`` what went wrong.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer, say: Callable[..., None]) -> None:
+        self._viewer, self._say = viewer, say
+        self._task: Task | None = None
+        self._layers: list[Any] = []
+        self._worker: Any = None
+        about = "Paint on the result: a region is taken from the plane that you look at"
+        self.button = PushButton(name="retouch", text="Retouch", tooltip=about, enabled=False)
+        describe(self.button, "Retouch")
+        self.button.changed.connect(self.begin)
+        viewer.layers.events.removed.connect(self._forget)
+
+    def offer(self, task: Task, made: list[tuple[NewLayer, Any]]) -> None:
+        """Offer it for layers that were made: the fused image first, its index and heights among the others."""
+        wanted = ("", "plane index", "height")
+        self._task = task
+        self._layers = [layer for what in wanted for item, layer in made if item.what == what]
+        self._whats = [item.what for what in wanted for item, _ in made if item.what == what]
+        self.button.enabled = getattr(task.options, "slab", None) is None
+
+    def begin(self) -> None:
+        """Add the Labels layer; where planes are to be aligned for it, as soon as they are."""
+        task = self._task
+        if task is None:
+            return
+        self.button.enabled = False
+        if task.options.register is None:
+            self._add(task, Sources(task))
+            return
+        self._say("Aligning for the brush…")
+        self._worker = create_worker(Sources, task, _start_thread=False)
+        self._worker.returned.connect(lambda sources: self._add(task, sources))
+        self._worker.errored.connect(lambda error: self._say(str(error), error=True))
+        self._worker.start()
+
+    def withdraw(self) -> None:
+        """The panel is gone: nothing must reach it."""
+        self._viewer.layers.events.removed.disconnect(self._forget)
+        if self._worker is not None:
+            self._worker.returned.disconnect()
+            self._worker.errored.disconnect()
+
+    def _add(self, task: Task, sources: Sources) -> None:
+        self._worker = None
+        if task is not self._task:  # the result was removed meanwhile
+            return
+        arrays = dict(zip(self._whats, [layer.data for layer in self._layers], strict=True))
+        painting = Painting(sources, arrays[""], arrays.get("plane index"), arrays.get("height"))
+        Brush(self._viewer, task, painting, self._layers)
+        looked_at = "the plane of the slider" if hasattr(task.options, "axis") else "the image that is shown"
+        self._say(
+            f"Painting takes a region from {looked_at}, erasing gives the decision back. {KEY} shows the source and "
+            "the result in turn, Ctrl-Z undoes."
+        )
+
+    def _forget(self, event: Any) -> None:
+        """Without the result or one of its sources there is nothing to retouch, and nothing is kept in memory."""
+        gone = event.value
+        if self._task is None:
+            return
+        is_source = hasattr(gone, "multiscale") and any(data_of(gone) is image for image in self._task.sources.images)
+        if gone in self._layers or is_source:
+            self._task, self._layers = None, []
+            self.button.enabled = False

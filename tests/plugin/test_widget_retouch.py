@@ -1,0 +1,87 @@
+"""Retouching in the real napari window: a stroke of the brush on the canvas's own Labels layer."""
+
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("napari", reason="napari is not in this environment")
+
+from napari_rpsnn.plugin.retouch.painting import SOFT_PX
+
+
+def run_to_end(widget, qtbot):
+    widget.fuse_button.native.click()
+    qtbot.waitUntil(lambda: widget.fuse_button.enabled, timeout=90_000)
+
+
+def test_painting_takes_the_plane_of_the_slider_erasing_and_undo_give_it_back(viewer, open_panel, qtbot, small_stack):
+    planes = np.tile(small_stack[0], (1, 2, 2))
+    viewer.add_image(planes, name="stack", scale=(2, 0.5, 0.5), translate=(9, 1, 2), axis_labels="zyx")
+    widget = open_panel("Fuse a stack")
+    widget.return_index.value = widget.return_height.value = True
+    assert not widget.retouch_button.enabled
+    run_to_end(widget, qtbot)
+    fused, index, height = (viewer.layers[f"stack {n}"] for n in ("fused", "plane index", "height [pixel]"))
+    before, before_index = fused.data.copy(), index.data.copy()
+    widget.retouch_button.native.click()
+    labels = viewer.layers["stack retouch"]
+    assert viewer.layers.selection.active is labels
+    assert (labels.mode, tuple(labels.scale), tuple(labels.translate)) == ("paint", (0.5, 0.5), (1, 2))
+    for plane in (2, 1):
+        viewer.dims.set_current_step(0, plane)
+        assert labels.selected_label == plane + 1
+    start = time.perf_counter()
+    labels.paint((100, 200), 2)
+    stroke_s = time.perf_counter() - start
+    painted = labels.data == 2
+    assert painted.sum() > 100
+    inner = np.zeros_like(painted)
+    inner[100 - 5 : 105, 200 - 5 : 205] = True
+    np.testing.assert_array_equal(fused.data[inner], planes[1][inner])
+    np.testing.assert_array_equal(fused.data[~painted], before[~painted])
+    assert (index.data[painted] == 1).all()
+    assert (height.data[painted] == 2).all()
+    said = fused.metadata["napari-rpsnn"]
+    assert said["retouched"] == index.metadata["napari-rpsnn"]["retouched"] == {"1": int(painted.sum())}
+    assert said["options"]["return_index"]
+    assert stroke_s < 0.5
+    labels.undo()
+    np.testing.assert_array_equal(fused.data, before)
+    np.testing.assert_array_equal(index.data, before_index)
+    assert "retouched" not in fused.metadata["napari-rpsnn"]
+    labels.redo()
+    assert (index.data[painted] == 1).all()
+    labels.paint((100, 200), 0)
+    np.testing.assert_array_equal(fused.data, before)
+    toggle = next(call for key, call in labels.keymap.items() if str(key) == "R")
+    toggle(labels)
+    assert (fused.visible, viewer.layers["stack"].visible) == (False, True)
+    toggle(labels)
+    assert fused.visible
+    viewer.layers.remove(labels)
+    viewer.dims.set_current_step(0, 0)
+    viewer.layers.remove(fused)
+    assert not widget.retouch_button.enabled
+    assert SOFT_PX > 0
+
+
+def test_of_a_pair_the_image_that_is_shown_is_painted(viewer, open_panel, qtbot, grey_pair):
+    near, far, _ = grey_pair
+    for name, image in (("near", near), ("far", far)):
+        viewer.add_image(image, name=name)
+    widget = open_panel()
+    run_to_end(widget, qtbot)
+    widget.retouch_button.native.click()
+    labels, fused = viewer.layers["near + far retouch"], viewer.layers["near + far fused"]
+    assert labels.selected_label == 1
+    toggle = next(call for key, call in labels.keymap.items() if str(key) == "R")
+    seen = []
+    for _ in range(3):
+        toggle(labels)
+        seen.append([layer.name for layer in viewer.layers if layer.visible and layer is not labels])
+        if seen[-1] == ["far"]:
+            assert labels.selected_label == 2
+    assert seen == [["near"], ["far"], ["near + far fused"]]
+    labels.fill((50, 60), 2)
+    np.testing.assert_array_equal(fused.data, far)
