@@ -1,0 +1,39 @@
+"""File ▸ Save: an image layer with its pixel size, units and axes, and with what made it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from napari_rpsnn.io.formats import write_image
+from napari_rpsnn.io.image_file import ImageFile, plain_unit
+from napari_rpsnn.plugin.files.axes import letters_of
+from napari_rpsnn.plugin.placement import unit_text
+from napari_rpsnn.plugin.run import METADATA
+
+
+def write_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Write an image layer, whole or not at all, and return the paths that were written.
+
+    Raises
+    ------
+    ValueError
+        If the kind of file that the suffix names cannot hold the image.
+    """
+    full = data[0] if meta.get("multiscale") else data
+    plain = letters_of(meta["axis_labels"])
+    axes = plain + ("S" if meta.get("rgb") else "")
+    units = {axis: plain_unit(unit_text(unit)) for axis, unit in zip(plain, meta["units"], strict=True)}
+    units = {axis: unit for axis, unit in units.items() if unit not in ("pixel", "px")}
+    sizes, places = (dict(zip(plain, map(float, meta[name]), strict=True)) for name in ("scale", "translate"))
+    like = ImageFile(
+        full,
+        axes,
+        scale={axis: abs(sizes[axis]) for axis in units},
+        units=units,
+        origin={axis: places[axis] for axis in units if places[axis]},
+    )
+    made = meta.get("metadata", {}).get(METADATA, {})
+    write_image(path, np.asarray(full), axes, like=like, provenance=made)
+    return [path]

@@ -1,0 +1,117 @@
+"""What napari opens and saves through the manifest's readers and writers; files are read back by others."""
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_rpsnn.plugin.files.axes import letters_of
+from napari_rpsnn.plugin.files.reading import get_reader
+from napari_rpsnn.plugin.files.writing import write_layer
+
+RNG = np.random.default_rng(0)
+
+
+def meta(ndim, **changes):
+    values = {
+        "scale": (2.0, 0.3, 0.3)[-ndim:],
+        "translate": (0.0,) * ndim,
+        "units": ("micrometer",) * ndim,
+        "axis_labels": ("z", "y", "x")[-ndim:],
+        "metadata": {"napari-rpsnn": {"program": "napari-rpsnn", "model": "rpsnn-lite"}},
+    }
+    return values | changes
+
+
+@pytest.mark.parametrize(
+    ("labels", "letters"),
+    [
+        (("z", "y", "x"), "ZYX"),
+        (("-2", "-1"), "YX"),
+        (("-3", "-2", "-1"), "ZYX"),
+        (("axis -4", "axis -3", "axis -2", "axis -1"), "TZYX"),
+        (("time", "channel", "y", "x"), "TCYX"),
+        (("t", "-3", "-2", "-1"), "TZYX"),
+        (("phase", "y", "x"), "QYX"),
+    ],
+)
+def test_axes_have_the_letters_of_their_labels_else_the_usual_ones(labels, letters):
+    assert letters_of(labels) == letters
+
+
+def test_an_ome_tiff_has_pixel_size_and_provenance_for_others(tmp_path):
+    ome_types = pytest.importorskip("ome_types")
+    path = str(tmp_path / "fused.ome.tif")
+    data = RNG.integers(0, 60000, (4, 20, 30)).astype(np.uint16)
+    assert write_layer(path, data, meta(3)) == [path]
+    pixels = ome_types.from_tiff(path).images[0].pixels
+    assert (pixels.physical_size_x, pixels.physical_size_y, pixels.physical_size_z) == (0.3, 0.3, 2)
+    assert pixels.physical_size_x_unit.value == "µm"
+    np.testing.assert_array_equal(tifffile.imread(path), data)
+    with tifffile.TiffFile(path) as file:
+        assert "rpsnn-lite" in file.pages[0].description
+
+
+def test_a_plain_tiff_has_it_as_imagej_does(tmp_path):
+    path = str(tmp_path / "fused.tif")
+    write_layer(path, RNG.random((20, 30)).astype(np.float32), meta(2))
+    with tifffile.TiffFile(path) as file:
+        tags = file.pages[0].tags
+        numerator, denominator = tags["XResolution"].value
+        assert numerator / denominator == pytest.approx(1 / 0.3)
+        assert file.imagej_metadata["unit"] in ("um", "µm", "micron", "\\u00B5m")
+
+
+def test_what_is_saved_is_opened_as_it_was(tmp_path):
+    stack = RNG.integers(0, 60000, (4, 20, 30)).astype(np.uint16)
+    paths = [str(tmp_path / name) for name in ("s.ome.tif", "s.tif")]
+    for path in paths:
+        write_layer(path, stack, meta(3))
+        ((data, said, kind),) = get_reader(path)(path)
+        np.testing.assert_array_equal(data, stack)
+        assert kind == "image"
+        assert said["name"] == "s"
+        np.testing.assert_allclose(said["scale"], (2, 0.3, 0.3))
+        assert said["units"] == ["µm"] * 3
+        assert said["axis_labels"] == ["z", "y", "x"]
+
+
+def test_an_ome_zarr_goes_both_ways_and_layers_of_several_scales_are_saved_in_full(tmp_path):
+    pytest.importorskip("zarr")
+    path = str(tmp_path / "s.ome.zarr")
+    stack = RNG.integers(0, 255, (4, 20, 30)).astype(np.uint8)
+    write_layer(path, [stack, stack[:, ::2, ::2]], meta(3, multiscale=True, translate=(0.0, 5.0, 7.0)))
+    ((data, said, _),) = get_reader(path)(path)
+    np.testing.assert_array_equal(data, stack)
+    assert (said["scale"], said["translate"]) == ([2, 0.3, 0.3], [0, 5, 7])
+    said_there = [path.read_text() for path in (tmp_path / "s.ome.zarr").glob("*") if path.is_file()]
+    assert any("rpsnn-lite" in text for text in said_there)
+
+
+def test_channels_are_layers_with_their_names_and_colours(tmp_path):
+    path = str(tmp_path / "cells.ome.tif")
+    data = RNG.integers(0, 255, (3, 2, 20, 30)).astype(np.uint8)
+    channels = {"Name": ["DAPI", "GFP"], "Color": [0x0000FFFF, 0x00FF00FF]}
+    tifffile.imwrite(path, data, ome=True, metadata={"axes": "ZCYX", "PhysicalSizeX": 0.2, "Channel": channels})
+    layers = get_reader(path)(path)
+    assert [said["name"] for _, said, _ in layers] == ["cells DAPI", "cells GFP"]
+    for channel, (part, said, _) in enumerate(layers):
+        np.testing.assert_array_equal(part, data[:, channel])
+        assert said["axis_labels"] == ["z", "y", "x"]
+        assert said["scale"][-1] == 0.2
+    assert layers[1][1]["colormap"] == "#00ff00"
+
+
+def test_colours_stay_colours_and_pixels_without_a_size_have_none(tmp_path):
+    path = str(tmp_path / "tissue.tif")
+    picture = RNG.integers(0, 255, (20, 30, 3)).astype(np.uint8)
+    write_layer(path, picture, meta(2, rgb=True, scale=(1, 1), units=("pixel", "pixel")))
+    ((data, said, _),) = get_reader(path)(path)
+    np.testing.assert_array_equal(data, picture)
+    assert (said["rgb"], said["scale"], said["units"]) == (True, [1, 1], ["pixel", "pixel"])
+
+
+def test_what_is_no_image_of_ours_is_left_to_others(tmp_path):
+    (tmp_path / "folder.zarr").mkdir()
+    (tmp_path / "notes.txt").write_text("x")
+    for path in ([str(tmp_path / "a.tif")], str(tmp_path / "notes.txt"), str(tmp_path / "missing.tif")):
+        assert get_reader(path) is None
