@@ -131,6 +131,16 @@ def test_regression_of_a_stack(strips):
         fuse_stack(planes, method="regression", return_index=True)
 
 
+@pytest.mark.parametrize("method", ["decision", "regression"])
+@pytest.mark.parametrize(("scale", "offset"), [(1e300, 0), (1, 1e12), (1e-310, 0)])
+def test_nor_does_it_beyond_float32_and_beside_a_large_offset(method, scale, offset):
+    rng = np.random.default_rng(0)
+    planes = scale * rng.integers(0, 2, (5, 6, 7)).astype(float) + offset
+    fused = fuse_stack(planes, method=method, precision="float32")
+    np.testing.assert_array_equal(fuse_stack(planes[::-1], method=method, precision="float32"), fused)
+    assert ((fused >= planes.min(0)) & (fused <= planes.max(0))).all()
+
+
 def test_aligned_planes_leave_no_borders():
     pytest.importorskip("SimpleITK")
     picture = data.camera()[100:260, 150:330]

@@ -64,6 +64,19 @@ def test_a_constant_comes_back():
     np.testing.assert_array_equal(values.from_unit(values.to_unit(image), image.dtype), image)
 
 
-def test_an_overflowing_range_is_refused():
-    with pytest.raises(ValueError, match="within a range"):
-        IntensityRange.of([np.array([-1e308]), np.array([1e308])])
+@pytest.mark.parametrize("largest", [1e308, -1e301, np.nan])
+def test_values_that_sums_of_them_could_leave_float64_by_are_refused(largest):
+    with pytest.raises(ValueError, match=r"images: expected values of at most 1e\+300, got"):
+        IntensityRange.of([np.array([0.0]), np.array([largest])])
+
+
+@pytest.mark.parametrize("dtype", ["i4", "u4", "i8", "u8", "f8"])
+def test_values_below_and_above_the_range_stay_there(dtype):
+    low = 2**30 if dtype == "i4" else 2**31
+    image = np.array([low - 100, low, low + 50, low + 100, low + 300], dtype)
+    np.testing.assert_array_equal(IntensityRange(low, low + 100).to_unit(image), [-1, 0, 0.5, 1, 3])
+
+
+def test_hot_pixels_are_finite_whatever_the_range():
+    unit = IntensityRange(0.0, 1e-300).to_unit(np.array([-1e300, 1e300]))
+    assert np.isfinite(unit * unit).all()

@@ -177,7 +177,11 @@ def _detail(picture: NDArray[np.floating], step: int) -> NDArray[np.float32]:
     rows, columns = (length // step for length in picture.shape)
     blocks = picture[: rows * step, : columns * step].astype(np.float64).reshape(rows, step, columns, step)
     copy = blocks.mean((1, 3))
-    copy /= max(np.abs(copy).max(), np.finfo(np.float64).tiny)  # squares of what is beyond 1e154 are infinite
+    # In a scale of its own: squares of what is beyond 1e154 are infinite, and beside a large offset detail is small.
+    least, largest = copy.min(), np.abs(copy).max()
+    if np.ptp(copy) <= 1e-14 * largest:
+        return np.zeros(copy.shape, np.float32)
+    copy = (copy - least) / np.ptp(copy)
     detail = ndi.gaussian_filter(copy, _FINE) - ndi.gaussian_filter(copy, _COARSE)
     spread = detail.std()
     # A constant leaves rounding errors, far below what float32 can record.

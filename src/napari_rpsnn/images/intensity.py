@@ -13,6 +13,11 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
+#: Values are no larger, so that sums and differences of them stay in float64.
+LARGEST = 1e300
+#: Nor are values in units of a range that they do not lie in, so that squares of them stay in float32.
+BEYOND = 1e15
+
 
 @dataclass(frozen=True)
 class IntensityRange:
@@ -30,8 +35,9 @@ class IntensityRange:
         """Range of all images together; they are looked at one by one."""
         ends = [(image.min().item(), image.max().item()) for image in images]
         low, high = min(low for low, _ in ends), max(high for _, high in ends)
-        if not math.isfinite(float(high) - float(low)):
-            raise ValueError(f"images: expected values within a range that float64 can hold, got {low} to {high}")
+        # Not "larger than": what is not a number is neither.
+        if not all(abs(end) <= LARGEST for both in ends for end in both):
+            raise ValueError(f"images: expected values of at most {LARGEST:g}, got {low} to {high}")
         return cls(low, high)
 
     @property
@@ -49,7 +55,7 @@ class IntensityRange:
         if image.dtype.kind in "ui" and image.dtype.itemsize <= 2:
             # float32 holds these values and their differences, and its quotient is the rounded one of float64.
             return (image.astype(np.float32) - np.float32(self.low)) / np.float32(self._span)
-        if image.dtype.kind == "f":
+        if image.dtype.kind == "f" or image.dtype.itemsize <= 4:
             above = image.astype(np.float64) - self.low
         else:
             # Modulo 2^64 the difference is right even where 64-bit integers leave float64, or their own type.
@@ -59,7 +65,8 @@ class IntensityRange:
             below = image < whole  # a stack's range leaves dead pixels out
             above[below] = -(low - wide[below]).astype(np.float64)
             above -= self.low - whole
-        return (above / np.float64(self._span)).astype(np.float32)
+        with np.errstate(over="ignore"):  # hot pixels may be beyond any range
+            return (above / np.float64(self._span)).clip(-BEYOND, BEYOND).astype(np.float32)
 
     def from_unit(self, unit: NDArray[np.floating[Any]], dtype: np.dtype[Any]) -> NDArray[Any]:
         """Undo `to_unit`: values of `dtype`, never beyond the range, rounded to the nearest for integers."""

@@ -34,6 +34,32 @@ def test_a_scale_and_an_offset_do_not_decide():
         assert plan(scale * a + offset, scale * b + offset).swapped == swapped
 
 
+@pytest.mark.parametrize(
+    ("dtype", "scale", "offset"),
+    [
+        ("f8", 1, 1e12),
+        ("f8", 1e-3, -1e12),
+        ("f8", 1e297, 0),
+        ("f8", 1e296, 9e299),
+        ("f8", 5e-324, 0),
+        ("f4", 1, 1e6),
+        ("u4", 1, 2**32 - 200),
+        ("i8", 1, 2**62),
+        ("i8", 2**55, -(2**62)),
+        ("u8", 1, 2**64 - 4096),
+    ],
+)
+@pytest.mark.parametrize("block", [None, 7])
+def test_the_brighter_one_goes_first_whatever_the_offset(dtype, scale, offset, block):
+    dark = np.random.default_rng(0).integers(0, 100, (40, 50, 1))
+    bright = dark.copy()
+    bright[30, 20] += 50
+    number = np.dtype(dtype).type
+    a, b = (image.astype(dtype) * number(scale) + number(offset) for image in (dark, bright))
+    assert plan(a, b, block=block).swapped
+    assert not plan(b, a, block=block).swapped
+
+
 @pytest.mark.parametrize("block", [None, 3, 11])
 def test_equal_means_leave_the_order_whatever_the_rounding(block):
     values = np.random.default_rng(0).random((40, 50, 1))

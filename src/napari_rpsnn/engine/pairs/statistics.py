@@ -19,7 +19,7 @@ from napari_rpsnn.images.checks import count_infinite, refuse_alpha, refuse_infi
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import Layout
 
-#: Means that differ by less than this share of the largest value are equal.
+#: Means that differ by less than this share of the range are equal.
 ROUNDING = 1e-9
 
 
@@ -35,8 +35,8 @@ class PairStatistics:
         How many values of each are NaN or infinite.
     differing : int
         Pixels whose alpha differs.
-    sums : tuple of float
-        Of what the network is to see of each.
+    brighter : tuple of float
+        How much brighter the second one is: the sum of all differences, in units of the second number.
     size : int
         How many values that is.
     """
@@ -44,7 +44,7 @@ class PairStatistics:
     ends: list[Any]
     infinite: tuple[int, int]
     differing: int
-    sums: tuple[float, float]
+    brighter: tuple[float, float]
     size: int
 
     @classmethod
@@ -56,8 +56,7 @@ class PairStatistics:
             differing = int(np.count_nonzero(layout.alpha_of(block0) != layout.alpha_of(block1)))
         seen0, seen1 = (layout.guide_channels(layout.colours(block)) for block in (block0, block1))
         ends = [end for seen in (seen0, seen1) for end in (seen.min(), seen.max())]
-        sums = float(seen0.sum(dtype=np.float64)), float(seen1.sum(dtype=np.float64))
-        return cls(ends, infinite, differing, sums, seen0.size)
+        return cls(ends, infinite, differing, _brighter(seen0, seen1), seen0.size)
 
 
 @dataclass(frozen=True)
@@ -88,14 +87,31 @@ class Plan:
             refuse_infinite(sum(some.infinite[i] for some in statistics), name)
         refuse_alpha(sum(some.differing for some in statistics), names)
         values = IntensityRange.of(end for some in statistics for end in some.ends)
-        brighter = sum(some.sums[1] for some in statistics) - sum(some.sums[0] for some in statistics)
+        span = float(values.high) - float(values.low) or 1.0
+        brighter = sum(total * (unit / span) for total, unit in (some.brighter for some in statistics))
         # The rounding of sums depends on the blocks, and must not decide.
-        rounding = ROUNDING * max(abs(values.low), abs(values.high)) * sum(some.size for some in statistics)
-        return cls(values, swapped=brighter > rounding)
+        return cls(values, swapped=brighter > ROUNDING * sum(some.size for some in statistics))
 
     def first(self, pair: tuple[Any, Any]) -> tuple[Any, Any]:
         """What goes first, and the other."""
         return pair[::-1] if self.swapped else pair
+
+
+def _brighter(seen0: NDArray[Any], seen1: NDArray[Any]) -> tuple[float, float]:
+    """Sum of the differences: of them, not of the values, whose offset may be far beyond what they differ by."""
+    dtype = seen0.dtype
+    if dtype.kind in "ui" and dtype.itemsize <= 4:
+        return int(seen1.sum(dtype=np.int64)) - int(seen0.sum(dtype=np.int64)), 1.0
+    with np.errstate(all="ignore"):  # what is not finite is refused later
+        if dtype.kind == "f":
+            differences = seen1.astype(np.float64) - seen0
+        else:
+            # Modulo 2^64 a difference is right even where it leaves their type.
+            distance = np.maximum(seen0, seen1).astype(np.uint64) - np.minimum(seen0, seen1).astype(np.uint64)
+            differences = np.where(seen1 >= seen0, 1.0, -1.0) * distance
+        unit = float(np.abs(differences).max())
+        # Of any magnitude: shares of the largest one do not leave float64.
+        return (float((differences / unit).sum()), unit) if unit > 0 and np.isfinite(unit) else (0.0, 0.0)
 
 
 def _nans(block: NDArray[Any]) -> int:
