@@ -186,3 +186,15 @@ def test_slabs_cover_the_stack_and_are_equally_far_apart(planes, slab):
     assert all(len(part) == slab for part in slabs[:-1])
     assert slab / 2 <= len(slabs[-1]) <= slab
     assert not any(set(part) <= set(other) for part in slabs for other in slabs if part is not other)
+
+
+def test_parts_and_slabs_have_their_part_of_the_mask(strips):
+    mask = np.ones(strips.shape, bool)
+    mask[2:6, 3:9, 5:20] = False
+    part = {"planes": (1, 6), "region": ((0, 40), (0, 60)), "slab": 4, "return_index": True}
+    masked = np.ma.masked_array(strips, ~mask)
+    for images, given in ((strips, mask), (masked, None), (da.from_array(strips, chunks=(1, 30, 50)), mask)):
+        fused, index = (np.ma.asarray(np.ma.asanyarray(made)) for made in fuse_stack(images, mask=given, **part))
+        assert fused.shape == index.shape == (2, 40, 60)  # planes 1 to 4, and 3 to 6
+        assert (index[0].data[3:9, 5:20] == 1).all()  # the only one that has data there
+        assert (index[1].data[3:9, 5:20] == 6).all()

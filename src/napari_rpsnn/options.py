@@ -188,6 +188,9 @@ class StackOptions(Options):
         None,
         "An image of every so many neighbouring planes, half of which the next one has, too, in place of one of all",
         kind=Integral,
+        row="Slabs",
+        folded=True,
+        listed=(None, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 32),
     )
     plane_spacing: float = _option(1.0, "Distance of two planes, in the unit of heights", kind=Real)
     plane_origin: float = _option(0.0, "Height of plane 0, in the unit of heights", kind=Real)

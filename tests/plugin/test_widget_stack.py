@@ -35,7 +35,8 @@ def test_a_stack_becomes_an_image_an_index_and_a_height(viewer, open_stack, qtbo
     qtbot.waitUntil(widget.plane_spacing.native.isVisible, timeout=5_000)
     assert "µm" in widget.plane_spacing.tooltip
     run_to_end(widget, qtbot)
-    expected, index, height = fuse_stack(small_stack[0], return_index=True, return_height=True, plane_spacing=2)
+    options = {"plane_spacing": 2, "plane_origin": 9}  # heights begin where the layer lies
+    expected, index, height = fuse_stack(small_stack[0], return_index=True, return_height=True, **options)
     fused, planes, heights = (viewer.layers[name] for name in ("stack fused", "stack plane index", "stack height [µm]"))
     np.testing.assert_array_equal(fused.data, expected)
     np.testing.assert_array_equal(planes.data, index)
@@ -47,7 +48,7 @@ def test_a_stack_becomes_an_image_an_index_and_a_height(viewer, open_stack, qtbo
         assert made.axis_labels == ("y", "x")
         np.testing.assert_array_equal(made.affine.affine_matrix, affine[1:, 1:])
     assert (fused.colormap.name, fused.gamma, fused.contrast_limits) == ("green", 0.7, layer.contrast_limits)
-    assert heights.contrast_limits == [0, 6]
+    assert heights.contrast_limits == [9, 15]
     assert heights.colorbar.visible
     assert planes.colorbar.visible
     said = heights.metadata["napari-rpsnn"]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from napari_rpsnn.images.slabs import split_planes
+
 #: Axis labels by which planes and channels are found, those that are neither, and what an axis holds one of.
 PLANE_LABELS = ("z", "plane", "planes", "focus")
 CHANNEL_LABELS = ("c", "ch", "channel", "channels")
@@ -115,17 +117,33 @@ def channel_names(layer: Any, channel_axis: int | None) -> list[str]:
     return [] if channel_axis is None else [f"channel {i}" for i in range(shape_of(layer)[channel_axis])]
 
 
-def describe_stack(layer: Any, view: View, planes: int, joined: int | None = None) -> str:
+@dataclass(frozen=True)
+class Taken:
+    """What is taken of a stack: from which plane to which, in slabs of how many, a region, one time point."""
+
+    planes: tuple[int, int] | None = None
+    slab: int | None = None
+    region: bool = False
+    here: bool = False
+
+
+def describe_stack(layer: Any, view: View, planes: int, joined: int | None = None, taken: Taken = Taken()) -> str:
     """What fusing `layer` along `planes` is, in a line: "12 planes of 512x512 → 3 images, one for each time point".
 
     `joined` is the axis of channels that one decision serves.
     """
     shape, labels = shape_of(layer), labels_of(layer, view)
     *others, row, column = [axis for axis in range(layer.ndim) if axis not in (planes, joined)]
-    others = [axis for axis in others if shape[axis] > 1]
+    others = [axis for axis in others if shape[axis] > 1 and not taken.here]
     count = prod(shape[axis] for axis in others)
     size = f"{shape[row]}\N{MULTIPLICATION SIGN}{shape[column]}"
-    said = f"{shape[planes]} planes of {size} → {count} image{'s' if count > 1 else ''}"
+    size = f"a region of {size}" if taken.region else size
+    first, last = taken.planes or (0, shape[planes] - 1)
+    number = f"{last + 1 - first} planes ({first} to {last})" if taken.planes else f"{shape[planes]} planes"
+    made = "image" if taken.slab is None else "stack"
+    said = f"{number} of {size} → {count} {made}{'s' if count > 1 else ''}"
+    if taken.slab is not None and taken.slab <= last + 1 - first:
+        said += f" of {len(split_planes(last + 1 - first, taken.slab))} slabs"
     if joined is not None:
         said += f" of {shape[joined]} channels"
     if others:

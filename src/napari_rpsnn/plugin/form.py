@@ -29,6 +29,7 @@ from napari_rpsnn.plugin.rows.controls import (
     tick,
 )
 from napari_rpsnn.plugin.rows.help import links
+from napari_rpsnn.plugin.rows.part_rows import PartRows
 from napari_rpsnn.plugin.settings import remembered
 from napari_rpsnn.plugin.startup import available_devices, available_precisions
 
@@ -47,6 +48,8 @@ class Form(Container[Any]):
         What is fused.
     more : list of widget
         Further rows, after those of what is wanted beside the fused image.
+    part : PartRows
+        What part of it is fused; under a fold of its own.
     beside : dict
         Widgets that share a row with another one, by its name.
     """
@@ -55,7 +58,12 @@ class Form(Container[Any]):
     retouch_button: Any
 
     def __init__(
-        self, kind: type[Options], layers: list[Any], more: list[Any], beside: Mapping[str, Any] | None = None
+        self,
+        kind: type[Options],
+        layers: list[Any],
+        more: list[Any],
+        part: PartRows,
+        beside: Mapping[str, Any] | None = None,
     ) -> None:
         beside = beside or {}
         self._remembered = Choices()
@@ -79,11 +87,12 @@ class Form(Container[Any]):
         buttons = stacked([self.fuse_button, self.cancel_button, self.retouch_button], layout="horizontal")
         super().__init__(widgets=[buttons, self.progress, self.status], labels=False)
         self.min_width = MIN_WIDTH_PX
+        self.part = part
         self._parts = upper, lower  # magicgui's wrappers must live as long as their widgets
         self.advanced = folded("Advanced", lower, "Precision, tile size and more")
         self.advanced.content().layout().addWidget(self._links())
         # What is chosen scrolls where the screen is small; Fuse and what is going on are always there.
-        self.native.layout().insertWidget(0, scrolled([upper.native, self.advanced]), 100)
+        self.native.layout().insertWidget(0, scrolled([upper.native, part.fold, self.advanced]), 100)
         self._order_tabs([w for row in shown for w in (row, beside.get(row.name)) if w is not None], hidden)
         self._show_file_row()
         self._offer_maps()
@@ -102,7 +111,7 @@ class Form(Container[Any]):
 
     def reset_choices(self, *_: Any) -> None:
         """Offer the layers that there are; napari calls it when the layer list changes."""
-        for part in self._parts:
+        for part in (*self._parts, self.part):
             part.reset_choices()
 
     def show_row(self, widget: Any, visible: bool) -> None:
@@ -175,7 +184,9 @@ class Form(Container[Any]):
         self.advanced.setText(f"{fold} Advanced{told}")
 
     def _order_tabs(self, rows: list[Any], hidden: list[Any]) -> None:
-        widgets = [*(row.native for row in rows), self.advanced.toggleButton(), *(row.native for row in hidden)]
+        widgets = [*(row.native for row in rows), self.part.fold.toggleButton()]
+        widgets += [*(widget.native for widget in self.part.widgets), self.advanced.toggleButton()]
+        widgets += [row.native for row in hidden]
         widgets += [self.fuse_button.native, self.cancel_button.native, self.retouch_button.native]
         for before, after in pairwise(widgets):
             QWidget.setTabOrder(before, after)

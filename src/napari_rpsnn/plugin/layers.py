@@ -5,8 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from napari_rpsnn.images.slabs import middle_of, split_planes, step_of
 from napari_rpsnn.plugin.axes import data_of
-from napari_rpsnn.plugin.placement import is_mixed, look_of, place_of, same_place, unit_text, without_axes
+from napari_rpsnn.plugin.part import WHOLE, Part, picture_axes
+from napari_rpsnn.plugin.placement import (
+    is_mixed,
+    look_of,
+    moved,
+    origin_of,
+    place_of,
+    same_place,
+    unit_text,
+    without_axes,
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +44,10 @@ class Sources:
         Of heights; of a stack only.
     note : str or None
         What the user is to know before the work begins.
+    shape : tuple of int
+        Of the result.
+    part : dict
+        What was taken of the layers, as far as the options do not say it.
     """
 
     images: tuple[Any, ...]
@@ -43,9 +60,12 @@ class Sources:
     unit: str = ""
     note: str | None = None
     shape: tuple[int, ...] = field(default=())
+    part: dict[str, Any] = field(default_factory=dict)
 
 
-def read_pair(layer0: Any, layer1: Any, channel_axis: int | None = None, guide: int | None = None) -> Sources:
+def read_pair(
+    layer0: Any, layer1: Any, channel_axis: int | None = None, guide: int | None = None, part: Part = WHOLE
+) -> Sources:
     """Read two image layers, so that they may be removed, renamed or moved afterwards. Their arrays are not copied.
 
     Parameters
@@ -55,6 +75,8 @@ def read_pair(layer0: Any, layer1: Any, channel_axis: int | None = None, guide: 
         Axis of the channels of layers that are not RGB.
     guide : int or None
         The channel that decides for all.
+    part : Part, optional
+        What to take of both.
 
     Raises
     ------
@@ -83,7 +105,9 @@ def read_pair(layer0: Any, layer1: Any, channel_axis: int | None = None, guide: 
         both = (*layer0.contrast_limits, *layer1.contrast_limits)
         look["contrast_limits"] = (min(both), max(both))
     options = _channels(layer0, channel_axis, guide)
-    images = data_of(layer0), data_of(layer1)
+    picture = picture_axes(layer0.ndim, _shared(layer0, options))
+    images = tuple(part.of(data_of(layer), picture) for layer in (layer0, layer1))
+    place = moved(place, part.starts(picture), {})
     return Sources(
         images=images,
         names=(layer0.name, layer1.name),
@@ -93,11 +117,23 @@ def read_pair(layer0: Any, layer1: Any, channel_axis: int | None = None, guide: 
         title=title,
         note=note,
         shape=tuple(images[0].shape),
+        part=part.said(),
     )
 
 
-def read_stack(layer: Any, axis: int | None, channel_axis: int | None = None, guide: int | None = None) -> Sources:
+def read_stack(
+    layer: Any,
+    axis: int | None,
+    channel_axis: int | None = None,
+    guide: int | None = None,
+    part: Part = WHOLE,
+    planes: tuple[int, int] | None = None,
+    slab: int | None = None,
+) -> Sources:
     """Read an image layer whose planes lie along one of its axes, as `read_pair` reads two.
+
+    `planes` and `slab` are those of `fuse_stack`. The options have what is to be taken, and as the height of plane 0
+    where it lies in the world.
 
     Raises
     ------
@@ -117,8 +153,20 @@ def read_stack(layer: Any, axis: int | None, channel_axis: int | None = None, gu
         raise ValueError(f"Expected planes and channels on different axes of '{layer.name}', got the same for both.")
     place = place_of(layer)
     options = {"axis": axis, **_channels(layer, channel_axis, guide)}
+    shared = _shared(layer, options)
+    picture = picture_axes(layer.ndim, {axis, *shared})
+    data = part.of(data_of(layer), picture, region=False)
+    first, last = planes or (0, shape[axis] - 1)
+    starts, factors, gone = part.starts(picture), dict[int, float](), {axis}
+    made = list(part.of(np.broadcast_to(0, shape), picture).shape)
+    if slab is None:
+        del made[axis]
+    else:
+        gone = set()
+        starts[axis], factors[axis] = first + middle_of(slab), step_of(slab)
+        made[axis] = len(split_planes(last + 1 - first, slab))
     notes = []
-    if is_mixed(place, (axis,)):
+    if gone and is_mixed(place, gone):
         notes.append(
             f"'{layer.name}' is turned or sheared along its planes: the result keeps its scale and translation, not "
             "its rotation, shear and affine."
@@ -127,17 +175,23 @@ def read_stack(layer: Any, axis: int | None, channel_axis: int | None = None, gu
         notes.append(
             f"The planes of '{layer.name}' have a negative scale: heights begin at the first plane all the same."
         )
+    # Heights count upwards: where planes lie ever lower, no place in the world belongs to them.
+    origin = origin_of(place, axis) if layer.scale[axis] > 0 else 0.0
+    more = {"planes": planes, "region": part.region, "slab": slab, "plane_origin": origin}
+    options |= {name: value for name, value in more.items() if value}
+    place = moved(place, starts, factors)
     return Sources(
-        images=(data_of(layer),),
+        images=(data,),
         names=(layer.name,),
         options=options,
-        attributes=without_axes(place, (axis,)) | look_of(layer) | {"name": f"{layer.name} fused", "rgb": layer.rgb},
-        map_attributes=without_axes(place, {axis, *_shared(layer, options)}),
+        attributes=without_axes(place, gone) | look_of(layer) | {"name": f"{layer.name} fused", "rgb": layer.rgb},
+        map_attributes=without_axes(place, gone | shared),
         title=layer.name,
         planes=shape[axis],
         unit=unit_text(layer.units[axis]),
         note=" ".join(notes) or None,
-        shape=shape[:axis] + shape[axis + 1 :],
+        shape=tuple(made),
+        part=part.said(region=False),
     )
 
 

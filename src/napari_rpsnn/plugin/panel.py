@@ -13,11 +13,12 @@ from napari.utils.notifications import show_error, show_info
 
 from napari_rpsnn.engine.memory import give_back
 from napari_rpsnn.engine.results import Progress
-from napari_rpsnn.options import Options
+from napari_rpsnn.options import Options, StackOptions
 from napari_rpsnn.plugin.choices import Remaining, duration
 from napari_rpsnn.plugin.form import Form
 from napari_rpsnn.plugin.results.growing import Growing
 from napari_rpsnn.plugin.retouch.offer import RetouchOffer
+from napari_rpsnn.plugin.rows.part_rows import PartRows
 from napari_rpsnn.plugin.settings import remember
 from napari_rpsnn.plugin.worker import LOG, Run
 
@@ -59,7 +60,7 @@ class Panel(Form):
         self._remaining = Remaining()
         self._note = ""
         self._began_s = 0.0
-        super().__init__(kind, layers, more, beside)
+        super().__init__(kind, layers, more, PartRows(viewer, planes=kind is StackOptions), beside)
         self._set_busy(False)
         self.fuse_button.changed.connect(self.start)
         self.cancel_button.changed.connect(self.cancel)

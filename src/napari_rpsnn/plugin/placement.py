@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,27 @@ def same_place(layer0: Any, layer1: Any) -> tuple[dict[str, Any], str | None]:
 def unit_text(unit: Any) -> str:
     """A unit, short: µm for micrometre."""
     return unit if isinstance(unit, str) else f"{unit:~}"
+
+
+def moved(place: dict[str, Any], starts: Mapping[int, float], factors: Mapping[int, float]) -> dict[str, Any]:
+    """`place` of a part of the same layer, which begins so many pixels later on some axes.
+
+    On some its pixels are larger, by a factor; the middle of the first one lies where the start says.
+    """
+    scale = np.asarray(place["scale"], float)
+    ndim = len(scale)
+    offset = np.array([starts.get(axis, 0.0) for axis in range(ndim)])
+    linear = np.asarray(place["rotate"]) @ _shear_matrix(place["shear"], ndim)
+    return place | {
+        "scale": scale * [factors.get(axis, 1.0) for axis in range(ndim)],
+        "translate": np.asarray(place["translate"], float) + linear @ (scale * offset),
+    }
+
+
+def origin_of(place: dict[str, Any], axis: int) -> float:
+    """Where the first pixel lies along an axis of the world."""
+    affine = np.asarray(place["affine"])
+    return float(affine[axis, :-1] @ np.asarray(place["translate"]) + affine[axis, -1])
 
 
 def without_axes(place: dict[str, Any], axes: Collection[int]) -> dict[str, Any]:

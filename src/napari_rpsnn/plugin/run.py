@@ -76,17 +76,19 @@ class Task:
             attributes |= {"contrast_limits": (low, high), "metadata": {METADATA: said | more}}
             return NewLayer(data, attributes, colorbar=True, what=what.partition(" [")[0])
 
+        said |= {"part": self.sources.part} if self.sources.part else {}
         layers = [NewLayer(result.image, self.sources.attributes | {"metadata": {METADATA: said}})]
-        last = self.sources.planes - 1
+        first, last = getattr(self.options, "planes", None) or (0, self.sources.planes - 1)
         if result.map is not None:
             layers.append(make(result.map, "decision map", 0, 1, "viridis"))
         if isinstance(self.options, StackOptions) and self.options.return_index:
-            layers.append(make(result.index, "plane index", 0, last, "viridis"))
+            layers.append(make(result.index, "plane index", first, last, "viridis"))
         if result.confidence is not None:
             layers.append(make(result.confidence, "confidence", 0, 1, "viridis"))
         if isinstance(self.options, StackOptions) and self.options.return_height:
-            unit, top = self.sources.unit, last * self.options.plane_spacing
-            layers.append(make(result.height, f"height [{unit}]", 0, top, "viridis", unit=unit))
+            low, high = (self.options.plane_origin + k * self.options.plane_spacing for k in (first, last))
+            unit = self.sources.unit
+            layers.append(make(result.height, f"height [{unit}]", low, high, "viridis", unit=unit))
         return layers
 
 

@@ -44,7 +44,9 @@ class FuseTwoLayers(Panel):
 
     def read(self) -> Task:
         """See `Panel`."""
-        sources = read_pair(self.image0.value, self.image1.value, self.channels.value, self.guide.value)
+        guide = self.guide.value
+        part = self.part.part(None if guide is None else self.channels.value)
+        sources = read_pair(self.image0.value, self.image1.value, self.channels.value, guide, part)
         return Task(sources, self.choices.options(FuseOptions, **sources.options))
 
     def follow_layers(self) -> None:
@@ -55,6 +57,7 @@ class FuseTwoLayers(Panel):
             self.image1.value = ([layer for layer in others if layer.visible] or others)[-1]
 
     def _follow_axes(self) -> None:
+        self.part.follow(self.image0.value)
         self.offer_channels(self.image0.value, None, View.of(self._viewer.dims))
         self._follow_channels()
 
@@ -90,6 +93,8 @@ class FuseStack(Panel):
         self.channels.changed.connect(self._follow_channels)
         self.guide.changed.connect(self._say_what)
         self.method.changed.connect(self._say_what)
+        for row in (*self.part.widgets, self.slab):
+            row.changed.connect(self._say_what)
         self.return_height.changed.connect(self._offer_spacing)
         napari_viewer.layers.events.inserted.connect(self.follow_layers)
         for change in ("order", "axis_labels", "ndim"):
@@ -98,9 +103,12 @@ class FuseStack(Panel):
 
     def read(self) -> Task:
         """See `Panel`."""
-        sources = read_stack(self.image.value, self.planes.value, self.channels.value, self._guide)
+        part, planes, slab = self.part.part(self._joined), self.part.planes, self.slab.value
+        layer, axis = self.image.value, self.planes.value
+        sources = read_stack(layer, axis, self.channels.value, self._guide, part, planes, slab)
         sources = replace(sources, unit=self.spacing_unit.value)
-        options = sources.options | {"plane_spacing": self.distance.value}
+        origin = self.distance.in_unit(sources.options.get("plane_origin", 0.0))
+        options = sources.options | {"plane_spacing": self.distance.value, "plane_origin": origin}
         return Task(sources, self.choices.options(StackOptions, **options))
 
     def follow_layers(self) -> None:
@@ -143,6 +151,7 @@ class FuseStack(Panel):
 
     def _follow_planes(self) -> None:
         layer, axis = self.image.value, self.planes.value
+        self.part.follow(layer, axis)
         if layer is not None and axis is not None:
             self.distance.follow(layer, axis)
         self._offer_spacing()
@@ -159,12 +168,19 @@ class FuseStack(Panel):
         guide: int | None = self.guide.value if self.method.value == "decision" else None
         return guide
 
+    @property
+    def _joined(self) -> int | None:
+        """The axis of channels that one decision serves."""
+        return self.channels.value if self._guide is not None and self.channels.value != self.planes.value else None
+
     def _say_what(self) -> None:
         """Say before the work what it will be."""
         layer, axis = self.image.value, self.planes.value
-        joined = self.channels.value if self._guide is not None and self.channels.value != axis else None
         is_stack = layer is not None and axis is not None
-        self.said.value = describe_stack(layer, View.of(self._viewer.dims), axis, joined) if is_stack else ""
+        self.said.value = ""
+        if is_stack:
+            view, taken = View.of(self._viewer.dims), self.part.taken(self.slab.value)
+            self.said.value = describe_stack(layer, view, axis, self._joined, taken)
         self.show_row(self.said, is_stack)
 
     def _offer_spacing(self) -> None:

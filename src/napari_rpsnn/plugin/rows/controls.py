@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from magicgui.widgets import CheckBox, ComboBox, Container, Label, LineEdit, create_widget
@@ -20,7 +20,7 @@ LABEL_WIDTH_PX = 74
 MIN_ROWS_PX = 110
 
 
-def choice(name: str, label: str, options: Sequence[Any], tooltip: str) -> ComboBox:
+def choice(name: str, label: str, options: Sequence[Any] | Callable[[Any], Any], tooltip: str) -> ComboBox:
     """A list to choose one of."""
     combo = ComboBox(name=name, label=label, choices=options, tooltip=tooltip)
     describe(combo, label)

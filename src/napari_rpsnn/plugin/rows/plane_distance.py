@@ -32,14 +32,15 @@ class PlaneDistance:
         self.unit = choice("spacing_unit", "Unit", ["pixel"], "Unit of the plane distance and of the heights")
         self.unit.max_width = 76
         describe(self.number, "Plane distance")
-        self._unit, self._is_length = "pixel", False
+        self._own = self._unit = "pixel"
+        self._is_length = False
         self.unit.changed.connect(self._convert)
 
     def follow(self, layer: Any, axis: int) -> None:
         """Preset the distance along an axis of `layer`."""
         unit = layer.units[axis]
         self._unit, self._is_length = unit_text(unit), is_length(unit)
-        own = self._unit
+        own = self._own = self._unit
         others = [other for other in UNITS if other != own]
         set_choices(self.unit, [(text, text) for text in (own, *others)], own)
         self.number.set_value(abs(float(layer.scale[axis])))
@@ -53,6 +54,13 @@ class PlaneDistance:
             shown = self.number.native.text()
             raise ValueError(f"Plane distance: expected a positive number, got '{shown}'.")
         return value
+
+    def in_unit(self, length: float) -> float:
+        """A length in the layer's own unit, in `unit`; what is no length stays as it is."""
+        if not self._is_length or self.unit.value == self._own:
+            return length
+        registry: Any = pint.get_application_registry()  # type: ignore[no-untyped-call]
+        return float((length * registry(self._own)).to(self.unit.value).magnitude)
 
     def _convert(self, unit: str) -> None:
         """A layer without a length has none to convert: its number is what the user says it is."""

@@ -1,0 +1,159 @@
+"""Rows of a part to try first: some planes, a region, this time point."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import napari
+from magicgui.widgets import ComboBox, LineEdit, PushButton
+from napari.layers import Shapes
+from napari.utils.notifications import show_info
+
+from napari_rpsnn.plugin.axes import Taken, data_of
+from napari_rpsnn.plugin.part import (
+    Part,
+    picture_axes,
+    planes_in_margins,
+    region_in_view,
+    region_of_shape,
+    steps_in_view,
+)
+from napari_rpsnn.plugin.rows.controls import choice, describe, folded, labelled, stacked, tick
+
+#: In the list of regions.
+IN_VIEW = "visible part"
+SPAN = re.compile(r"(\d+)\s*[-\u2013]\s*(\d+)")
+
+
+class PartRows:
+    """Rows under a fold of their own, whose heading says what is chosen in them.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    planes : bool
+        Whether there are planes to choose from.
+
+    Attributes
+    ----------
+    span : LineEdit
+        The first plane and the last one, both included, as 5-20; empty: all.
+    margins : PushButton
+        Takes those within the margins of their slider.
+    region : ComboBox
+        None, `IN_VIEW`, or a layer of shapes.
+    here : CheckBox
+        Of the other axes only what the sliders show.
+    fold : QCollapsible
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer, planes: bool) -> None:
+        self._viewer = viewer
+        self._layer: Any = None
+        self._axis: int | None = None
+        self._count = 0
+        self.span = LineEdit(name="planes_span", label="From-to", tooltip="First and last plane, counted from 0: 5-20")
+        self.span.native.setPlaceholderText("all")
+        describe(self.span, "First and last plane")
+        self.margins = PushButton(
+            name="take_margins",
+            text="Slider",
+            tooltip="Take the planes within the margins of the slider (right-click it)",
+        )
+        describe(self.margins, "Planes within the margins of the slider")
+        self.margins.max_width = 64
+        tooltip = "Rows and columns: all, those on the screen, or those that a rectangle covers"
+        self.region = choice("part_region", "Region", self._regions, tooltip)
+        self.here = tick(
+            "only_here", "This time point only", "Of time, position and the like only what the sliders show"
+        )
+        self._planes = [labelled(self.span, self.margins)] if planes else []
+        self._rows = stacked([*self._planes, labelled(self.region), self.here])
+        self.fold = folded("Part", self._rows, "Try it on some planes, a region, one time point")
+        self.fold.toggled.connect(self._title)
+        for widget in (self.span, self.region, self.here):
+            widget.changed.connect(self._title)
+        self.margins.changed.connect(self._take_margins)
+        viewer.layers.events.removed.connect(self.reset_choices)
+        viewer.layers.events.inserted.connect(self.reset_choices)
+        self._title()
+
+    @property
+    def widgets(self) -> list[Any]:
+        """All that can be changed, from top to bottom."""
+        return [*([self.span, self.margins] if self._planes else []), self.region, self.here]
+
+    def reset_choices(self, *_: Any) -> None:
+        """Offer the layers of shapes that there are."""
+        self.region.reset_choices()
+
+    def follow(self, layer: Any, axis: int | None = None) -> None:
+        """Offer the parts of `layer`, whose planes lie along `axis`: all, where it is another one than before."""
+        count = 0 if layer is None or axis is None else int(data_of(layer).shape[axis])
+        if (layer, axis, count) != (self._layer, self._axis, self._count):
+            self._layer, self._axis, self._count = layer, axis, count
+            self.span.value = ""
+        self.here.visible = layer is not None and layer.ndim > 2 + (axis is not None)
+
+    @property
+    def planes(self) -> tuple[int, int] | None:
+        """The first and the last plane, both included; None: all."""
+        text = self.span.value.strip()
+        if self._count == 0 or not text:
+            return None
+        found = SPAN.fullmatch(text)
+        first, last = (int(found[1]), int(found[2])) if found else (0, 0)
+        if not first < last < self._count:
+            end = self._count - 1
+            raise ValueError(
+                f"From-to: expected the first and the last plane, two of 0 to {end}, as 0-{end}, got '{text}'."
+            )
+        return first, last
+
+    def taken(self, slab: int | None) -> Taken:
+        """What is chosen, to be said before it is read; planes that cannot be are told of when it begins."""
+        try:
+            planes = self.planes
+        except ValueError:
+            planes = None
+        return Taken(planes, slab, self.region.value is not None, self.here.value)
+
+    def part(self, channel_axis: int | None) -> Part:
+        """The region and the time point; `channel_axis` is that of channels that one decision serves."""
+        layer, dims = self._layer, self._viewer.dims
+        if layer is None:
+            return Part()
+        picture = picture_axes(layer.ndim, {self._axis, channel_axis})
+        region = None
+        if self.region.value == IN_VIEW:
+            region = region_in_view(layer, picture, [axis - dims.ndim + layer.ndim for axis in dims.displayed])
+        elif self.region.value is not None:
+            region = region_of_shape(self.region.value, layer, picture)
+        others = set(range(layer.ndim)) - {self._axis, channel_axis, *picture}
+        return Part(region, steps_in_view(layer, others, dims.point) if self.here.value and others else {})
+
+    def _regions(self, _: ComboBox) -> list[tuple[str, Any]]:
+        shapes = [(f"shapes: {layer.name}", layer) for layer in self._viewer.layers if isinstance(layer, Shapes)]
+        return [("all", None), (IN_VIEW, IN_VIEW), *shapes]
+
+    def _take_margins(self) -> None:
+        if self._layer is None or self._axis is None:
+            return
+        found = planes_in_margins(self._layer, self._axis, self._viewer.dims)
+        if found is None:
+            show_info("The slider of the planes has no margins: right-click it to set them.")
+        else:
+            self.span.value = f"{found[0]}-{found[1]}"
+
+    def _title(self) -> None:
+        """What is chosen is told of when it is out of sight."""
+        told = []
+        if self._count and self.span.value.strip():
+            told.append(f"planes {self.span.value.strip()}")
+        if self.region.value is not None:
+            told.append("a region")
+        if self.here.value:
+            told.append("this time point")
+        fold, said = ("▾", "") if self.fold.isExpanded() else ("▸", f" ({', '.join(told)})" if told else "")
+        self.fold.setText(f"{fold} Part{said}")
