@@ -194,12 +194,12 @@ def test_progress_comes_after_every_tile(grey_pair):
     assert {r.total for r in reports} == {len(set(done)) - 1}
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("bad", [np.inf, -np.inf])
 @pytest.mark.parametrize("which", [0, 1])
-def test_nan_and_infinity_are_refused_by_name(bad, which):
+def test_infinity_is_refused_by_name(bad, which):
     pair = [np.zeros((4, 4)), np.zeros((4, 4))]
     pair[which][1, 2] = bad
-    with pytest.raises(ValueError, match=f"image{which}: expected finite values, got 1 that"):
+    with pytest.raises(ValueError, match=f"image{which}: expected finite values, or NaN for no data, got 1 that"):
         fuse(*pair)
 
 
@@ -282,8 +282,8 @@ def test_registration_reads_a_picture_whole(grey_pair):
     options = {"register": "translation", "tile": 30}
     np.testing.assert_array_equal(fuse(Watched(near), Watched(far), **options), fuse(near, far, **options))
     bad = far.astype(float)
-    bad[3, 4] = np.nan
-    with pytest.raises(ValueError, match="image1: expected finite values, got 1"):
+    bad[3, 4] = np.inf
+    with pytest.raises(ValueError, match="image1: expected finite values, or NaN for no data, got 1"):
         fuse(near.astype(float), Watched(bad), **options)
 
 
@@ -301,5 +301,5 @@ def test_values_that_are_not_finite_are_refused_where_they_are_read():
     images = np.zeros((2, 8, 8))
     bad = images.copy()
     bad[1, 2, 3] = np.nan
-    with pytest.raises(ValueError, match="image1: expected finite values, got 1"):
+    with pytest.raises(ValueError, match="image1: expected finite values, or NaN for no data, got 1"):
         fuse(Watched(images), Watched(bad))

@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from skimage import data
 
-from napari_rpsnn import fuse_stack
+from napari_rpsnn import fuse, fuse_stack
 from napari_rpsnn.engine.results import drain
 from napari_rpsnn.options import StackOptions
 from napari_rpsnn.stack import iter_fuse_stack
@@ -171,3 +171,66 @@ def test_registration_takes_nothing_from_where_there_is_no_data(planes):
     assert not (index[:19] == 0).any()
     assert np.isfinite(fused[25:]).all()
     assert fused[25:].min() >= np.nanmin(images)
+
+
+# Of two images.
+
+
+@pytest.mark.parametrize("how", WAYS)
+@pytest.mark.parametrize("method", ["decision", "regression"])
+def test_of_two_images_the_one_with_data_is_taken(planes, covered, how, method):
+    images, options = spoiled(planes[:2], covered[:2], how)
+    decided = method == "decision"
+    fused = fuse(*images, method=method, return_map=decided, **options, **LITE)
+    fused, share = fused if decided else (fused, None)
+    nowhere = ~covered[:2].any(0)
+    if how == "NaN":
+        said, values = np.isnan(fused), fused
+    elif how == "alpha":
+        said, values = fused[..., 3] == 0, fused[..., 0]
+    else:
+        said, values = fused.mask, fused.data
+    np.testing.assert_array_equal(said, nowhere)
+    source = images[..., 0] if how == "alpha" else images
+    np.testing.assert_array_equal(values[9:15], np.asarray(source[0])[9:15])
+    if decided:
+        np.testing.assert_array_equal(np.isnan(share), nowhere)
+        assert (share[8:16] == 1).all()
+
+
+@pytest.mark.parametrize("how", WAYS)
+@pytest.mark.parametrize("method", ["decision", "regression"])
+def test_chunked_pairs_equal_whole_ones(planes, covered, how, method):
+    da = pytest.importorskip("dask.array")
+    images, options = spoiled(planes[:2], covered[:2], how)
+    options |= {"method": method, "return_map": method == "decision", **LITE}
+    whole = fuse(*images, **options)
+    lazy = fuse(*(da.from_array(image, chunks=(50, 41, 4)[: image.ndim]) for image in images), **options)
+    for one, other in zip(lazy, whole, strict=True) if method == "decision" else [(lazy, whole)]:
+        computed = one.compute()
+        assert isinstance(computed, np.ma.MaskedArray) == isinstance(other, np.ma.MaskedArray)
+        np.testing.assert_array_equal(np.ma.getdata(computed), np.ma.getdata(other))
+        np.testing.assert_array_equal(np.ma.getmaskarray(computed), np.ma.getmaskarray(other))
+
+
+def test_a_border_of_one_image_is_said_and_left_out(planes):
+    images = planes[:2].astype(np.uint8)
+    images[0, :9] = 0
+    with pytest.warns(UserWarning, match=r"Borders without data were found \(.*\): image0\. There"):
+        fused, share = fuse(*images, return_map=True, **LITE)
+    assert (share[:9] == 0).all()
+    np.testing.assert_array_equal(fused[:9], images[1, :9])
+    images[1, :9] = 0
+    with pytest.warns(UserWarning, match="image0, image1"):
+        assert (fuse(*images, **LITE)[:9] == 0).all()
+
+
+def test_an_aligned_pair_takes_nothing_from_where_there_is_no_data(planes):
+    pytest.importorskip("SimpleITK")
+    sharp = data.camera()[60:220, 120:300].astype(np.float32)
+    first, second = sharp.copy(), np.roll(sharp, 3, 1)
+    first[:20], second[:10] = np.nan, np.nan
+    fused, share = fuse(first, second, register="translation", return_map=True, **LITE)
+    assert np.isnan(fused[:9]).all()
+    assert (share[11:20, :170] == 0).all()
+    assert np.isfinite(fused[20:]).all()

@@ -220,7 +220,7 @@ def test_planes_that_do_not_fit_are_refused_by_number():
         fuse_stack(np.zeros((2, 4, 4), bool))
     planes = np.random.default_rng(0).random((3, 8, 8))
     planes[1, 2, 3] = np.inf
-    with pytest.raises(ValueError, match="images, plane 1: expected finite values, got 1"):
+    with pytest.raises(ValueError, match="images, plane 1: expected finite values, or NaN for no data, got 1"):
         fuse_stack(planes)
 
 

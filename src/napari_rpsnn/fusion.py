@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from napari_rpsnn.engine.pairs.statistics import PairStatistics, Plan
+from napari_rpsnn.engine import borders
+from napari_rpsnn.engine.borders import of_side_windows, side_windows
+from napari_rpsnn.engine.pairs.plan import Plan, PreparedPicture, Seen, settle
+from napari_rpsnn.engine.pairs.statistics import PairStatistics, plan_of
 from napari_rpsnn.engine.results import Progress, Result, drain
 from napari_rpsnn.images.array_like import as_array
 from napari_rpsnn.images.array_part import is_dask
 from napari_rpsnn.images.checks import check_pair, count_infinite, refuse_infinite
 from napari_rpsnn.images.image_view import ImageView
-from napari_rpsnn.images.layout import Layout
-from napari_rpsnn.images.tiling import split_image
+from napari_rpsnn.images.layout import Layout, Window
+from napari_rpsnn.images.tiling import one_more, part_size, split_image
+from napari_rpsnn.images.validity import is_masked, like_the_rest, said_back, split_pair
 from napari_rpsnn.options import FuseOptions, Method, Precision, Registration
 
 if TYPE_CHECKING:
@@ -31,6 +35,7 @@ def fuse(
     image1: ArrayLike,
     *,
     channel_axis: int | None = None,
+    mask: ArrayLike | None = None,
     guide_channel: int | Sequence[int] | None = None,
     method: Method = "decision",
     register: Registration | None = None,
@@ -51,8 +56,12 @@ def fuse(
         dask array, so are the results: nothing is computed before they are asked for.
     channel_axis : int or None, optional
         Axis of the colours. Three channels are RGB and are fused together; of four the last is alpha, which must be
-        the same in both images and is kept. Any other number of channels is fused channel by channel, as all axes
-        are without `channel_axis`.
+        the same in both images, or 0 for no data, and is kept. Any other number of channels is fused channel by
+        channel, as all axes are without `channel_axis`.
+    mask : array_like of bool or int, optional
+        Nonzero where there is data: that of `image0` and that of `image1`, `(2, ..., rows, columns)` without
+        `channel_axis`, or what NumPy broadcasts to it: `(rows, columns)` counts for both. A mask of `numpy.ma`, which
+        is True where there is *no* data, NaN and alpha 0 say the same without it.
     guide_channel : int or sequence of int, optional
         Channel of `channel_axis`, or several whose mean, that decides for all channels.
     method : {"decision", "regression"}, optional
@@ -80,17 +89,21 @@ def fuse(
     Returns
     -------
     fused : ndarray
-        Of the shape and dtype of the inputs. Every value lies between those of the two images at its place.
+        Of the shape and dtype of the inputs. Every value lies between those of the two images at its place, or is that
+        of the one that has data. Where neither has it is NaN, or 0 of integers, and then alpha is 0, or, without alpha,
+        with `mask` it is a `numpy.ma.MaskedArray`, as it always is of images that are.
     map : ndarray of float32
-        Only with `return_map`: how much of `image0` is in each pixel, from 0 to 1. Without `channel_axis` where one
-        decision serves all channels.
+        Only with `return_map`: how much of `image0` is in each pixel, from 0 to 1; NaN where neither has data.
+        Without `channel_axis` where one decision serves all channels.
 
     Raises
     ------
     TypeError
-        If an image is no array, or of a boolean, complex or non-numeric dtype or one of more than 64 bits.
+        If an image is no array, or of a boolean, complex or non-numeric dtype or one of more than 64 bits, or `mask` of a
+        floating-point one.
     ValueError
-        If shapes or dtypes differ, an image is empty or holds NaN or infinity, or an option is not one of the above.
+        If shapes, dtypes or, where both have data, alpha differ, an image is empty or holds infinity, or an option is
+        not one of the above.
     FileNotFoundError
         If `model` names no bundled model and no file.
     ModuleNotFoundError
@@ -102,6 +115,11 @@ def fuse(
     brought to [0, 1] with one scale and one offset for both, so that a constant added to both, or a factor, does the
     same to the result. Grey is three equal channels to it. The brighter picture goes into its first branch, so that the
     order of the two makes no difference unless their means are equal.
+
+    A hot pixel, far beyond all that a neighbour supports, has no part in that scale, and comes from the other picture.
+    So do borders that an earlier alignment left without data (one exact value that reaches in from a side, as far as a
+    straight line), which is said. By decision, two pictures that plainly differ in brightness are compared at one
+    brightness. The values that are returned are the pictures' own.
 
     By decision, a pixel is one of the sources' own, in its full bit depth, where the decision map is 1 or 0. Between
     them, along outlines and where both sources show the same, they are mixed by it. By regression, values are the
@@ -158,7 +176,8 @@ def iter_fuse(
 
     `names` are what the images are called in messages.
     """
-    a, b = (as_array(image, name) for image, name in zip((image0, image1), names, strict=True))
+    arrays = (as_array(image, name) for image, name in zip((image0, image1), names, strict=True))
+    a, b, masks = split_pair(*arrays, options.mask, options.channel_axis)
     check_pair(a, b, names)
     layout = Layout.of(a.shape, options.channel_axis, options.guide_channel)
     from napari_rpsnn.engine.pairs.engine import Engine
@@ -166,14 +185,15 @@ def iter_fuse(
     engine = Engine.choose(options)
     result = np.empty(a.shape, a.dtype)
     decisions, decision_of = layout.new_map(a.shape, np.float32) if options.return_map else (None, None)
-    target = layout.pictures(result)
+    target, nowhere = layout.pictures(result), np.zeros(a.shape, bool)
+    nowhere_of = layout.pictures(nowhere)
     *pictures, rows, columns, _ = target.shape
     total = engine.steps(rows, columns) * int(np.prod(pictures))
     done = 0
     yield Progress(done, total)
     for index in np.ndindex(*pictures):
         # Whatever holds the images (memory map, zarr, dask) is read window by window.
-        pair = ImageView(a, layout, index), ImageView(b, layout, index)
+        pair = ImageView(a, layout, index, masks[0]), ImageView(b, layout, index, masks[1])
         if options.register is not None:
             pair, doubt = _registered(*pair, options.register, names)
             if doubt:
@@ -183,17 +203,50 @@ def iter_fuse(
             pair = pair[0].loaded(), pair[1].loaded()
         statistics = []
         for place in split_image(rows, columns, LOOK_PX, halo=0):
-            part0, part1 = (view.read(place.write) for view in pair)
-            statistics.append(PairStatistics.of(part0, part1, layout))
+            more = one_more(place.write)
+            parts = pair[0].see(more), pair[1].see(more)
+            size = part_size(place.write)
+            start = place.write[0].start, place.write[1].start
+            statistics.append(PairStatistics.of(*parts, layout, size, (rows, columns), start))
             if layout.alpha:
-                layout.alpha_of(target[index])[place.write] = layout.alpha_of(part0)
+                alphas = (layout.alpha_of(part)[: size[0], : size[1]] for part, _ in parts)
+                layout.alpha_of(target[index])[place.write] = np.maximum(*alphas)
             yield Progress(done, total)
-        plan = Plan.of(statistics, names)
+        sides = side_windows(rows, columns)
+        found = [of_side_windows(*(layout.guide_channels(view[side]) for side in sides)) for view in pair]
+        plan = plan_of(statistics, names, (rows, columns), (found[0], found[1]))
+        if said := plan.bordered(names):
+            yield Progress(done, total, borders.say(said, engine.notes))
         decision = None if decision_of is None else decision_of[index]
-        for note in engine.fuse(pair, plan, layout, layout.colours(target[index]), decision):
+        colours = layout.colours(target[index])
+        for note in engine.fuse(prepared_pair(pair, plan, layout), plan, layout, colours, decision):
             done = min(done + (note is None), total)
             yield Progress(done, total, note)
-    return Result(result, engine.made_by(options), map=decisions)
+        for place in split_image(rows, columns, LOOK_PX, halo=0) if plan.prepares else ():
+            prepared = plan.prepare(_seen(pair, place.write, layout), layout, place.write, (rows, columns))
+            share = None if decision is None else decision[place.write]
+            settle(prepared, colours[place.write], share)
+            if prepared.nowhere is not None:
+                nowhere_of[index][place.write] = prepared.nowhere[..., None]
+    by_numpy = is_masked([image0, image1])
+    image = said_back(result, nowhere, options.mask is not None, layout.alpha, by_numpy, np.ma.masked_array)
+    return Result(image, engine.made_by(options), map=decisions)
+
+
+def _seen(pair: tuple[ImageView, ImageView], window: Window, layout: Layout) -> tuple[Seen, Seen]:
+    (picture0, valid0), (picture1, valid1) = pair[0].see(window), pair[1].see(window)
+    return (layout.colours(picture0), valid0), (layout.colours(picture1), valid1)
+
+
+def prepared_pair(pair: tuple[ImageView, ImageView], plan: Plan, layout: Layout) -> tuple[Any, Any]:
+    """Both as they are made ready, window by window; as they are, where nothing is made of them."""
+    if not plan.prepares:
+        return pair
+
+    def see(window: Window) -> tuple[Seen, Seen]:
+        return _seen(pair, window, layout)
+
+    return PreparedPicture(see, 0, plan, layout, pair[0]), PreparedPicture(see, 1, plan, layout, pair[1])
 
 
 def _registered(
@@ -207,12 +260,24 @@ def _registered(
 
     layout, whole = fixed.layout, moving.loaded()
     pair = fixed.loaded(), replace(whole, images=whole.images.copy())
-    for view, name in zip(pair, names, strict=True):
-        refuse_infinite(count_infinite(view.read()), name)
-    colours0, colours1 = (layout.colours(view.read()) for view in pair)
-    grey0, grey1 = layout.grey(colours0), layout.grey(colours1)
+    (picture0, valid0), (picture1, valid1) = (view.see() for view in pair)
+    for picture, valid, name in ((picture0, valid0, names[0]), (picture1, valid1, names[1])):
+        refuse_infinite(count_infinite(picture, valid), name)
+    colours0, colours1 = layout.colours(picture0), layout.colours(picture1)
+    grey0 = layout.grey(like_the_rest(colours0, valid0))
+    grey1 = layout.grey(like_the_rest(colours1, valid1))
     matrix = estimate(grey0, grey1, kind)
-    warped, valid = warp(colours1, matrix)
-    colours1[...] = np.where(valid[..., None], warped, colours0)
+    warped, inside = warp(colours1, matrix)
+    if valid1 is not None:
+        # Of what is interpolated, only what has data all around.
+        inside &= warp(valid1[..., None].astype(np.float32), matrix)[0][..., 0] > 1 - 1e-6
+    moved = pair[1].images
+    layout.colours(moved)[...] = warped
+    if layout.alpha:
+        alpha0, alpha1 = layout.alpha_of(picture0), layout.alpha_of(moved)
+        alpha1[...] = np.where(alpha0 == 0, alpha1.max(), alpha0) * inside
     said = doubt(grey0, grey1, matrix)
-    return pair, said and f"register: {names[1]} could not be aligned with {names[0]} ({said})."
+    mask = np.broadcast_to(inside[..., None], moved.shape)
+    return (pair[0], replace(pair[1], masks=(mask,))), said and (
+        f"register: {names[1]} could not be aligned with {names[0]} ({said})."
+    )

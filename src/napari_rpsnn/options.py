@@ -82,6 +82,7 @@ class Options:
     """
 
     channel_axis: int | None = _option(None, "Axis of the colours or channels", kind=Integral, flag=False)
+    mask: Any = _option(None, "Nonzero where there is data", flag=False)
     guide_channel: int | Sequence[int] | None = _option(
         None, "The channel that decides for all, or several whose mean does", decided=True
     )
@@ -148,7 +149,7 @@ class Options:
     def said(self) -> dict[str, Any]:
         """All but the model, whose name and hash say more, as JSON can hold them; of a mask, whether it was given."""
         said = {option.name: _plain(getattr(self, option.name)) for option in fields(self) if option.name != "model"}
-        return said | ({"mask": said["mask"] is not None} if "mask" in said else {})
+        return said | {"mask": self.mask is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +165,6 @@ class FuseOptions(Options):
 class StackOptions(Options):
     """Options of `fuse_stack`."""
 
-    mask: Any = _option(None, "Nonzero where there is data", flag=False)
     axis: int = _option(0, "Axis of the planes", kind=Integral, flag=False)
     planes: tuple[int, int] | None = _option(None, "First and last plane to take, counted from 0")
     region: tuple[tuple[int, int], tuple[int, int]] | None = _option(

@@ -172,11 +172,11 @@ def test_sources_are_not_kept_for_the_second_look(small_pair):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda a: np.where(a > 200, np.nan, a), r"image0: expected finite values, got \d+ that are NaN"),
+        (lambda a: np.where(a > 200, np.inf, a), r"image0: expected finite values, or NaN .*, got \d+ that are inf"),
         (lambda a: a[:-1], r"image0 and image1: expected the same shape, got \(62, 73\) and \(63, 73\)"),
         (lambda a: a.astype(np.float64), "expected the same dtype, got float64 and float32"),
     ],
-    ids=["nan", "shape", "dtype"],
+    ids=["infinity", "shape", "dtype"],
 )
 def test_what_cannot_be_fused_is_refused_as_in_memory(small_pair, change, message):
     wrong, right = change(small_pair[0]), small_pair[1]
@@ -189,11 +189,13 @@ def test_what_cannot_be_fused_is_refused_as_in_memory(small_pair, change, messag
 
 def test_alpha_that_differs_and_bad_planes_are_refused():
     images = da.random.default_rng(0).random((3, 20, 20, 4), chunks=10)
-    with pytest.raises(ValueError, match=r"the last is alpha and must be the same in both, got 400 pixels"):
+    with pytest.raises(
+        ValueError, match=r"the last is alpha and must be the same in both, or 0 for no data, got 400 pixels"
+    ):
         fuse(images[0], images[1], channel_axis=-1).compute()
     with pytest.raises(ValueError, match=r"images: plane 0 and plane 1: .* got 400 pixels"):
         fuse_stack(images, channel_axis=-1)
-    with pytest.raises(ValueError, match="images, plane 1: expected finite values, got 400"):
+    with pytest.raises(ValueError, match="images, plane 1: expected finite values, or NaN for no data, got 400"):
         fuse_stack(da.stack([images[0, ..., 0], images[1, ..., 0] * np.inf]))
 
 

@@ -240,16 +240,16 @@ def test_layers_that_do_not_fit_are_refused_and_the_panel_stays_usable(viewer, o
     assert widget.fuse_button.enabled
 
 
-def test_nan_is_refused_once_naming_the_layer_with_the_details_in_the_log(
+def test_infinity_is_refused_once_naming_the_layer_with_the_details_in_the_log(
     viewer, open_panel, qtbot, notices, caplog, grey_pair
 ):
     near, far, _ = (x.astype(float) for x in grey_pair)
-    far[3, 4] = np.nan
+    far[3, 4] = np.inf
     add_pair(viewer, near, far)
     widget = open_panel()
     with caplog.at_level(logging.ERROR, "napari_rpsnn"):
         run_to_end(widget, qtbot)
-    assert notices == [("error", "Layer 'far': expected finite values, got 1 that are NaN or infinite")]
+    assert notices == [("error", "Layer 'far': expected finite values, or NaN for no data, got 1 that are infinite")]
     assert "Traceback" in caplog.text
     assert "refuse_infinite" in caplog.text
     assert len(viewer.layers) == 2

@@ -7,16 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from napari_rpsnn.images.layout import Window
+
+#: Of two opposite sides.
+Sides = tuple[NDArray[np.generic], NDArray[np.generic]]
 
 #: Of the lines of a side that begin without data: how many are to end where one straight line does, within so many
 #: pixels, to be taken for the border of an earlier alignment, if all lines of the side do, and if only some do.
 #: Elsewhere dark ground lies beside the border.
 ALL_STRAIGHT, SOME_STRAIGHT, STRAIGHT_PX = 0.5, 0.9, 1.5
+#: A border of another value than the least and the greatest ends with a step of so much of the range.
+STEP = 0.05
 #: What is less deep is said of no picture: a few lines may begin with one value by chance.
 SAID_PX = 3
+#: Of large pictures, how much of each side is looked at: a share of them, and pixels at least.
+SIDE_SHARE, SIDE_PX = 8, 64
 #: Dark ground makes a border seem deeper, never less deep: shares of lines among which its true depth is looked for.
 DEPTHS = (0.1, 0.25, 0.5)
 
@@ -31,7 +41,13 @@ class Border:
     @classmethod
     def of(cls, picture: NDArray[np.generic]) -> Border:
         """Find it in a picture `(rows, columns, channels)`."""
-        return cls(_ends(picture), _ends(picture.swapaxes(0, 1)))
+        turned = picture.swapaxes(0, 1)
+        return cls.of_sides((picture, picture[:, ::-1]), (turned, turned[:, ::-1]))
+
+    @classmethod
+    def of_sides(cls, rows: Sides, columns: Sides) -> Border:
+        """Find it in strips along the sides, whose first axis is along the side: left and right, top and bottom."""
+        return cls(_ends(rows), _ends(columns))
 
     @property
     def depth(self) -> int:
@@ -58,9 +74,27 @@ class Border:
 NO_BORDER = Border(None, None)
 
 
-def _ends(picture: NDArray[np.generic]) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
+def side_windows(rows: int, columns: int) -> list[Window]:
+    """What of a large picture is looked at for `Border.of_sides`: left, right, top and bottom."""
+    wide, high = (min(n, max(n // SIDE_SHARE, SIDE_PX)) for n in (columns, rows))
+    every = slice(0, rows), slice(0, columns)
+    return [
+        (every[0], slice(0, wide)),
+        (every[0], slice(columns - wide, columns)),
+        (slice(0, high), every[1]),
+        (slice(rows - high, rows), every[1]),
+    ]
+
+
+def of_side_windows(left: Any, right: Any, top: Any, bottom: Any) -> Border:
+    """`Border.of_sides` of the `side_windows` of a picture."""
+    turned = top.swapaxes(0, 1), bottom.swapaxes(0, 1)[:, ::-1]
+    return Border.of_sides((left, right[:, ::-1]), turned)
+
+
+def _ends(sides: Sides) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
     """How much of the beginning and of the end of each row is without data."""
-    ends = _beginnings(picture), _beginnings(picture[:, ::-1])
+    ends = _beginnings(sides[0]), _beginnings(sides[1])
     return ends if any(end.any() for end in ends) else None
 
 
@@ -76,6 +110,8 @@ def _beginnings(picture: NDArray[np.generic]) -> NDArray[np.intp]:
     runs = np.where(equal.all(1), columns, (~equal).argmax(1))
     every = np.arange(rows)
     row = every[(runs > 0) & (runs < columns)]
+    if not _stands_out(values[counts.argmax()], picture, row, runs):
+        return lost
     # They lie side by side; lines that begin with that value by chance do not.
     if len(row) < 3 or len(row) < SOME_STRAIGHT * (row[-1] - row[0] + 1):
         return lost
@@ -92,6 +128,17 @@ def _beginnings(picture: NDArray[np.generic]) -> NDArray[np.intp]:
     line = lines[int(np.argmax(straight))]
     depths: NDArray[np.intp] = np.minimum(runs, np.ceil(line + STRAIGHT_PX).clip(0).astype(np.intp))
     return depths
+
+
+def _stands_out(
+    value: NDArray[np.generic], picture: NDArray[np.generic], row: NDArray[np.intp], runs: NDArray[np.intp]
+) -> bool:
+    """Whether a value is an end of the range, or far from where it ends: a smooth sky is neither."""
+    low, high = picture.min((0, 1)), picture.max((0, 1))
+    if len(row) == 0 or (value <= low).all() or (value >= high).all():
+        return True
+    steps = np.abs(picture[row, runs[row]].astype(np.float64) - value).max(-1)
+    return bool(np.median(steps) > STEP * float((high.astype(np.float64) - low).max()))
 
 
 def say(names: Sequence[str], notes: list[str]) -> str:

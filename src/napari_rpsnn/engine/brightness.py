@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ from napari_rpsnn.images.intensity import IntensityRange
 
 #: Blocks along each side of a picture, and the least share of a block that has data for it to count.
 BLOCKS, LEAST_SHARE = 8, 0.8
+#: Pixels along the shorter side that count, at least.
+THINNED_PX = 512
 #: How often all pictures are brought to what they have in common, and how often one is weighed anew for that.
 ROUNDS, FITS = 4, 8
 #: Of the range of values: what blocks differ by anyway; there a factor alone will do. And what is added to brightness
@@ -28,6 +31,11 @@ ROUNDS, FITS = 4, 8
 ANYWAY, DARK = 0.003, 0.002
 #: What an offset leaves of the differences that a factor leaves, and both together of what the better one leaves.
 BY_OFFSET, BY_BOTH = 0.5, 0.3
+#: Two pictures are brought to one brightness if a factor differs from 1 by more than this, or an offset from 0 by more
+#: than this share of the range. Pairs that were taken one after the other differ by less.
+PLAINLY = 0.02
+#: Where the least value is farther from 0 than so many times the range, 0 is not black.
+MOST_OFFSET = 20
 #: Pictures are made brighter or darker by this factor at most.
 MOST_GAIN = 4.0
 
@@ -42,43 +50,104 @@ class Level:
     gain: float = 1.0
     offset: float = 0.0
 
+    def bring(self, image: NDArray[Any]) -> NDArray[Any]:
+        """Values of that brightness, of the dtype of the image, and held in its range."""
+        if self.gain == 1 and self.offset == 0:
+            return image
+        values = self.gain * image.astype(np.float64) + self.offset
+        if image.dtype.kind != "f":
+            limits = np.iinfo(image.dtype)
+            values = np.rint(np.clip(values, limits.min, np.nextafter(np.float64(limits.max), 0)))
+        return values.astype(image.dtype)
+
     def of_unit(self, values: IntensityRange) -> Level:
         """The same of intensities that `values` has brought to [0, 1]."""
         span = values.high - values.low or 1
         return Level(self.gain, (self.offset + (self.gain - 1) * values.low) / span)
 
 
-def block_means(picture: NDArray[np.generic], valid: NDArray[np.bool_] | None) -> NDArray[np.float64]:
-    """Means of the blocks of `(rows, columns, channels)`; NaN where too little has data."""
-    starts = [np.unique(np.linspace(0, n, BLOCKS, endpoint=False).astype(int)) for n in picture.shape[:2]]
+#: A picture that needs none.
+SAME = Level()
 
-    def sums(values: NDArray[np.generic]) -> NDArray[np.float64]:
-        for axis, at in enumerate(starts):
-            values = np.add.reduceat(values, at, axis=axis, dtype=np.float64)
-        return np.asarray(values, np.float64)
 
-    if valid is not None:
-        picture = np.where(valid[..., None], picture, picture.dtype.type(0))
+def block_sums(
+    picture: NDArray[np.generic],
+    valid: NDArray[np.bool_] | None,
+    shape: tuple[int, int],
+    start: tuple[int, int] = (0, 0),
+) -> NDArray[np.float64]:
+    """Sums of the blocks of a picture of this shape, and how many pixels they are of, of a part that begins there.
+
+    The part is `(rows, columns, channels)`. Of large pictures every n-th row and column counts.
+
+    Returns
+    -------
+    ndarray of shape `(2, BLOCKS, BLOCKS)`
+        To be added up over all parts.
+    """
+    made = np.zeros((2, BLOCKS, BLOCKS))
+    step = _step(shape)
+    thinned = tuple(slice(-first % step, None, step) for first in start)
     # Of one memory layout: the rounding of sums depends on it.
-    total = sums(np.ascontiguousarray(picture)).mean(-1)
-    sizes = np.multiply.outer(*(np.diff([*at, n]) for at, n in zip(starts, picture.shape, strict=False)))
-    counts = sizes if valid is None else sums(valid)
-    means: NDArray[np.float64] = np.where(counts >= LEAST_SHARE * sizes, total / np.maximum(counts, 1), np.nan)
+    picture = np.ascontiguousarray(picture[thinned])
+    if 0 in picture.shape:
+        return made
+    if valid is not None:
+        valid = valid[thinned]
+        picture = np.where(valid[..., None], picture, picture.dtype.type(0))
+    blocks = [
+        (first + np.arange(part.start, part.start + step * n, step)) * BLOCKS // length
+        for first, part, n, length in zip(start, thinned, picture.shape[:2], shape, strict=True)
+    ]
+    at = [np.flatnonzero(np.diff(block, prepend=-1)) for block in blocks]
+
+    def sums(values: NDArray[Any]) -> NDArray[np.float64]:
+        for axis in (0, 1):
+            values = np.add.reduceat(values, at[axis], axis=axis, dtype=np.float64)
+        return values
+
+    place = np.ix_(*(block[first] for block, first in zip(blocks, at, strict=True)))
+    made[0][place] = sums(picture).mean(-1)
+    made[1][place] = sums(np.ones(picture.shape[:2], bool) if valid is None else valid)
+    return made
+
+
+def block_means(sums: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Means of the blocks of a picture of this shape, of `block_sums`; NaN where too little has data."""
+    step = _step(shape)
+    lengths = [np.bincount(np.arange(0, n, step) * BLOCKS // n, minlength=BLOCKS) for n in shape]
+    total, counts = sums
+    enough = counts >= np.maximum(LEAST_SHARE * np.multiply.outer(*lengths), 1)
+    means: NDArray[np.float64] = np.where(enough, total / np.maximum(counts, 1), np.nan)
     return means.ravel()
+
+
+def _step(shape: tuple[int, int]) -> int:
+    return max(1, min(shape) // THINNED_PX)
 
 
 def levels(means: Sequence[NDArray[np.float64]], values: IntensityRange) -> list[Level]:
     """What brings pictures of these `block_means` and this range to one brightness."""
-    # Where there are negative values, 0 is not black.
-    black = min(0.0, float(values.low))
     span = float(values.high) - float(values.low) or 1.0
+    # Where there are negative values, 0 is not black; nor is it where nothing comes near it.
+    black = min(0.0, float(values.low)) if values.low <= MOST_OFFSET * span else float(values.low)
     blocks = (np.stack(means) - black) / span
     blocks = blocks[:, ~np.isnan(blocks).all(0)]
     found = np.tile([1.0, 0.0], (len(blocks), 1))
     for _ in range(ROUNDS if blocks.size else 0):
         common = np.nanmedian(found[:, :1] * blocks + found[:, 1:], axis=0)
         found = np.array([_fitted(picture, common) for picture in blocks])
+    # The rounding of sums depends on the parts that they are of, and must not be seen.
+    found = found.round(9)
     return [Level(float(gain), float(offset * span + black * (1 - gain))) for gain, offset in found]
+
+
+def plainly(found: Sequence[Level], values: IntensityRange) -> list[Level]:
+    """Levels of two pictures, if these plainly differ in brightness, else that nothing is to be done."""
+    span = float(values.high) - float(values.low)
+    # Each is brought to the mean of both: half of the way.
+    differ = (max(abs(level.gain - 1), abs(level.offset) / (span or 1)) > PLAINLY / 2 for level in found)
+    return list(found) if any(differ) else [SAME for _ in found]
 
 
 def _fitted(picture: NDArray[np.float64], common: NDArray[np.float64]) -> tuple[float, float]:

@@ -23,6 +23,10 @@ Windows = tuple[Tensor, Tensor]
 Network = Callable[[Tensor, Tensor], Tensor]
 
 
+def _as_it_is(pictures: Tensor) -> Tensor:
+    return pictures
+
+
 def iter_tiles(
     network: Network,
     read: Callable[[tuple[slice, slice]], Windows],
@@ -30,7 +34,7 @@ def iter_tiles(
     *,
     device: torch.device,
     dtype: torch.dtype,
-    to_unit: Callable[[Tensor], Tensor] = lambda pictures: pictures,
+    to_units: tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]] = (_as_it_is, _as_it_is),
     then: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None,
     batch: int = 1,
 ) -> Iterator[tuple[Tile, NDArray[Any]]]:
@@ -48,9 +52,9 @@ def iter_tiles(
     device : torch.device
     dtype : torch.dtype
         Of the arithmetic. The network's last two convolutions keep its own.
-    to_unit : callable, optional
-        What is made of windows `(n, rows, columns, channels)` on the device before the network sees them: three
-        channels, or one for grey, in [0, 1], float32 (float64 if `network` takes that).
+    to_units : tuple of callable, optional
+        What is made of windows of either image, `(n, rows, columns, channels)`, on the device before the network sees
+        them: three channels, or one for grey, in [0, 1], float32 (float64 if `network` takes that).
     then : callable, optional
         What is made of the network's image of a window, `(3, rows, columns)` on the device: called with it and with
         what the network has seen, `(channels, rows, columns)`. None: nothing.
@@ -65,7 +69,7 @@ def iter_tiles(
     with ThreadPoolExecutor(1) as reader, compute_thread() as run:
         readings = _begun((reader.submit(read, tile.read) for tile in tiles), batch)
         batches = iter(lambda: [reading.result() for reading in islice(readings, batch)], [])
-        work = (run(_fuse_windows, network, windows, device, dtype, to_unit, then) for windows in batches)
+        work = (run(_fuse_windows, network, windows, device, dtype, to_units, then) for windows in batches)
         # A GPU is given the next batch's work before this one's is waited for.
         made = chain.from_iterable(_begun(work, int(device.type == "cuda")))
         for tile, part in zip(tiles, made, strict=True):
@@ -99,12 +103,15 @@ def _fuse_windows(
     windows: Sequence[Windows],
     device: torch.device,
     dtype: torch.dtype,
-    to_unit: Callable[[Tensor], Tensor],
+    to_units: tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]],
     then: Callable[[Tensor, Tensor, Tensor], Tensor] | None,
 ) -> list[Tensor]:
     # On a GPU, copies from pinned memory run beside the work that it still has.
     images = ([window.to(device, non_blocking=True) for window in pictures] for pictures in zip(*windows, strict=True))
-    units = [to_unit(torch.stack(x) if len(x) > 1 else x[0][None]).movedim(-1, -3) for x in images]
+    units = [
+        to_unit(torch.stack(x) if len(x) > 1 else x[0][None]).movedim(-1, -3)
+        for to_unit, x in zip(to_units, images, strict=True)
+    ]
     with arithmetic(device, dtype):
         fused = network(*(unit.expand(-1, 3, -1, -1) for unit in units))
     with true_float32(device):

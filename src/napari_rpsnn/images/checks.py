@@ -31,7 +31,7 @@ def count_infinite(image: NDArray[Any], valid: NDArray[np.bool_] | None = None) 
 def refuse_infinite(count: int, name: str) -> None:
     """Refuse infinity that was counted."""
     if count:
-        raise ValueError(f"{name}: expected finite values, got {count} that are NaN or infinite")
+        raise ValueError(f"{name}: expected finite values, or NaN for no data, got {count} that are infinite")
 
 
 def count_differing(alpha0: NDArray[Any], alpha1: NDArray[Any]) -> int:

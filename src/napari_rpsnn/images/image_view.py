@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_rpsnn.images.layout import WHOLE, Layout, Window
+from napari_rpsnn.images.validity import Valid, both, known
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,14 @@ class ImageView:
     layout : Layout
     where : tuple of int
         Which picture: time, position, channel.
+    masks : tuple of array-like
+        Of the shape of the images, nonzero where there is data.
     """
 
     images: Any
     layout: Layout
     where: tuple[int, ...]
+    masks: tuple[Any, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -50,11 +54,22 @@ class ImageView:
 
     def loaded(self) -> ImageView:
         """The same picture, read as a whole."""
-        return ImageView(self.read(), replace(self.layout, channel_axis=-1, joined=True), ())
+        masks = tuple(self._read(mask, WHOLE) for mask in self.masks)
+        return ImageView(self.read(), replace(self.layout, channel_axis=-1, joined=True), (), masks)
+
+    def see(self, window: Window = WHOLE) -> tuple[NDArray[Any], Valid]:
+        """`read` without NaN, and where there is data; None: everywhere."""
+        by_mask: Valid = None
+        for mask in self.masks:
+            by_mask = both(by_mask, self._read(mask, window) != 0)
+        return known(self.read(window), self.layout, by_mask)
 
     def read(self, window: Window = WHOLE) -> NDArray[Any]:
         """All channels of a window, alpha among them."""
-        ndim = len(self.images.shape)
-        part = np.asarray(self.images[tuple(self.layout.key(self.where, ndim, window))])
+        return self._read(self.images, window)
+
+    def _read(self, images: Any, window: Window) -> NDArray[Any]:
+        ndim = len(images.shape)
+        part = np.asarray(images[tuple(self.layout.key(self.where, ndim, window))])
         picture: NDArray[Any] = self.layout.picture(part, ndim)
         return picture

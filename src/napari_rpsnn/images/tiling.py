@@ -89,3 +89,13 @@ def narrowed(tile: Tile, halo: int) -> tuple[Part, Part, Part]:
         near.append(slice(start, min(inner.stop + halo, read.stop - read.start) - first))
         inside.append(slice(inner.start - first - start, inner.stop - first - start))
     return tuple(whole), tuple(near), tuple(inside)
+
+
+def one_more(part: tuple[slice, slice]) -> tuple[slice, slice]:
+    """A part with one row and one column more, those of the next parts; at the border they are not there."""
+    return slice(part[0].start, part[0].stop + 1), slice(part[1].start, part[1].stop + 1)
+
+
+def part_size(part: tuple[slice, slice]) -> tuple[int, int]:
+    """Rows and columns of a part."""
+    return part[0].stop - part[0].start, part[1].stop - part[1].start

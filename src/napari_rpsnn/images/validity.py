@@ -61,6 +61,21 @@ def told(mask: Any, shape: tuple[int, ...], channel_axis: int | None) -> Any:
     return mask if axis is None else np.broadcast_to(np.expand_dims(mask, axis), shape)
 
 
+def split_pair(
+    image0: Any, image1: Any, mask: Any, channel_axis: int | None
+) -> tuple[Any, Any, tuple[tuple[Any, ...], tuple[Any, ...]]]:
+    """The values of two images, and their masks: of their shape, nonzero where there is data."""
+    (a, by_ma0), (b, by_ma1) = unmasked(image0), unmasked(image1)
+    by_mask: Any = (None, None)
+    if mask is not None:
+        # The axis of the two images comes first.
+        axis = channel_axis if channel_axis is None or channel_axis < 0 else channel_axis + 1
+        by_mask = told(mask, (2, *a.shape), axis)
+    each = (by_ma0, by_mask[0]), (by_ma1, by_mask[1])
+    first, second = (tuple(one for one in masks if one is not None) for masks in each)
+    return a, b, (first, second)
+
+
 def both(first: Any, second: Any) -> Any:
     """Where there is data by both; None: everywhere."""
     if first is None or second is None:

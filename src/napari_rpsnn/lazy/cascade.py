@@ -12,13 +12,13 @@ from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 from numpy.typing import NDArray
 
-from napari_rpsnn.engine.pairs.statistics import Plan
+from napari_rpsnn.engine.pairs.plan import Plan
 from napari_rpsnn.engine.stacks.cascade import merges
 from napari_rpsnn.engine.stacks.ranking import Strip, Survey, sample_windows, strip_rows, survey_strip
 from napari_rpsnn.images.checks import count_differing, count_infinite, refuse_alpha, refuse_infinite
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import Layout
-from napari_rpsnn.images.validity import from_each_other, like_the_rest, without_data
+from napari_rpsnn.images.validity import like_the_rest
 from napari_rpsnn.lazy.graph import window
 from napari_rpsnn.lazy.planes import LazyPlane, see
 from napari_rpsnn.lazy.tasks import Fuser, Recipe
@@ -87,9 +87,7 @@ def merged(
             pile.append((stack[k].colours(fuser.layout), stack[k].valid(fuser.layout)))
             continue
         (image1, valid1), (image0, valid0) = pile.pop(), pile.pop()
-        image, _ = fuser.fuse(*from_each_other(image0, image1, valid0, valid1, da.where), lambda _: Plan(values))
+        image, _ = fuser.fuse(image0, image1, lambda _: Plan(values, lacking=True), valid=(valid0, valid1))
         pile.append((image, None if valid0 is None or valid1 is None else valid0 | valid1))
     image, valid = pile.pop()
-    if valid is None:
-        return image, da.zeros(image.shape[:2], bool)
-    return da.where(valid[..., None], image, image.dtype.type(without_data(image.dtype))), ~valid
+    return image, da.zeros(image.shape[:2], bool) if valid is None else ~valid

@@ -6,7 +6,8 @@ sources in common, they would all stay in memory until they are fused.
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Sequence
+from functools import partial, reduce
 from typing import Any
 
 import dask.array as da
@@ -14,12 +15,17 @@ import numpy as np
 from dask.base import tokenize
 from numpy.typing import NDArray
 
-from napari_rpsnn.engine.pairs.statistics import PairStatistics, Plan
+from napari_rpsnn.engine.borders import Border, of_side_windows, side_windows
+from napari_rpsnn.engine.pairs.plan import Plan
+from napari_rpsnn.engine.pairs.statistics import PairStatistics, plan_of
 from napari_rpsnn.engine.results import Result
 from napari_rpsnn.images.array_like import as_array
 from napari_rpsnn.images.checks import check_pair
-from napari_rpsnn.images.layout import Layout
-from napari_rpsnn.lazy.graph import array_of, as_dask, by_picture, clone_graph, refuse_registration
+from napari_rpsnn.images.layout import Layout, Window
+from napari_rpsnn.images.tiling import one_more, part_size
+from napari_rpsnn.images.validity import both, is_masked, said_back, split_pair, where_data
+from napari_rpsnn.lazy.graph import array_of, as_dask, by_picture, clone_graph, refuse_registration, window
+from napari_rpsnn.lazy.planes import see
 from napari_rpsnn.lazy.tasks import Fuser
 from napari_rpsnn.options import FuseOptions
 
@@ -28,42 +34,85 @@ def lazy_fuse(image0: Any, image1: Any, options: FuseOptions) -> Result:
     """`fuse` of two images of which one is a dask array, at least; the result's arrays are dask arrays too."""
     refuse_registration(options.register)
     names = ("image0", "image1")
-    a, b = (as_dask(as_array(image, name), name) for name, image in zip(names, (image0, image1), strict=True))
+    arrays = (as_array(image, name) for image, name in zip((image0, image1), names, strict=True))
+    a, b, masks = split_pair(*arrays, options.mask, options.channel_axis)
+    a, b = (as_dask(image, name) for image, name in zip((a, b), names, strict=True))
     check_pair(a, b, names)
     layout = Layout.of(a.shape, options.channel_axis, options.guide_channel)
     fuser = Fuser.choose(layout, options)
     sources = layout.pictures(a), layout.pictures(b)
-    plans = _plans(*sources, layout, names)
+    whole = [None if not one else layout.pictures(as_dask(reduce(both, one), "mask")) for one in masks]
+    plans = _plans(sources, whole, layout, names)
     colours0, colours1 = (layout.colours(source) for source in sources)
-    result, decisions = fuser.fuse(colours0, colours1, lambda where: (plans.name, *where), [plans])
-    result = layout.with_alpha(result, layout.alpha_of(sources[0]))
+    valid = [where_data(source, layout, mask) for source, mask in zip(sources, whole, strict=True)]
+    result, decisions = fuser.fuse(
+        colours0, colours1, lambda where: (plans.name, *where), [plans], (valid[0], valid[1])
+    )
+    if layout.alpha:
+        result = layout.with_alpha(result, da.maximum(*map(layout.alpha_of, sources)))
+    image = layout.images(result).astype(da.asarray(arrays[0]).dtype)  # with its order of bytes
+    if options.mask is not None or is_masked([image0, image1]):
+        some = [da.ones(result.shape[:-1], bool) if one is None else one for one in valid]
+        nowhere = layout.images(da.broadcast_to(~(some[0] | some[1])[..., None], result.shape))
+        by_numpy = is_masked([image0, image1])
+        image = said_back(image, nowhere, options.mask is not None, layout.alpha, by_numpy, da.ma.masked_array)
     return Result(
-        layout.images(result).astype(da.asarray(image0).dtype),  # with its order of bytes
+        image,
         fuser.engine.made_by(options),
         map=None if decisions is None else layout.maps(decisions),
     )
 
 
-def _plans(images0: da.Array, images1: da.Array, layout: Layout, names: tuple[str, str]) -> da.Array:
+def _plans(
+    images: tuple[da.Array, da.Array], masks: Sequence[da.Array | None], layout: Layout, names: tuple[str, str]
+) -> da.Array:
     """The `Plan` of each pair of pictures, as the blocks of an array; checks the values on the way."""
-    first, second = (by_picture(clone_graph(image, "napari-rpsnn")) for image in (images0, images1))
-    second = second.rechunk(first.chunks)
-    token = tokenize(first, second, layout, names)
-    blocks = {
-        key: (partial(_statistics, layout=layout), *((image.name, *key, 0) for image in (first, second)))
-        for key in np.ndindex(*first.numblocks[:-1])
-    }
-    looked = array_of("rpsnn-statistics", token, blocks, [first, second], first.chunks[:-1], object)
-    plans = {
-        where: (
-            partial(Plan.of, names=names),
-            [(looked.name, *where, *place) for place in np.ndindex(*looked.numblocks[-2:])],
-        )
-        for where in np.ndindex(*first.shape[:-3])
-    }
-    return array_of("rpsnn-plan", token, plans, [looked], first.chunks[:-3], object)
+    own = [
+        [by_picture(clone_graph(one, "napari-rpsnn")) for one in (image, mask) if one is not None]
+        for image, mask in zip(images, masks, strict=True)
+    ]
+    needs = [*own[0], *own[1]]
+    first = own[0][0]
+    rows, columns = first.shape[-3:-1]
+    token = tokenize(needs, layout, names)
+    edges = [np.cumsum([0, *chunks]).tolist() for chunks in first.chunks[-3:-1]]
+    looked, found, plans = {}, {}, {}
+    for where in np.ndindex(*first.shape[:-3]):
+        for at in np.ndindex(*first.numblocks[-3:-1]):
+            row, column = (slice(edge[i], edge[i + 1]) for edge, i in zip(edges, at, strict=True))
+            part = row, column
+            windows = [[window(one, where, one_more(part)) for one in sources] for sources in own]
+            work = partial(_statistics, layout=layout, part=part, shape=(rows, columns))
+            looked[*where, *at] = (work, *windows)
+        sides = [[window(one[0], where, side) for side in side_windows(rows, columns)] for one in own]
+        found[where] = (partial(_borders, layout=layout), *sides)
+    statistics = array_of("rpsnn-statistics", token, looked, needs, first.chunks[:-1], object)
+    borders = array_of("rpsnn-borders", token, found, needs, first.chunks[:-3], object)
+    for where in np.ndindex(*first.shape[:-3]):
+        known = [(statistics.name, *where, *at) for at in np.ndindex(*first.numblocks[-3:-1])]
+        plans[where] = (partial(_plan, names=names, shape=(rows, columns)), known, (borders.name, *where))
+    return array_of("rpsnn-plan", token, plans, [statistics, borders], first.chunks[:-3], object)
 
 
-def _statistics(block0: NDArray[Any], block1: NDArray[Any], layout: Layout) -> PairStatistics:
-    leading = (0,) * (block0.ndim - 3)
-    return PairStatistics.of(block0[leading], block1[leading], layout)
+def _statistics(
+    first: Sequence[NDArray[Any]],
+    second: Sequence[NDArray[Any]],
+    layout: Layout,
+    part: Window,
+    shape: tuple[int, int],
+) -> PairStatistics:
+    start = part[0].start, part[1].start
+    return PairStatistics.of(see(first, layout), see(second, layout), layout, part_size(part), shape, start)
+
+
+def _borders(first: Sequence[NDArray[Any]], second: Sequence[NDArray[Any]], layout: Layout) -> tuple[Border, Border]:
+    found = [
+        of_side_windows(*(layout.guide_channels(layout.colours(side)) for side in sides)) for sides in (first, second)
+    ]
+    return found[0], found[1]
+
+
+def _plan(
+    statistics: Sequence[PairStatistics], borders: tuple[Border, Border], names: tuple[str, str], shape: tuple[int, int]
+) -> Plan:
+    return plan_of(statistics, names, shape, borders)

@@ -22,7 +22,6 @@ from dask.highlevelgraph import HighLevelGraph
 from numpy.typing import NDArray
 
 from napari_rpsnn.engine import borders
-from napari_rpsnn.engine.pairs.statistics import Plan
 from napari_rpsnn.engine.results import Result
 from napari_rpsnn.engine.stacks.decision import windows
 from napari_rpsnn.engine.stacks.engine import fuse_window
@@ -30,15 +29,12 @@ from napari_rpsnn.engine.stacks.one_plane import settled
 from napari_rpsnn.engine.stacks.statistics import PlaneStatistics, StackStatistics
 from napari_rpsnn.images.checks import count_differing, count_infinite, refuse_alpha, refuse_infinite
 from napari_rpsnn.images.focus_stack import FocusStack
-from napari_rpsnn.images.layout import WHOLE, Layout, Window
+from napari_rpsnn.images.layout import Layout, Window
 from napari_rpsnn.images.tiling import Tile
 from napari_rpsnn.images.validity import (
     NO_PLANE,
     Valid,
-    both,
-    from_each_other,
     said_back,
-    without_data,
 )
 from napari_rpsnn.lazy.cascade import merged, survey
 from napari_rpsnn.lazy.graph import Where, array_of, as_dask, grid, numbered, refuse_registration, window
@@ -205,29 +201,14 @@ def _decide(
 
 def _merged_two(planes: Sequence[LazyPlane], known: StackStatistics, fuser: Fuser) -> Decided:
     """As `StackEngine` does it in memory."""
-    (first, second), layout = known.planes, fuser.layout
-    shape = planes[first].picture.shape[:2]
-    told = [planes[k].valid(layout) for k in known.planes]
-    found = (border.valid(WHOLE, shape) for border in known.borders)
-    valid0, valid1 = (both(*one) for one in zip(told, found, strict=True))
-    colours = planes[first].colours(layout), planes[second].colours(layout)
-    images = from_each_other(*colours, valid0, valid1, da.where)
-    image, share = fuser.fuse(*images, lambda _: Plan(known.values, known.swapped))
+    first, second = known.planes
+    pair = planes[first], planes[second]
+    image0, image1 = (plane.colours(fuser.layout) for plane in pair)
+    valid0, valid1 = (plane.valid(fuser.layout) for plane in pair)
+    image, share = fuser.fuse(image0, image1, lambda _: known.plan, valid=(valid0, valid1))
     assert share is not None
-    if valid0 is not None:
-        share = da.where(valid0, share, np.float32(0))
-    if valid1 is not None:
-        share = da.where(valid1 | (False if valid0 is None else ~valid0), share, np.float32(1))
     index = da.where(share >= 0.5, np.uint16(first), np.uint16(second))
-    confidence = abs(2 * share - 1)
-    if told[0] is None or told[1] is None:
-        return image, index, confidence
-    some = told[0] | told[1]
-    return (
-        da.where(some[..., None], image, image.dtype.type(without_data(image.dtype))),
-        da.where(some, index, np.uint16(NO_PLANE)),
-        da.where(some, confidence, np.float32(np.nan)),
-    )
+    return image, da.where(da.isnan(share), np.uint16(NO_PLANE), index), abs(2 * share - 1)
 
 
 def _nested(shape: Where, parts: Iterator[da.Array]) -> da.Array:

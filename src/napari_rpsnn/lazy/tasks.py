@@ -28,7 +28,7 @@ from dask.base import tokenize
 from numpy.typing import NDArray
 
 from napari_rpsnn.engine.pairs.engine import Engine
-from napari_rpsnn.engine.pairs.statistics import Plan
+from napari_rpsnn.engine.pairs.plan import Plan, Seen, settle
 from napari_rpsnn.images.layout import Layout
 from napari_rpsnn.images.tiling import Tile
 from napari_rpsnn.lazy.dask_private import forget_threads
@@ -67,9 +67,7 @@ class Recipe:
         chosen = engine.chosen | {"device": options.device}
         if not isinstance(engine.model, RPSNN) and str(engine.model) not in bundled_models():
             chosen["model"] = str(Path(engine.model).resolve())  # other processes run elsewhere
-        if hasattr(options, "mask"):
-            chosen["mask"] = None
-        return cls(replace(options, guide_channel=None, **chosen))
+        return cls(replace(options, guide_channel=None, mask=None, **chosen))
 
     def run(self, work: Callable[[Engine], Value]) -> Value:
         """What `work` returns, given the engine of this process."""
@@ -131,6 +129,7 @@ class Fuser:
         image1: da.Array,
         plan: Callable[[Where], Any],
         needs: Sequence[Any] = (),
+        valid: tuple[da.Array | None, da.Array | None] = (None, None),
     ) -> tuple[da.Array, da.Array | None]:
         """Results and, by decision, decision maps.
 
@@ -140,16 +139,24 @@ class Fuser:
         plan : callable
             Returns the `Plan` of a pair of pictures, or its key in one of `needs`.
         needs : sequence of dask collections, optional
+        valid : tuple of dask array of shape `(..., rows, columns)`, or None, optional
+            Where each has data; None: everywhere.
         """
         *pictures, rows, columns, channels = image0.shape
         images = [by_picture(image) for image in (image0, image1)]
-        needs = [*images, self.recipe, *needs]
-        options: dict[str, Any] = {"layout": self.layout, "leading": len(pictures)}
+        masks = [by_picture(one[..., None]) for one in valid if one is not None]
+        needs = [*images, *masks, self.recipe, *needs]
+        options: dict[str, Any] = {
+            "layout": self.layout,
+            "leading": len(pictures),
+            "shape": (rows, columns),
+            "masked": tuple(one is not None for one in valid),
+        }
         given = [plan(where) for where in np.ndindex(*pictures)]
-        token = tokenize(images, self.recipe.key, self.layout, given)
+        token = tokenize(images, masks, self.recipe.key, self.layout, given)
 
         tiles = self.engine.tiles(rows, columns)
-        look = self._tasks(partial(_look, **options), tiles, images, plan)
+        look = self._tasks(partial(_look, **options), tiles, [*images, *masks], plan)
         if self.engine.method == "regression":
             chunks = (*grid(tiles, pictures), (channels,))
             return array_of(
@@ -158,7 +165,7 @@ class Fuser:
         votes = array_of("rpsnn-votes", token, dict(look), needs, grid(tiles, pictures), np.int8)
 
         windows = self.engine.windows(rows, columns)
-        compose = dict(self._tasks(partial(_compose, **options), windows, [*images, votes], plan))
+        compose = dict(self._tasks(partial(_compose, **options), windows, [*images, *masks, votes], plan))
         both = array_of("rpsnn-both", token, compose, [*needs, votes], grid(windows, pictures), object)
         first = {(*key, 0): (getitem, (both.name, *key), 0) for key in compose}
         second = {key: (getitem, (both.name, *key), 1) for key in compose}
@@ -182,19 +189,24 @@ def _look(
     recipe: Recipe,
     plan: Plan,
     place: Tile,
-    part0: NDArray[Any],
-    part1: NDArray[Any],
+    *sources: NDArray[Any],
     layout: Layout,
     leading: int,
+    shape: tuple[int, int],
+    masked: tuple[bool, bool],
 ) -> NDArray[Any]:
     """`Engine.look` at one window."""
-    rows, columns, _ = part0.shape
+    prepared = plan.prepare(_seen(sources, masked), layout, place.read, shape)
+    rows, columns, _ = prepared.parts[0].shape
     alone = [Tile(*[(slice(0, rows), slice(0, columns))] * 3)]
 
     def work(engine: Engine) -> NDArray[Any]:
-        looked = np.empty((rows, columns), np.int8) if engine.method == "decision" else np.empty_like(part0)
-        for part, made in engine.look((part0, part1), plan, layout, alone):
+        decided = engine.method == "decision"
+        looked = np.empty((rows, columns), np.int8) if decided else np.empty_like(prepared.parts[0])
+        for part, made in engine.look(prepared.parts, plan, layout, alone):
             looked[part.write] = made
+        if not decided:
+            settle(prepared, looked, None)
         return looked
 
     return recipe.run(work)[place.inner][(None,) * leading]
@@ -204,12 +216,22 @@ def _compose(
     recipe: Recipe,
     plan: Plan,
     place: Tile,
-    part0: NDArray[Any],
-    part1: NDArray[Any],
-    votes: NDArray[np.int8],
+    *sources: NDArray[Any],
     layout: Layout,
     leading: int,
+    shape: tuple[int, int],
+    masked: tuple[bool, bool],
 ) -> list[NDArray[Any]]:
     """`Engine.compose` of one window."""
-    made = recipe.run(lambda engine: engine.compose((part0, part1), plan, layout, votes, place))
+    prepared = plan.prepare(_seen(sources[:-1], masked), layout, place.read, shape)
+    made = recipe.run(lambda engine: engine.compose(prepared.parts, plan, layout, sources[-1], place))
+    settle(prepared.part(place.inner), *made)
     return [picture[(None,) * leading] for picture in made]
+
+
+def _seen(sources: Sequence[NDArray[Any]], masked: tuple[bool, bool]) -> tuple[Seen, Seen]:
+    """Two pictures, and where they have data, of which there are masks; None: everywhere."""
+    image0, image1, *masks = sources
+    rest = iter(masks)
+    valid0, valid1 = (next(rest)[..., 0] if has else None for has in masked)
+    return (image0, valid0), (image1, valid1)

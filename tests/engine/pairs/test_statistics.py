@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
 
-from napari_rpsnn.engine.pairs.statistics import PairStatistics, Plan
+from napari_rpsnn.engine.brightness import SAME
+from napari_rpsnn.engine.pairs.statistics import PairStatistics, plan_of
 from napari_rpsnn.images.layout import Layout
+from napari_rpsnn.images.tiling import one_more
+from napari_rpsnn.images.validity import known
 
 NAMES = ("image0", "image1")
 
@@ -12,7 +15,18 @@ def plan(a, b, layout=None, block=None):
     block = block or max(a.shape)
     starts = [(i, j) for i in range(0, a.shape[0], block) for j in range(0, a.shape[1], block)]
     blocks = [(slice(i, i + block), slice(j, j + block)) for i, j in starts]
-    return Plan.of([PairStatistics.of(a[part], b[part], layout) for part in blocks], NAMES)
+    shape = a.shape[:2]
+    looked = [
+        PairStatistics.of(
+            *(known(x[one_more(part)], layout) for x in (a, b)),
+            layout,
+            a[part].shape[:2],
+            shape,
+            (part[0].start, part[1].start),
+        )
+        for part in blocks
+    ]
+    return plan_of(looked, NAMES, shape)
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i8", ">f2", "f4", "f8"])
@@ -76,10 +90,46 @@ def test_the_range_is_that_of_what_the_network_sees():
 
 def test_what_cannot_be_fused_is_refused_with_its_number():
     a, b = np.zeros((2, 8, 9, 1))
-    b[2, 3], b[7, 8] = np.nan, np.inf
-    with pytest.raises(ValueError, match="image1: expected finite values, got 2"):
+    b[2, 3], b[7, 8] = -np.inf, np.inf
+    with pytest.raises(ValueError, match="image1: expected finite values, or NaN for no data, got 2"):
         plan(a, b, block=4)
-    a, b = np.zeros((2, 8, 9, 4))
-    b[5:, 3, 3] = 1
+    a, b = np.ones((2, 8, 9, 4))
+    b[5:, 3, 3] = 2
     with pytest.raises(ValueError, match=r"image0 and image1: .* 3 pixels"):
         plan(a, b, Layout.of(a.shape, -1, None), block=4)
+
+
+@pytest.mark.parametrize("block", [None, 7, 20])
+@pytest.mark.parametrize("dtype", ["u2", "f4"])
+def test_a_hot_pixel_has_no_part_in_the_range(block, dtype):
+    a, b = np.random.default_rng(0).integers(100, 400, (2, 40, 50, 1)).astype(dtype)
+    clean = plan(a, b, block=block)
+    assert not clean.hot
+    a[20, 19], b[0, 0] = 60000, 20000
+    found = plan(a, b, block=block)
+    assert found.hot
+    assert found.values.high < 400
+    a[20, 20] = 60000  # two side by side are something
+    assert plan(a, b, block=block).values.high == 60000
+
+
+@pytest.mark.parametrize("block", [None, 7, 20])
+@pytest.mark.parametrize(("gain", "offset"), [(1.2, 0), (0.8, 0), (1, 30), (1.15, 40)])
+def test_brightness_is_found_in_any_blocks(block, gain, offset):
+    a = np.random.default_rng(0).random((9, 11)).repeat(9, 0).repeat(9, 1)[..., None] * 150 + 20
+    b = gain * a + offset
+    assert plan(a, a + 0.1).levels == (SAME, SAME)
+    first, second = plan(a, b, block=block).levels
+    assert plan(b, a, block=block).levels == (second, first)
+    np.testing.assert_allclose(first.bring(a), second.bring(b), atol=2)
+    assert plan(a, b, block=block).levels == plan(a, b).levels
+
+
+def test_what_is_known_of_parts_without_data():
+    a, b = np.random.default_rng(0).random((2, 40, 50, 1))
+    a[:10], b[:, :20] = np.nan, np.nan
+    found = plan(a, b, block=11)
+    assert found.lacking
+    assert not plan(b, b[::-1]).hot
+    assert (found.values.low, found.values.high) == (np.nanmin([a, b]), np.nanmax([a, b]))
+    assert plan(np.full_like(a, np.nan), b).lacking

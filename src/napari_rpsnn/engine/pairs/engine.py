@@ -21,7 +21,7 @@ from napari_rpsnn.engine import device as devices
 from napari_rpsnn.engine import inference, memory
 from napari_rpsnn.engine.pairs.decision import DECISION_HALO, NEAR_HALO, compose, decide, mix
 from napari_rpsnn.engine.pairs.evidence import VOTE_HALO, evidence, mean_channel, vote, widely
-from napari_rpsnn.engine.pairs.statistics import Plan
+from napari_rpsnn.engine.pairs.plan import Plan, one_or_three
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import Layout
 from napari_rpsnn.images.tiling import Tile, narrowed, split_image
@@ -154,7 +154,7 @@ class Engine:
     ) -> tuple[NDArray[Any], NDArray[np.float32]]:
         """Result and decision map of the inner part of a window that was read with a halo of `DECISION_HALO`."""
         first = plan.first(parts)
-        composed, share = self.composing(lambda device: self._compose(device, first, plan.values, layout, votes, place))
+        composed, share = self.composing(lambda device: self._compose(device, first, plan, layout, votes, place))
         return composed, 1 - share if plan.swapped else share
 
     def composing(self, work: Callable[[torch.device], Value]) -> Value:
@@ -183,7 +183,7 @@ class Engine:
     def _votes(self, image0: NDArray[Any], image1: NDArray[Any], values: IntensityRange) -> NDArray[np.int8]:
         rows, columns, _ = image0.shape
         whole = split_image(rows, columns, max(rows, columns), HALO)
-        ((_, votes),) = self._run((image0, image1), values, lambda picture: picture, whole, vote)
+        ((_, votes),) = self._run((image0, image1), Plan(values), lambda picture: picture, whole, vote)
         return votes
 
     def tiles(self, rows: int, columns: int) -> list[Tile]:
@@ -200,7 +200,7 @@ class Engine:
         images = plan.first(images)
         grey = images[0].shape[-1] == 1
         then = vote if self.method == "decision" else None
-        for place, made in self._run(images, plan.values, layout.guide_channels, tiles, then):
+        for place, made in self._run(images, plan, layout.guide_channels, tiles, then):
             part = made[..., *place.inner]
             if self.method == "decision":
                 yield place, part
@@ -215,7 +215,7 @@ class Engine:
         self,
         device: torch.device,
         parts: tuple[NDArray[Any], NDArray[Any]],
-        values: IntensityRange,
+        plan: Plan,
         layout: Layout,
         votes: NDArray[np.int8],
         place: Tile,
@@ -226,14 +226,18 @@ class Engine:
         pair = parts[0][whole][near], parts[1][whole][near]
         exact = devices.holds(device, pair[0].dtype)
         guide: Callable[[Any], Any] = layout.guide_channels
+        to_units = plan.to_units(exact, decides=True)
 
         @torch.inference_mode()
         def work() -> tuple[NDArray[Any], NDArray[np.float32]]:
             with inference.true_float32(device):
                 voted = inference.to_host(votes[whole], device).to(device)
-                hosts = [inference.to_host(part if exact else values.to_unit(guide(part)), device) for part in pair]
+                hosts = [
+                    inference.to_host(part if exact else plan.values.to_unit(guide(part)), device) for part in pair
+                ]
                 images = [part.to(device, non_blocking=True) for part in hosts]
-                units = (values.to_unit_tensor(guide(image)) if exact else image for image in images)
+                shown = map(guide, images) if exact else images
+                units = (to_unit(image) for to_unit, image in zip(to_units, shown, strict=True))
                 grey0, grey1 = (mean_channel(unit.movedim(-1, 0)) for unit in units)
                 known = evidence(voted[near], widely(voted)[half], grey0, grey1)
                 with inference.arithmetic(device, self.dtype):
@@ -250,28 +254,26 @@ class Engine:
     def _run(
         self,
         images: Pair,
-        values: IntensityRange,
+        plan: Plan,
         guide: Callable[[Any], Any],
         tiles: list[Tile],
         then: Callable[[Tensor, Tensor, Tensor], Tensor] | None,
     ) -> Iterator[tuple[Tile, NDArray[Any]]]:
         exact = devices.holds(self.device, images[0].dtype)
+        values, to_units = plan.values, plan.to_units(exact, decides=then is not None)
 
         def read(window: tuple[slice, slice]) -> inference.Windows:
             part0, part1 = (guide(image[window]) for image in images)
             host0, host1 = (inference.to_host(x if exact else values.to_unit(x), self.device) for x in (part0, part1))
             return host0, host1
 
-        def to_unit(pictures: Tensor) -> Tensor:
-            units = values.to_unit_tensor(pictures) if exact else pictures
-            return units if units.shape[-1] == 3 else units.mean(-1, keepdim=True)
-
+        seen = one_or_three(to_units[0]), one_or_three(to_units[1])
         compute: inference.Network = (
             half_network(self.network) if self.dtype == torch.float16 else None
         ) or self.network
         batch = devices.choose_batch(self.tile, self.device, self.network.width, self.dtype)
         return inference.iter_tiles(
-            compute, read, tiles, device=self.device, dtype=self.dtype, to_unit=to_unit, then=then, batch=batch
+            compute, read, tiles, device=self.device, dtype=self.dtype, to_units=seen, then=then, batch=batch
         )
 
     def _take_less(self, error: Exception) -> None:

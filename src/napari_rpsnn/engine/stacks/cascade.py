@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_rpsnn.engine.pairs.statistics import Plan
+from napari_rpsnn.engine.pairs.plan import Plan, settle
 from napari_rpsnn.engine.stacks.planes import Planes
 from napari_rpsnn.engine.stacks.ranking import Survey, sample_windows, strip_rows, survey_strip
-from napari_rpsnn.images.layout import Layout
-from napari_rpsnn.images.validity import NO_PLANE, Valid, from_each_other, like_the_rest, without_data
+from napari_rpsnn.images.layout import WHOLE, Layout
+from napari_rpsnn.images.validity import NO_PLANE, Valid, like_the_rest
 
 if TYPE_CHECKING:
     from napari_rpsnn.engine.pairs.engine import Engine
@@ -92,7 +92,7 @@ class Cascade:
                     continue
                 running: NDArray[Any] | None = layout.with_alpha(pile[0].image, self._planes.alpha)
                 second = pile.pop()
-                merging = merge(self._engine, Plan(self._survey.values), layout, pile.pop(), second)
+                merging = merge(self._engine, Plan(self._survey.values, lacking=True), layout, pile.pop(), second)
                 while True:
                     try:
                         yield next(merging)[0], running
@@ -102,7 +102,7 @@ class Cascade:
                     running = None
         merged = pile.pop()
         if merged.valid is not None:
-            merged.image[~merged.valid], index[~merged.valid] = without_data(merged.image.dtype), NO_PLANE
+            index[~merged.valid] = NO_PLANE
         target[...] = layout.with_alpha(merged.image, self._planes.alpha)
 
     def _plane(self, k: int) -> Merged:
@@ -114,17 +114,15 @@ def merge(
     engine: Engine, plan: Plan, layout: Layout, merged: Merged, other: Merged
 ) -> Generator[Said, None, tuple[Merged, NDArray[np.float32]]]:
     """Fuse two, of which either may lack data; return the result, and the share of the first. Yields as the engine."""
-    valid0, valid1 = merged.valid, other.valid
-    image0, image1 = from_each_other(merged.image, other.image, valid0, valid1, np.where)
-    image = np.empty(image0.shape, image0.dtype)
-    share = np.ones(image.shape[:2], np.float32)
-    for note in engine.fuse((image0, image1), plan, layout, image, share):
+    image = np.empty(merged.image.shape, merged.image.dtype)
+    rows, columns, _ = image.shape
+    seen = (merged.image, merged.valid), (other.image, other.valid)
+    prepared = plan.prepare(seen, layout, WHOLE, (rows, columns))
+    share = np.ones((rows, columns), np.float32)
+    for note in engine.fuse(prepared.parts, plan, layout, image, share):
         yield note, None
-    if valid0 is not None:
-        share[~valid0] = 0
-    if valid1 is not None:
-        share[~valid1 & (True if valid0 is None else valid0)] = 1
-    valid = None if valid0 is None or valid1 is None else valid0 | valid1
+    settle(prepared, image, share)
+    valid = None if merged.valid is None or other.valid is None else merged.valid | other.valid
     return Merged(image, np.where(share >= 0.5, merged.index, other.index), valid), share
 
 

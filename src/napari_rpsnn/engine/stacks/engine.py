@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from napari_rpsnn.engine import borders
 from napari_rpsnn.engine.inference import compute_thread
-from napari_rpsnn.engine.pairs.statistics import Plan
 from napari_rpsnn.engine.stacks.cascade import NOTHING, Cascade, Merged, Said, merge
 from napari_rpsnn.engine.stacks.decision import decide_window, windows
 from napari_rpsnn.engine.stacks.depth_from_focus import iter_heights
@@ -26,7 +25,7 @@ from napari_rpsnn.engine.stacks.one_plane import settled
 from napari_rpsnn.engine.stacks.planes import Planes
 from napari_rpsnn.engine.stacks.statistics import PlaneStatistics, StackStatistics
 from napari_rpsnn.images.intensity import IntensityRange
-from napari_rpsnn.images.layout import WHOLE, Layout, Window
+from napari_rpsnn.images.layout import Layout, Window
 from napari_rpsnn.images.tiling import Tile
 from napari_rpsnn.images.validity import NO_PLANE, Valid, both, without_data
 from napari_rpsnn.model.stack_decider import bundled_stack_decider
@@ -132,23 +131,14 @@ class StackEngine:
     def _merge_two(self, known: StackStatistics, results: Results) -> Iterator[Said]:
         planes, layout = self._planes, self._planes.layout
         pair = []
-        for k, border in zip(known.planes, known.borders, strict=True):
+        for k in known.planes:
             colours, valid = planes.read(k)
-            valid = both(valid, border.valid(WHOLE, results.index.shape))
             pair.append(Merged(colours, np.full(results.index.shape, k, np.uint16), valid))
-        plan = Plan(known.values, known.swapped)
-        merged, share = yield from merge(self._engine, plan, layout, pair[0], pair[1])
+        merged, share = yield from merge(self._engine, known.plan, layout, pair[0], pair[1])
         results.image[...] = layout.with_alpha(merged.image, planes.alpha)
-        results.index[...] = merged.index
+        results.index[...] = np.where(np.isnan(share), NO_PLANE, merged.index)
         if results.confidence is not None:
             results.confidence[...] = np.abs(2 * share - 1)
-        told0, told1 = (planes.read(k)[1] for k in known.planes)
-        if told0 is not None and told1 is not None:
-            nowhere = ~(told0 | told1)
-            layout.colours(results.image)[nowhere] = without_data(results.image.dtype)
-            results.index[nowhere] = NO_PLANE
-            if results.confidence is not None:
-                results.confidence[nowhere] = np.nan
 
     def _find_heights(self, results: Results) -> Iterator[Said]:
         """Read the planes once more and set the heights, in planes, if they are wanted. Yields after each plane."""

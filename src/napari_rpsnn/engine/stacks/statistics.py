@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_rpsnn.engine.borders import NO_BORDER, SAID_PX, Border
-from napari_rpsnn.engine.brightness import Level, block_means, levels
+from napari_rpsnn.engine.brightness import Level, block_means, block_sums, levels, plainly
+from napari_rpsnn.engine.pairs.plan import Plan
 from napari_rpsnn.engine.stacks.evidence import look, to_steps
 from napari_rpsnn.engine.stacks.ranking import sample_windows
 from napari_rpsnn.images.intensity import IntensityRange
@@ -71,6 +72,13 @@ class StackStatistics:
     def sharpest(self) -> int:
         """The plane that has most detail as a whole."""
         return self.planes[int(self.detail.mean(1).argmax())]
+
+    @property
+    def plan(self) -> Plan:
+        """Of two planes alone, how they are fused."""
+        first, second = plainly(self.levels, self.values)
+        borders = self.borders[0], self.borders[1]
+        return Plan(self.values, self.swapped, (first, second), hot=True, borders=borders, lacking=True)
 
     def seen(self, number: int, guide: NDArray[Any]) -> NDArray[np.float32]:
         """What is compared of guide channels of a plane, grey, of one brightness; `number` is counted in `planes`."""
@@ -157,7 +165,7 @@ class PlaneStatistics:
             bool((filled == filled[0, 0]).all()),
             told is not None,
             _supported_ends(seen) if told is None or told.any() else None,
-            block_means(seen, valid),
+            block_means(block_sums(seen, valid, (rows, columns)), (rows, columns)),
             border,
             samples,
         )

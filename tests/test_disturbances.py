@@ -1,0 +1,52 @@
+"""What the network sees is protected: a hot pixel and another brightness of two images decide nothing."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+from skimage import data
+from skimage.metrics import peak_signal_noise_ratio
+
+from napari_rpsnn import fuse, fuse_stack
+
+LITE = {"model": "rpsnn-lite", "device": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def pair():
+    """Near and far in 16 bits of little signal, each sharp in a half, and the truth."""
+    truth = 100 + data.camera()[60:188, 120:264] * 2.0
+    blurred = gaussian_filter(truth, 2)
+    near, far = truth.copy(), truth.copy()
+    near[:, 72:], far[:, :72] = blurred[:, 72:], blurred[:, :72]
+    return near.astype(np.uint16), far.astype(np.uint16), truth
+
+
+def quality(image, truth):
+    return peak_signal_noise_ratio(truth, image.astype(float), data_range=510)
+
+
+@pytest.mark.parametrize("run", [fuse, lambda a, b, **more: fuse_stack([a, b], **more)], ids=["pair", "stack of two"])
+@pytest.mark.parametrize("hot", [20000, 65535])
+def test_a_hot_pixel_changes_no_other_one_and_is_not_taken(pair, hot, run):
+    near, far, truth = pair
+    clean = run(near, far, **LITE)
+    near = near.copy()
+    near[40, 30], near[80, 100] = hot, hot
+    fused = run(near, far, **LITE)
+    assert fused.max() < 700
+    assert np.mean(fused != clean) < 0.01
+    assert quality(fused, truth) > quality(clean, truth) - 0.3
+
+
+@pytest.mark.parametrize(("gain", "offset"), [(1.2, 0), (0.7, 0), (1, 60)])
+def test_another_brightness_decides_nothing(pair, gain, offset):
+    near, far, _ = pair
+    brighter = np.rint(near * gain + offset).astype(np.uint16)
+    _, clean = fuse(near, far, return_map=True, **LITE)
+    _, share = fuse(brighter, far, return_map=True, **LITE)
+    assert np.abs(share - clean).mean() < 0.02
+    _, other = fuse(far, brighter, return_map=True, **LITE)
+    np.testing.assert_allclose(other, 1 - share, atol=1e-6)
+    maps = {"return_index": True, **LITE}
+    _, index = fuse_stack([brighter, far], **maps)
+    assert np.mean(index != (share < 0.5)) < 0.02
