@@ -124,7 +124,7 @@ def test_colour_channels_on_any_axis(rgb_pair, axis):
 
 def test_alpha_is_kept_and_not_fused(rgb_pair):
     near, far, _ = rgb_pair
-    alpha = np.random.default_rng(0).integers(0, 255, (*near.shape[:2], 1), dtype=np.uint8)
+    alpha = np.random.default_rng(0).integers(1, 255, (*near.shape[:2], 1), dtype=np.uint8)
     fused = fuse(*(np.concatenate([x, alpha], -1) for x in (near, far)), channel_axis=-1, **EXACT)
     np.testing.assert_array_equal(fused[..., 3:], alpha)
     np.testing.assert_array_equal(fused[..., :3], fuse(near, far, channel_axis=-1, **EXACT))
@@ -132,8 +132,8 @@ def test_alpha_is_kept_and_not_fused(rgb_pair):
 
 def test_differing_alpha_is_refused(rgb_pair):
     near, far, _ = rgb_pair
-    rgba = [np.concatenate([x, np.full((*x.shape[:2], 1), v, np.uint8)], -1) for x, v in ((near, 255), (far, 0))]
-    with pytest.raises(ValueError, match="the last is alpha and must be the same in both, got 12288 pixels"):
+    rgba = [np.concatenate([x, np.full((*x.shape[:2], 1), v, np.uint8)], -1) for x, v in ((near, 255), (far, 9))]
+    with pytest.raises(ValueError, match="the last is alpha and must be the same in both, or 0 for no data, got 12288"):
         fuse(*rgba, channel_axis=-1)
 
 
@@ -265,7 +265,7 @@ def test_a_picture_larger_than_a_tile_is_read_window_by_window(method, channel_a
     monkeypatch.setattr("napari_rpsnn.fusion.LOOK_PX", 100)
     rng = np.random.default_rng(0)
     near, far = rng.integers(0, 255, (2, 330, 400, 4), dtype=np.uint8)
-    far[..., 3] = near[..., 3]
+    far[..., 3] = near[..., 3] = np.maximum(near[..., 3], 1)
     if channel_axis is None:
         near, far = near[..., 0], far[..., 0]
     options = {"channel_axis": channel_axis, "method": method, "tile": 50}
@@ -300,6 +300,6 @@ def test_a_pair_that_cannot_be_aligned_is_told():
 def test_values_that_are_not_finite_are_refused_where_they_are_read():
     images = np.zeros((2, 8, 8))
     bad = images.copy()
-    bad[1, 2, 3] = np.nan
+    bad[1, 2, 3] = np.inf
     with pytest.raises(ValueError, match="image1: expected finite values, or NaN for no data, got 1"):
         fuse(Watched(images), Watched(bad))

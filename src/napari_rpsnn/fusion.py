@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from napari_rpsnn.engine import borders
 from napari_rpsnn.engine.borders import of_side_windows, side_windows
 from napari_rpsnn.engine.pairs.plan import Plan, PreparedPicture, Seen, settle
 from napari_rpsnn.engine.pairs.statistics import PairStatistics, plan_of
 from napari_rpsnn.engine.results import Progress, Result, drain
-from napari_rpsnn.images.array_like import as_array
+from napari_rpsnn.images.array_like import as_array, as_mask
 from napari_rpsnn.images.array_part import is_dask
 from napari_rpsnn.images.checks import check_pair, count_infinite, refuse_infinite
 from napari_rpsnn.images.image_view import ImageView
@@ -99,8 +99,8 @@ def fuse(
     Raises
     ------
     TypeError
-        If an image is no array, or of a boolean, complex or non-numeric dtype or one of more than 64 bits, or `mask` of a
-        floating-point one.
+        If an image is no array, or of a boolean, complex or non-numeric dtype or one of more than 64 bits, or `mask`
+        of a floating-point one.
     ValueError
         If shapes, dtypes or, where both have data, alpha differ, an image is empty or holds infinity, or an option is
         not one of the above.
@@ -176,8 +176,9 @@ def iter_fuse(
 
     `names` are what the images are called in messages.
     """
-    arrays = (as_array(image, name) for image, name in zip((image0, image1), names, strict=True))
-    a, b, masks = split_pair(*arrays, options.mask, options.channel_axis)
+    arrays = as_array(image0, names[0]), as_array(image1, names[1])
+    mask = None if options.mask is None else as_mask(options.mask)
+    a, b, masks = split_pair(*arrays, mask, options.channel_axis)
     check_pair(a, b, names)
     layout = Layout.of(a.shape, options.channel_axis, options.guide_channel)
     from napari_rpsnn.engine.pairs.engine import Engine
@@ -212,8 +213,7 @@ def iter_fuse(
                 alphas = (layout.alpha_of(part)[: size[0], : size[1]] for part, _ in parts)
                 layout.alpha_of(target[index])[place.write] = np.maximum(*alphas)
             yield Progress(done, total)
-        sides = side_windows(rows, columns)
-        found = [of_side_windows(*(layout.guide_channels(view[side]) for side in sides)) for view in pair]
+        found = [of_side_windows(*_sides(view, rows, columns)) for view in pair]
         plan = plan_of(statistics, names, (rows, columns), (found[0], found[1]))
         if said := plan.bordered(names):
             yield Progress(done, total, borders.say(said, engine.notes))
@@ -231,6 +231,17 @@ def iter_fuse(
     by_numpy = is_masked([image0, image1])
     image = said_back(result, nowhere, options.mask is not None, layout.alpha, by_numpy, np.ma.masked_array)
     return Result(image, engine.made_by(options), map=decisions)
+
+
+def _sides(view: ImageView, rows: int, columns: int) -> Iterator[NDArray[Any]]:
+    """What is looked at of the sides of a picture, read piece by piece."""
+    for row, column in side_windows(rows, columns):
+        axis = int(row.stop - row.start < column.stop - column.start)
+        line = (row, column)[axis]
+        starts = range(line.start, line.stop, LOOK_PX)
+        parts = [slice(start, min(start + LOOK_PX, line.stop)) for start in starts]
+        pieces = [view[(row, part) if axis else (part, column)] for part in parts]
+        yield view.layout.guide_channels(np.concatenate(pieces, axis))
 
 
 def _seen(pair: tuple[ImageView, ImageView], window: Window, layout: Layout) -> tuple[Seen, Seen]:

@@ -25,8 +25,8 @@ ALL_STRAIGHT, SOME_STRAIGHT, STRAIGHT_PX = 0.5, 0.9, 1.5
 STEP = 0.05
 #: What is less deep is said of no picture: a few lines may begin with one value by chance.
 SAID_PX = 3
-#: Of large pictures, how much of each side is looked at: a share of them, and pixels at least.
-SIDE_SHARE, SIDE_PX = 8, 64
+#: Of large pictures, how much of each side is looked at: a share of them, and pixels at least and at most.
+SIDE_SHARE, SIDE_PX, MOST_SIDE_PX = 8, 64, 512
 #: Dark ground makes a border seem deeper, never less deep: shares of lines among which its true depth is looked for.
 DEPTHS = (0.1, 0.25, 0.5)
 
@@ -76,7 +76,7 @@ NO_BORDER = Border(None, None)
 
 def side_windows(rows: int, columns: int) -> list[Window]:
     """What of a large picture is looked at for `Border.of_sides`: left, right, top and bottom."""
-    wide, high = (min(n, max(n // SIDE_SHARE, SIDE_PX)) for n in (columns, rows))
+    wide, high = (min(n, max(n // SIDE_SHARE, SIDE_PX), MOST_SIDE_PX) for n in (columns, rows))
     every = slice(0, rows), slice(0, columns)
     return [
         (every[0], slice(0, wide)),
@@ -137,8 +137,8 @@ def _stands_out(
     low, high = picture.min((0, 1)), picture.max((0, 1))
     if len(row) == 0 or (value <= low).all() or (value >= high).all():
         return True
-    steps = np.abs(picture[row, runs[row]].astype(np.float64) - value).max(-1)
-    return bool(np.median(steps) > STEP * float((high.astype(np.float64) - low).max()))
+    steps = np.abs(picture[row, runs[row]].astype(np.float64) - value.astype(np.float64)).max(-1)
+    return bool(np.median(steps) > STEP * float((high.astype(np.float64) - low.astype(np.float64)).max()))
 
 
 def say(names: Sequence[str], notes: list[str]) -> str:

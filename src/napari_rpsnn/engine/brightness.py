@@ -32,8 +32,8 @@ ANYWAY, DARK = 0.003, 0.002
 #: What an offset leaves of the differences that a factor leaves, and both together of what the better one leaves.
 BY_OFFSET, BY_BOTH = 0.5, 0.3
 #: Two pictures are brought to one brightness if a factor differs from 1 by more than this, or an offset from 0 by more
-#: than this share of the range. Pairs that were taken one after the other differ by less.
-PLAINLY = 0.02
+#: than this share of the range. Real pairs that were taken one after the other differ by up to 0.033.
+PLAINLY = 0.04
 #: Where the least value is farther from 0 than so many times the range, 0 is not black.
 MOST_OFFSET = 20
 #: Pictures are made brighter or darker by this factor at most.

@@ -42,6 +42,11 @@ def as_array(image: Any, name: str) -> Any:
     return array if isinstance(array.dtype, np.dtype) else ArrayPart(array, (0,) * length, shape)
 
 
+def as_mask(mask: Any) -> Any:
+    """A user's `mask` as an array that NumPy's functions take, dask's among them."""
+    return mask if is_dask(mask) else np.asarray(readable(mask, "mask"))
+
+
 def as_stack(images: Any, name: str) -> Any:
     """`as_array` of a stack, or a list of that of each of its planes, if they are handed in one by one."""
     if hasattr(images, "shape"):

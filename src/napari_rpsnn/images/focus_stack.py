@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_rpsnn.images.array_like import as_mask
 from napari_rpsnn.images.array_part import cut
 from napari_rpsnn.images.checks import check_pair
 from napari_rpsnn.images.layout import WHOLE, Layout, Window
@@ -66,7 +67,7 @@ class FocusStack:
         if dtype.kind not in "iuf":
             raise TypeError(f"{name}: expected an integer or floating-point dtype, got {dtype}")
         whole_axis = None if channel_axis is None else channel_axis + (channel_axis >= axis)
-        masks = by_ma, None if mask is None else told(mask, shape, whole_axis)
+        masks = by_ma, None if mask is None else told(as_mask(mask), shape, whole_axis)
         given = tuple(one for one in masks if one is not None)
         layout = Layout.of(plane, channel_axis, guide_channel)
         return cls(images, name, axis, shape[axis], plane, dtype, layout, given, masked)

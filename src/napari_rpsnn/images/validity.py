@@ -15,8 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_rpsnn.images.array_like import readable
-from napari_rpsnn.images.array_part import is_dask
 from napari_rpsnn.images.layout import Layout
 
 #: Index of a pixel that no plane has data for.
@@ -49,7 +47,6 @@ def told(mask: Any, shape: tuple[int, ...], channel_axis: int | None) -> Any:
     TypeError, ValueError
         If it is not of a boolean or integer dtype, or cannot be broadcast to the shape without `channel_axis`.
     """
-    mask = mask if is_dask(mask) else np.asarray(readable(mask, "mask"))
     if mask.dtype.kind not in "biu":
         raise TypeError(f"mask: expected a boolean or integer dtype, nonzero where there is data, got {mask.dtype}")
     axis = None if channel_axis is None else channel_axis % len(shape)

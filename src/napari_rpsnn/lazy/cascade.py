@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dask.array as da
 from dask.base import tokenize
@@ -21,7 +21,9 @@ from napari_rpsnn.images.layout import Layout
 from napari_rpsnn.images.validity import like_the_rest
 from napari_rpsnn.lazy.graph import window
 from napari_rpsnn.lazy.planes import LazyPlane, see
-from napari_rpsnn.lazy.tasks import Fuser, Recipe
+
+if TYPE_CHECKING:
+    from napari_rpsnn.lazy.tasks import Fuser, Recipe
 
 
 def survey(stack: Sequence[LazyPlane], first: int, fuser: Fuser) -> Delayed:

@@ -19,7 +19,7 @@ from napari_rpsnn.engine.borders import Border, of_side_windows, side_windows
 from napari_rpsnn.engine.pairs.plan import Plan
 from napari_rpsnn.engine.pairs.statistics import PairStatistics, plan_of
 from napari_rpsnn.engine.results import Result
-from napari_rpsnn.images.array_like import as_array
+from napari_rpsnn.images.array_like import as_array, as_mask
 from napari_rpsnn.images.checks import check_pair
 from napari_rpsnn.images.layout import Layout, Window
 from napari_rpsnn.images.tiling import one_more, part_size
@@ -34,8 +34,9 @@ def lazy_fuse(image0: Any, image1: Any, options: FuseOptions) -> Result:
     """`fuse` of two images of which one is a dask array, at least; the result's arrays are dask arrays too."""
     refuse_registration(options.register)
     names = ("image0", "image1")
-    arrays = (as_array(image, name) for image, name in zip((image0, image1), names, strict=True))
-    a, b, masks = split_pair(*arrays, options.mask, options.channel_axis)
+    arrays = as_array(image0, names[0]), as_array(image1, names[1])
+    mask = None if options.mask is None else as_mask(options.mask)
+    a, b, masks = split_pair(*arrays, mask, options.channel_axis)
     a, b = (as_dask(image, name) for image, name in zip((a, b), names, strict=True))
     check_pair(a, b, names)
     layout = Layout.of(a.shape, options.channel_axis, options.guide_channel)
