@@ -24,6 +24,8 @@ CARRIED = (
     "weights/stack_decider.safetensors",
     "io/__init__.pyi",
     "metrics/__init__.pyi",
+    "reports/page.css",
+    "reports/page.js",
 )
 
 

@@ -1,14 +1,16 @@
-"""``napari-rpsnn fuse``: image files in, an all-in-focus image file out: parse, call, print."""
+"""``napari-rpsnn`` and its command ``fuse``: image files in, an all-in-focus image file out: parse, call, print."""
 
 from __future__ import annotations
 
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+from napari_rpsnn.cli.evaluate import add_evaluate
 from napari_rpsnn.cli.flags import add_flags
 from napari_rpsnn.cli.terminal import quiet_threads, say, sentence
 
@@ -18,7 +20,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     quiet_threads()
     try:
         parser = _parser()
-        return _main(parser, parser.parse_args(argv))
+        args = parser.parse_args(argv)
+        run: Callable[[argparse.ArgumentParser, argparse.Namespace], int] = args.run
+        return run(parser, args)
     except KeyboardInterrupt:
         say("stopped; nothing is half-written.")
         return 130
@@ -27,9 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
-    from napari_rpsnn.cli.jobs import batch_jobs, single_jobs
-    from napari_rpsnn.cli.results import connected, refuse_to_replace, run, run_batch
+def _fuse(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    from napari_rpsnn.cli.jobs import batch_jobs, refuse_to_replace, single_jobs
+    from napari_rpsnn.cli.results import connected, run, run_batch
 
     if args.method == "regression" and (args.map or args.height):
         parser.error("--map and --height: expected --method decision, got regression, which decides for no plane")
@@ -52,9 +56,17 @@ def _main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     program = argparse.ArgumentParser(prog="napari-rpsnn", description="All-in-focus images from focus stacks.")
     program.add_argument("--version", action="version", version=f"napari-rpsnn {version('napari-rpsnn')}")
-    parser = program.add_subparsers(required=True, metavar="COMMAND").add_parser(
+    commands = program.add_subparsers(required=True, metavar="COMMAND")
+    _add_fuse(commands)
+    add_evaluate(commands)
+    return program
+
+
+def _add_fuse(commands: Any) -> None:
+    parser = commands.add_parser(
         "fuse", help="fuse two images or a focus stack", description="Fuse two images or a focus stack."
     )
+    parser.set_defaults(run=_fuse)
     parser.add_argument(
         "inputs",
         nargs="+",
@@ -75,10 +87,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--map", type=Path, metavar="FILE", help="write whose pixels are in the image")
     parser.add_argument("--height", type=Path, metavar="FILE", help="write the height of the surface of a stack")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write how the image was made, as JSON")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="write how the image was made, as JSON; or as a page (.html) what is wrong with the planes, and where",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object for each image")
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
-    return program
 
 
 def _scheduler(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,8 @@ from typing import Any
 
 from napari_rpsnn.cli.planes import pattern, split
 from napari_rpsnn.cli.terminal import say
-from napari_rpsnn.io.formats import format_of, is_image, is_ours, suffix_of
+from napari_rpsnn.io.atomic import refuse_to_delete
+from napari_rpsnn.io.formats import check_replaceable, format_of, is_image, is_ours, suffix_of
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,11 @@ class Job:
     report: Path | None = None
 
     @property
+    def has_page(self) -> bool:
+        """Whether the report is a page for a browser."""
+        return self.report is not None and self.report.suffix.lower() in (".html", ".htm")
+
+    @property
     def outputs(self) -> list[Path]:
         """Files to be written, the image last: when it is there, all are."""
         return [path for path in (self.map, self.height, self.report, self.out) if path is not None]
@@ -37,7 +44,7 @@ def single_jobs(inputs: Sequence[str], out: Path, **more: Path | None) -> list[J
     sources, named = list[Path](), list[Path]()
     for text in inputs:
         found = _found(text)
-        whole = len(found) == 1 and _is_folder(found[0])
+        whole = len(found) == 1 and is_folder(found[0])
         files = _planes_in(found[0]) if whole else [file for path in found for file in _files(path)]
         if whole or found != [Path(text)]:  # not named one by one
             _refuse_several(files, found[0] if whole else Path(text))
@@ -47,7 +54,7 @@ def single_jobs(inputs: Sequence[str], out: Path, **more: Path | None) -> list[J
     if len(named) > 2 and len(groups := _split_or_one(named)) > 1:
         say(f"the names of the {len(named)} files count in two ways, as {', '.join(groups)}: all are taken as planes.")
     if len(sources) != 2:
-        sources.sort(key=_natural)
+        sources.sort(key=natural)
     jobs = [Job(tuple(sources), out, "", **more)]
     _check(jobs)
     return jobs
@@ -58,17 +65,17 @@ def batch_jobs(inputs: Sequence[str], out: Path, **more: Path | None) -> list[Jo
     folders = [out, *(folder for folder in more.values() if folder)]
     stacks: list[Path] = []
     for text in inputs:
-        stacks += _stacks_in(Path(text), folders) if _is_folder(Path(text)) else _found(text)
+        stacks += _stacks_in(Path(text), folders) if is_folder(Path(text)) else _found(text)
     if not stacks:
         raise ValueError(f"INPUT: expected images or folders of planes, found none in {', '.join(inputs)}")
     jobs = []
     for stack in stacks:
-        folder = _is_folder(stack)
+        folder = is_folder(stack)
         try:
             groups = split(_planes_in(stack)) if folder else {"": [stack]}
             problem = ""
         except ValueError as error:
-            groups, problem = {"": _images_in(stack)}, str(error)
+            groups, problem = {"": images_in(stack)}, str(error)
         for group, sources in groups.items():
             jobs.append(_batch_job(stack, group, sources, problem, out, more))
     _check(jobs)
@@ -80,12 +87,23 @@ def _batch_job(
 ) -> Job:
     """The job of a stack, or of one of those that a folder holds."""
     suffix, kind = suffix_of(sources[0]), format_of(sources[0])
-    name = stack.name if _is_folder(stack) else stack.name[: len(stack.name) - len(suffix)]
+    name = stack.name if is_folder(stack) else stack.name[: len(stack.name) - len(suffix)]
     name = "_".join(filter(None, (name, group)))
     image, other = (kind and kind.RESULT_SUFFIXES) or (suffix or ".tif", suffix or ".tif")
     kinds = {"map": other, "height": other, "report": f"{image}.json"}
     places = {key: folder / f"{name}{kinds[key]}" if folder else None for key, folder in more.items()}
     return Job(tuple(sources), out / f"{name}{image}", problem, **places)
+
+
+def refuse_to_replace(outputs: Sequence[Path], overwrite: bool) -> None:
+    """Refuse outputs that are there, or, where they are to be replaced, that are not to be lost."""
+    for path in outputs:
+        if not overwrite and os.path.lexists(path):
+            raise FileExistsError(f"{path}: expected a new file, found one there; --overwrite replaces it")
+        if suffix_of(path):
+            check_replaceable(path)
+        else:
+            refuse_to_delete(path, by_folder=False)
 
 
 def _split_or_one(files: Sequence[Path]) -> dict[str, list[Path]]:
@@ -134,7 +152,7 @@ def _file_number(path: Path) -> tuple[int, int] | None:
     return said.st_dev, said.st_ino
 
 
-def _natural(path: Path) -> list[Any]:
+def natural(path: Path) -> list[Any]:
     """Sorting key that puts plane2 before plane10."""
     return [int(part) if part.isdecimal() else part.lower() for part in re.split(r"(\d+)", str(path))]
 
@@ -150,7 +168,7 @@ def _found(text: str) -> list[Path]:
     matches = [Path(match) for match in glob.glob(str(Path(glob.escape(str(there))) / rest))]  # noqa: PTH207
     if not matches:
         raise FileNotFoundError(f"INPUT: expected a file, a folder or a pattern, found nothing at {text}")
-    return sorted(_not_ours(matches, whole), key=_natural)
+    return sorted(_not_ours(matches, whole), key=natural)
 
 
 def _not_ours(paths: Sequence[Path], where: Path) -> list[Path]:
@@ -165,29 +183,27 @@ def _not_ours(paths: Sequence[Path], where: Path) -> list[Path]:
 
 def _planes_in(folder: Path) -> list[Path]:
     """Images in a folder, but those that we have written; reading refuses a folder without images."""
-    return _not_ours(_images_in(folder), folder) or [folder]
+    return _not_ours(images_in(folder), folder) or [folder]
 
 
-def _is_folder(path: Path) -> bool:
+def is_folder(path: Path) -> bool:
     """Whether it is a folder of files: an OME-Zarr is one image."""
     return path.is_dir() and not is_image(path)
 
 
-def _images_in(folder: Path) -> list[Path]:
+def images_in(folder: Path) -> list[Path]:
     """Images in a folder, in natural order."""
-    paths = [p for p in folder.iterdir() if suffix_of(p) and not p.name.startswith(".") and not _is_folder(p)]
-    return sorted(paths, key=_natural)
+    paths = [p for p in folder.iterdir() if suffix_of(p) and not p.name.startswith(".") and not is_folder(p)]
+    return sorted(paths, key=natural)
 
 
 def _stacks_in(folder: Path, outputs: Sequence[Path]) -> list[Path]:
     """Images in a folder, and its subfolders with images; not those that results go to."""
     apart = {path.resolve() for path in outputs}
-    folders = (path for path in folder.iterdir() if _is_folder(path) and path.resolve() not in apart)
-    return sorted(
-        [*_not_ours(_images_in(folder), folder), *(path for path in folders if _images_in(path))], key=_natural
-    )
+    folders = (path for path in folder.iterdir() if is_folder(path) and path.resolve() not in apart)
+    return sorted([*_not_ours(images_in(folder), folder), *(path for path in folders if images_in(path))], key=natural)
 
 
 def _files(path: Path) -> list[Path]:
     """Image files of a folder of planes, or the path itself; reading refuses a folder without images."""
-    return (_is_folder(path) and _images_in(path)) or [path]
+    return (is_folder(path) and images_in(path)) or [path]

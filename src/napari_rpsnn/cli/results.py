@@ -17,30 +17,19 @@ import numpy as np
 import psutil
 
 from napari_rpsnn.cli.flags import given
-from napari_rpsnn.cli.jobs import Job
+from napari_rpsnn.cli.jobs import Job, refuse_to_replace
 from napari_rpsnn.cli.places import results_of
 from napari_rpsnn.cli.stack_files import Stack, open_stack
 from napari_rpsnn.cli.terminal import say, sentence, tell, watch
 from napari_rpsnn.io import read_image, write_image
-from napari_rpsnn.io.atomic import refuse_to_delete, write_bytes
-from napari_rpsnn.io.formats import check_replaceable, check_writable, chunked_format, is_ours, suffix_of
+from napari_rpsnn.io.atomic import write_bytes
+from napari_rpsnn.io.formats import check_writable, chunked_format, is_ours
 from napari_rpsnn.io.image_file import ImageFile
 from napari_rpsnn.io.provenance import record
 from napari_rpsnn.options import FuseOptions, StackOptions
 
 #: Options of stacks that two images have no use for.
 OF_STACKS = ("planes", "region", "slab", "plane_spacing", "plane_origin")
-
-
-def refuse_to_replace(outputs: Sequence[Path], overwrite: bool) -> None:
-    """Refuse outputs that are there, or, where they are to be replaced, that are not to be lost."""
-    for path in outputs:
-        if not overwrite and os.path.lexists(path):
-            raise FileExistsError(f"{path}: expected a new file, found one there; --overwrite replaces it")
-        if suffix_of(path):
-            check_replaceable(path)
-        else:
-            refuse_to_delete(path, by_folder=False)
 
 
 def run_batch(jobs: Sequence[Job], args: argparse.Namespace) -> bool:
@@ -92,6 +81,11 @@ def run(job: Job, args: argparse.Namespace) -> None:
     if job.problem:
         raise ValueError(job.problem)
     stack, lazy = _open(job, args)
+    if job.has_page and (lazy or args.slab is not None):
+        raise ValueError(
+            f"--report: expected {job.report and job.report.with_suffix('.json').name}: a page is of whole planes in "
+            "memory, not of --scheduler, --slab or a result larger than memory"
+        )
     pair = stack.other is not None
     if pair and (args.height or any(getattr(args, name) is not None for name in OF_STACKS)):
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in OF_STACKS)
@@ -115,9 +109,23 @@ def run(job: Job, args: argparse.Namespace) -> None:
         said = record(result.made_by, [path.name for path in job.sources], time.perf_counter() - start)
         report = {**said, "axes": stack.axes, "shares": _shares(tally)}
         if job.report:
-            write_bytes(job.report, (json.dumps(report, indent=2) + "\n").encode())
+            text = (json.dumps(report, indent=2) + "\n").encode()
+            write_bytes(job.report, _page(job, stack, options, result, report) if job.has_page else text)
         finish(said)
     tell(json.dumps({"output": str(job.out), **report}) if args.json else f"Wrote {job.out}.")
+
+
+def _page(job: Job, stack: Stack, options: FuseOptions | StackOptions, result: Any, report: dict[str, Any]) -> bytes:
+    """The quality report, as a page."""
+    from napari_rpsnn.reports.quality_page import quality_page
+    from napari_rpsnn.reports.sections import pair_sections, stack_sections
+
+    if isinstance(options, StackOptions):
+        sections = stack_sections(stack.image.data, options, result, stack.image.units.get("Z", ""))
+    else:
+        assert stack.other is not None
+        sections = pair_sections(stack.image.data[...], stack.other.data[...], options, result)
+    return quality_page(f"How good is {job.out.name}?", list(sections), report)
 
 
 def connected(scheduler: str | None) -> AbstractContextManager[Any]:
@@ -189,6 +197,8 @@ def _options(job: Job, stack: Stack, args: argparse.Namespace) -> FuseOptions | 
     spacing = image.scale.get("Z", 1.0) if args.plane_spacing is None else args.plane_spacing
     origin = image.origin.get("Z", 0.0) if args.plane_origin is None else args.plane_origin
     said = {"axis": image.axes.index("Z"), "channel_axis": stack.channel_axis, "return_height": job.height is not None}
+    if job.has_page and args.method != "regression":
+        said["return_confidence"] = True
     return given(StackOptions, args, **said, plane_spacing=spacing, plane_origin=origin)
 
 

@@ -84,6 +84,20 @@ def estimate(fixed: NDArray[np.floating], moving: NDArray[np.floating], kind: st
     return matrix
 
 
+def shift_between(fixed: NDArray[np.floating], moving: NDArray[np.floating]) -> tuple[float, float]:
+    """Return by how many rows and columns `moving` lies away from `fixed`, to a pixel; 0 where nothing is sure."""
+    step = _step(fixed)
+    detail0, detail1 = _detail(fixed, step), _detail(moving, step)
+    if _is_small(fixed, step) or not (detail0.any() and detail1.any()):
+        return 0.0, 0.0
+    found = _best_shift(detail0, detail1)
+    # Defocus alone moves the best place of a few planes by a pixel or two, and gains nearly nothing by it.
+    least = max(_LEAST_LIKENESS, _likeness(detail0, detail1, np.eye(3)) + 0.05)
+    if not (_is_plausible(found, detail0.shape) and _likeness(detail0, detail1, found) > least):
+        return 0.0, 0.0
+    return float(found[0, 2]) * step, float(found[1, 2]) * step
+
+
 def doubt(fixed: NDArray[np.floating], moving: NDArray[np.floating], matrix: NDArray[np.float64]) -> str | None:
     """What speaks against planes being aligned by `matrix`, as `estimate` returned it; None: nothing.
 

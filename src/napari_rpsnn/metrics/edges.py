@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from napari_rpsnn.metrics.filters import SOBEL, gradients, likeness
+from napari_rpsnn.metrics.filters import SOBEL, detail_around, gradients, likeness, two_strongest
 from napari_rpsnn.metrics.greys import Grey, checked_together
 
 
@@ -32,8 +32,8 @@ def q_g(sources: Sequence[ArrayLike], fused: ArrayLike) -> float:
 
     Notes
     -----
-    Weights are the strengths of the sources' edges, so that any number of sources will do; the paper has two. Outside
-    the image there are zeros, and directions are not wrapped at 90 degrees, as in the toolbox that published figures
+    The paper has two sources. Of more, the two count at each pixel whose edges around it are strongest. Outside the
+    image there are zeros, and directions are not wrapped at 90 degrees, as in the toolbox that published figures
     come from.
 
     References
@@ -57,8 +57,7 @@ def kept_edges(sources: Sequence[ArrayLike], fused: ArrayLike) -> tuple[Grey, Gr
     pictures, image = checked_together(sources, fused)
     strength_f, direction_f = _polar(image)
     kept, total = np.zeros_like(image), np.zeros_like(image)
-    for picture in pictures:
-        strength, direction = _polar(picture)
+    for _, strength, direction in two_strongest((detail_around(x), *_polar(x)) for x in pictures):
         alike = 1 - np.abs(direction - direction_f) * 2 / np.pi
         quality = 0.9994 / (1 + np.exp(-15 * (likeness(strength, strength_f) - 0.5)))
         quality *= 0.9879 / (1 + np.exp(-22 * (alike - 0.8)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
@@ -48,6 +50,10 @@ def gradients(image: Grey, across: tuple[float, float, float]) -> tuple[Grey, Gr
     return along_rows, along_columns
 
 
+#: What is around a pixel of a stack.
+_AROUND = gaussian(11, 2.5)
+
+
 def divide(above: Grey, below: Grey, otherwise: float) -> Grey:
     """Quotient; `otherwise` where there is nothing to divide by."""
     quotient: Grey = np.divide(above, below, out=np.full(np.shape(below), otherwise), where=below != 0)
@@ -57,6 +63,31 @@ def divide(above: Grey, below: Grey, otherwise: float) -> Grey:
 def likeness(one: Grey, other: Grey) -> Grey:
     """The smaller of both over the larger; two zeros are alike."""
     return divide(np.minimum(one, other), np.maximum(one, other), 1.0)
+
+
+def detail_around(image: Grey) -> Grey:
+    """Energy of edges around each pixel, by which sources of a stack are told that show most there."""
+    along_rows, along_columns = gradients(image, SOBEL)
+    return smooth(along_rows**2 + along_columns**2, _AROUND)
+
+
+def two_strongest(maps: Iterable[Sequence[Grey]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """At every pixel the maps of the two sources whose first map is largest there; of two sources both.
+
+    Measures were made for two sources. Of a stack most planes are out of focus everywhere: if all of them counted, an
+    image that is as blurred as most would be the best.
+    """
+    first, second, *others = (np.stack(of_source) for of_source in maps)
+    first, second = _sorted(first, second)
+    for other in others:
+        second = _sorted(second, other)[0]
+        first, second = _sorted(first, second)
+    return first, second
+
+
+def _sorted(one: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    larger = one[0] >= other[0]
+    return np.where(larger, one, other), np.where(larger, other, one)
 
 
 class Local:

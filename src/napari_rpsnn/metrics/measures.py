@@ -68,7 +68,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure("Q_CB", "visible contrast kept", q_cb, trusted=True, fooled_by=(COPIES,)),
     Measure("Q_E", "structure of image and edges kept", q_e, trusted=True, fooled_by=(BLENDING, COPIES)),
     Measure("Q_W", "structure kept", q_w, fooled_by=(BLENDING, COPIES)),
-    Measure("Q_P", "features kept, by phase", q_p, fooled_by=(COPIES,)),
+    Measure("Q_P", "features kept, by phase", q_p, pairs_only=True, fooled_by=(COPIES,)),
     Measure("Q_Y", "structure of the nearer source kept", q_y, pairs_only=True, fooled_by=(UNFUSED, COPIES)),
     Measure("1-|rSFe|", "as much detail as the sources", spatial_frequency_agreement, fooled_by=(NOISY_BLUR,)),
     Measure("VIFF", "information an eye gets", viff, fooled_by=(SHARPENING, BLENDING)),

@@ -41,18 +41,18 @@ def q_p(sources: Sequence[ArrayLike], fused: ArrayLike) -> float:
     Parameters
     ----------
     sources : sequence of array_like of shape `(rows, columns)`
-        Two or more grey images, values from 0 to 255.
+        Two grey images, values from 0 to 255: of a stack, most of whose planes are blurred, blur would be right.
     fused : array_like of shape `(rows, columns)`
 
     Raises
     ------
     TypeError, ValueError
-        If an image is not such an array, or shapes differ.
+        If an image is not such an array, shapes differ, or there are not two sources.
 
     Notes
     -----
     Of congruency and of its largest and smallest moment, the correlation with the best of each source and of the
-    strongest source at every pixel is taken; the product of the three is returned. The paper has two sources.
+    strongest source at every pixel is taken; the product of the three is returned.
 
     References
     ----------
@@ -67,6 +67,8 @@ def q_p(sources: Sequence[ArrayLike], fused: ArrayLike) -> float:
     >>> 0.9 < q_p([picture, picture], picture) <= 1
     True
     """
+    if len(sources) != 2:
+        raise ValueError(f"sources: expected 2 images, for which alone Q_P is defined, got {len(sources)}")
     pictures, image = checked_together(sources, fused)
     found = [_features(picture.tobytes(), picture.shape) for picture in pictures]
     made = _features(image.tobytes(), image.shape)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from napari_rpsnn.metrics.filters import PREWITT, Local, divide, gaussian, gradients
+from napari_rpsnn.metrics.filters import PREWITT, Local, divide, gaussian, gradients, two_strongest
 from napari_rpsnn.metrics.greys import Grey, checked_together
 
 _SQUARE = np.full(8, 1 / 8)
@@ -40,7 +40,7 @@ def q_w(sources: Sequence[ArrayLike], fused: ArrayLike) -> float:
 
     Notes
     -----
-    In each window sources count by their variance, so that any number of them will do; the paper has two.
+    The paper has two sources, which count in each window by their variance. Of more, the two of most variance count.
 
     References
     ----------
@@ -144,14 +144,8 @@ def q_y(sources: Sequence[ArrayLike], fused: ArrayLike) -> float:
 
 def _weighted(pictures: Sequence[Grey], image: Grey) -> float:
     made = Local(image, _SQUARE)
-    alike, contrast, most = np.zeros_like(made.mean), np.zeros_like(made.mean), np.zeros_like(made.mean)
-    even = np.zeros_like(made.mean)
-    for picture in pictures:
-        local = Local(picture, _SQUARE)
-        similarity = local.similarity(made, _TINY)
-        alike += local.variance * similarity
-        even += similarity / len(pictures)
-        contrast += local.variance
-        most = np.maximum(most, local.variance)
-    similarity = np.where(contrast > 0, divide(alike, contrast, 0.0), even)
+    locals_ = (Local(picture, _SQUARE) for picture in pictures)
+    (most, alike0), (variance, alike1) = two_strongest((x.variance, x.similarity(made, _TINY)) for x in locals_)
+    share = divide(most, most + variance, 0.5)
+    similarity = share * alike0 + (1 - share) * alike1
     return float(np.average(similarity, weights=most if most.any() else None))

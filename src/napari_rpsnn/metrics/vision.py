@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.fft import fft2, fftfreq, ifft2
 
-from napari_rpsnn.metrics.filters import divide, gaussian, likeness, smooth, smooth_inside
+from napari_rpsnn.metrics.filters import detail_around, divide, gaussian, likeness, smooth, smooth_inside, two_strongest
 from napari_rpsnn.metrics.greys import Grey, checked_together
 
 #: Noise of the eye in VIFF, and a variance that is none.
@@ -38,9 +38,9 @@ def q_cb(sources: Sequence[ArrayLike], fused: ArrayLike) -> float:
 
     Notes
     -----
-    At each pixel sources count by their squared contrast, so that any number of them will do; the paper has two. Each
-    image is stretched to whole numbers from 0 to 255 first, as in the toolbox that published figures come from: so one
-    very bright pixel changes the figure.
+    The paper has two sources, which count at each pixel by their squared contrast. Of more, the two count whose edges
+    around it are strongest. Each image is stretched to whole numbers from 0 to 255 first, as in the toolbox that
+    published figures come from: so one very bright pixel changes the figure.
 
     References
     ----------
@@ -56,12 +56,10 @@ def q_cb(sources: Sequence[ArrayLike], fused: ArrayLike) -> float:
     """
     pictures, image = checked_together(sources, fused)
     contrast_f = _masked_contrast(image)
-    kept, total, even = np.zeros_like(image), np.zeros_like(image), np.zeros_like(image)
-    for picture in pictures:
-        contrast = _masked_contrast(picture)
-        alike = likeness(contrast, contrast_f)
-        kept, total, even = kept + contrast**2 * alike, total + contrast**2, even + alike / len(pictures)
-    return float(np.where(total > 0, divide(kept, total, 0.0), even).mean())
+    (_, contrast0), (_, contrast1) = two_strongest((detail_around(x), _masked_contrast(x)) for x in pictures)
+    share = divide(contrast0**2, contrast0**2 + contrast1**2, 0.5)
+    kept = share * likeness(contrast0, contrast_f) + (1 - share) * likeness(contrast1, contrast_f)
+    return float(kept.mean())
 
 
 def viff(sources: Sequence[ArrayLike], fused: ArrayLike) -> float:

@@ -1,0 +1,148 @@
+"""Stacks with planted troubles: the report names each of them and no other."""
+
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from scipy.ndimage import gaussian_filter
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+
+from truth import kinds
+from truth.scenes import scene
+
+from napari_rpsnn.cli.fuse import main
+
+SIZE = {"size": 192, "planes": 12}
+
+
+def relief(**more):
+    return scene("relief", **{**SIZE, **more}).planes
+
+
+def bleached():
+    planes = scene("haze", **SIZE).planes
+    return np.rint(planes * np.linspace(1, 0.75, 12)[:, None, None]).astype(np.uint8)
+
+
+def moved():
+    planes = relief()
+    planes[6:] = np.roll(planes[6:], (3, 4), (1, 2))
+    return planes[:, 8:-8, 8:-8]
+
+
+def overexposed():
+    return np.minimum(relief().astype(int) * 3 // 2, 255).astype(np.uint8)
+
+
+def with_hot_pixels():
+    planes = scene("tilt", seed=1, **SIZE).planes
+    for row, column in ((30, 40), (100, 20), (150, 170)):
+        planes[:, row, column] = 255 * (planes[:, row, column] < 128)
+    return planes
+
+
+def with_planes_beyond():
+    """The stage went on for three planes, with all of the specimen ever farther behind."""
+    planes = scene("tilt", seed=1, **SIZE).planes
+    more = [gaussian_filter(planes[-1].astype(float), sigma) for sigma in (2, 3, 4)]
+    return np.concatenate([planes, np.rint(more).astype(np.uint8)])
+
+
+def too_short():
+    return relief()[:7]
+
+
+def too_coarse():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kinds, "FAR_BLUR", 30.0)
+        return relief(planes=8, seed=9)  # no other test has this seed: renderings are kept
+
+
+TROUBLES = {
+    "brightness": (bleached, "plane 0 is 3[0-9]% brighter than plane 11"),
+    "shift": (moved, r"Plane 6 lies beside the plane before, by 5 pixels at most \(plane 6\)"),
+    "saturation": (overexposed, "Up to [0-9]+% of the pixels of planes .* are saturated, at 255"),
+    "hot pixels": (with_hot_pixels, "3 hot pixels: row 30 column 40, row 100 column 20 and row 150 column 170"),
+    "unused planes": (with_planes_beyond, "Planes 1[12] to 14 contribute nothing"),
+    "no plane is sharp": (too_short, "its focus lies beyond the last plane, 6"),
+    "spacing": (too_coarse, r"coarser than the depth of field: 2\.1 µm beside (1\.\d|2) µm"),
+    "borders": (lambda: scene("relief", "borders", **SIZE).planes, "have borders without data, up to"),
+}
+
+
+@pytest.fixture
+def report(tmp_path, capsys):
+    """Kinds and texts of the findings that the command writes of planes."""
+
+    def report_it(planes, *options):
+        axes = "ZCYX" if planes.ndim == 4 else "ZYX"
+        image = tmp_path / "stack.ome.tif"
+        tifffile.imwrite(image, planes, metadata={"axes": axes, "PhysicalSizeZ": 2.1, "PhysicalSizeZUnit": "µm"})
+        page = tmp_path / "page.html"
+        command = ["fuse", str(image), "-o", str(tmp_path / "fused.tif"), "--report", str(page), "--overwrite"]
+        assert main([*command, "--model", "rpsnn-lite", *options]) == 0, capsys.readouterr().err
+        text = page.read_text(encoding="utf-8")
+        assert not re.search(r"https?://|<link|src=\"(?!data:)|url\(|<script", text)
+        return dict(re.findall(r'data-kind="(.*?)"><b>(.*?)</b>', text)), text
+
+    return report_it
+
+
+@pytest.mark.parametrize("kind", TROUBLES)
+def test_each_trouble_is_named_and_no_other(report, kind):
+    make, said = TROUBLES[kind]
+    found, _ = report(make())
+    assert list(found) == [kind], found
+    assert re.search(said, found[kind]), found
+
+
+@pytest.mark.parametrize("kind", ["tilt", "relief", "depth", "haze", "thick"])
+def test_a_good_stack_has_no_trouble(report, kind):
+    found, page = report(scene(kind, seed=1, **SIZE).planes)
+    assert not found, found
+    assert "No trouble was found in 12 planes" in page
+
+
+def test_what_is_shown_of_channels_and_of_a_part_of_a_stack(report):
+    planes = scene("tilt", seed=1, **SIZE).planes
+    both = np.stack([planes, planes[::-1]], 1)
+    _, page = report(both, "--planes", "3-8", "--region", "0:96,0:96")
+    assert page.count("<figcaption>the plane of each pixel, from 3 (dark) to 8 (bright)") == 2
+    assert "<h2>Picture 0</h2>" in page
+    assert "<h2>Picture 1</h2>" in page
+    assert "plane 8: " in page
+    assert "plane 9: " not in page
+
+
+def test_a_pair_of_colours(tmp_path, rgb_pair):
+    near, far, _ = rgb_pair
+    for name, image in {"a": near, "b": (far * 0.8).astype(np.uint8)}.items():
+        tifffile.imwrite(tmp_path / f"{name}.tif", image)
+    files = [str(tmp_path / f"{name}.tif") for name in "ab"]
+    page = tmp_path / "page.html"
+    assert main(["fuse", *files, "-o", str(tmp_path / "f.tif"), "--report", str(page)]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert "In two images: brightness." in text
+    assert "image 0 is 2" in re.findall(r'data-kind="brightness"><b>(.*?)</b>', text)[0]
+    assert text.count("<img ") == 3  # the image, which source, how sure
+
+
+@pytest.mark.parametrize("options", [["--slab", "4"], ["--scheduler", "local[1]"]])
+def test_a_page_that_cannot_be_made_is_refused_before_the_work(tmp_path, capsys, options):
+    if options[0] == "--scheduler":
+        pytest.importorskip("distributed", reason="distributed is not in this environment")
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((8, 40, 40), np.uint8), metadata={"axes": "ZYX"})
+    out, page = tmp_path / "f.tif", tmp_path / "page.html"
+    assert main(["fuse", str(tmp_path / "a.tif"), "-o", str(out), "--report", str(page), *options]) == 1
+    assert "--report: expected page.json" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_regression_has_no_planes_to_show(report):
+    _, page = report(relief(planes=5)[:, :96, :96], "--method", "regression")
+    assert "the plane of each pixel" not in page
+    assert "Plane by plane" in page
