@@ -64,7 +64,7 @@ def too_coarse():
 
 TROUBLES = {
     "brightness": (bleached, "plane 0 is 3[0-9]% brighter than plane 11"),
-    "shift": (moved, r"Plane 6 lies beside the plane before, by 5 pixels at most \(plane 6\)"),
+    "shift": (moved, "Plane 6 lies 5 pixels beside the plane before"),
     "saturation": (overexposed, "Up to [0-9]+% of the pixels of planes .* are saturated, at 255"),
     "hot pixels": (with_hot_pixels, "3 hot pixels: row 30 column 40, row 100 column 20 and row 150 column 170"),
     "unused planes": (with_planes_beyond, "Planes 1[12] to 14 contribute nothing"),

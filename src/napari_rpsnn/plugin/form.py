@@ -84,7 +84,9 @@ class Form(Container[Any]):
             for widget in (*shown, *hidden)
         }
         upper, lower = (stacked([self._rows[w.name] for w in widgets]) for widgets in (shown, hidden))
-        buttons = stacked([self.fuse_button, self.cancel_button, self.retouch_button], layout="horizontal")
+        buttons = stacked(
+            [self.fuse_button, self.cancel_button, self.retouch_button, self.report_button], layout="horizontal"
+        )
         super().__init__(widgets=[buttons, self.progress, self.status], labels=False)
         self.min_width = MIN_WIDTH_PX
         self.part = part
@@ -147,6 +149,9 @@ class Form(Container[Any]):
         self.cancel_button = PushButton(
             name="cancel", text="Cancel", tooltip="Stop after the tile in work, add nothing"
         )
+        self.report_button = PushButton(
+            name="report", text="Report…", tooltip="What is wrong with the images that were fused, as a page to save"
+        )
         self.progress = ProgressBar(name="progress", tooltip="How much is done")
         self.status = line("status", "What is going on")
         self.status.native.setAlignment(Qt.AlignmentFlag.AlignTop)
@@ -155,6 +160,7 @@ class Form(Container[Any]):
             (self.model_file, "Weights file"),
             (self.fuse_button, "Fuse"),
             (self.cancel_button, "Cancel"),
+            (self.report_button, "Quality report of the images that were fused last"),
             (self.progress, "Progress"),
             (self.status, "Status"),
         ):
@@ -187,7 +193,8 @@ class Form(Container[Any]):
         widgets = [*(row.native for row in rows), self.part.fold.toggleButton()]
         widgets += [*(widget.native for widget in self.part.widgets), self.advanced.toggleButton()]
         widgets += [row.native for row in hidden]
-        widgets += [self.fuse_button.native, self.cancel_button.native, self.retouch_button.native]
+        ends = self.fuse_button, self.cancel_button, self.retouch_button, self.report_button
+        widgets += [button.native for button in ends]
         for before, after in pairwise(widgets):
             QWidget.setTabOrder(before, after)
 

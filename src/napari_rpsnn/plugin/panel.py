@@ -6,6 +6,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import napari
@@ -17,6 +18,7 @@ from napari_rpsnn.options import Options, StackOptions
 from napari_rpsnn.plugin.choices import Remaining, duration
 from napari_rpsnn.plugin.form import Form
 from napari_rpsnn.plugin.results.growing import Growing
+from napari_rpsnn.plugin.results.page import ask_for_page, open_in_browser
 from napari_rpsnn.plugin.retouch.offer import RetouchOffer
 from napari_rpsnn.plugin.rows.part_rows import PartRows
 from napari_rpsnn.plugin.settings import remember
@@ -54,6 +56,7 @@ class Panel(Form):
         self._viewer = viewer
         self._run: Run | None = None
         self._task: Task | None = None
+        self._last: Task | None = None  # that is done, for a report
         self._retouch = RetouchOffer(viewer, self.say)
         self.retouch_button = self._retouch.button
         self._growing: Growing | None = None
@@ -64,6 +67,7 @@ class Panel(Form):
         self._set_busy(False)
         self.fuse_button.changed.connect(self.start)
         self.cancel_button.changed.connect(self.cancel)
+        self.report_button.changed.connect(self.report)
         self.native.destroyed.connect(self._abandon)
         self.native_parent_changed.connect(self._enter_or_leave)
         for change in ("inserted", "removed"):
@@ -115,6 +119,34 @@ class Panel(Form):
             self.say("Stopping after this tile…")
             self._run.cancel()
 
+    def report(self) -> None:
+        """Write what is wrong with the images that were fused last, as a page, and show it in a browser."""
+        task = self._last
+        if self._run is not None or task is None:
+            return
+        path = ask_for_page(self.native, task.sources.title)
+        if path is None:
+            return
+        self._set_busy(True)
+        self.say("Looking at every image…")
+        self._run = Run(
+            task.report(path),
+            f"The report of {task.sources.title}",
+            reported=self._show_progress,
+            done=self._show_page,
+            failed=lambda error: self._finish(f"No report: {error}", error=True),
+            cancelled=lambda: self._finish("Cancelled."),
+        )
+        self._run.start()
+
+    def _show_page(self, made: list[Path]) -> None:
+        self._finish(f"Wrote {made[0]}.", done=True)
+        open_in_browser(made[0])
+
+    def _show_progress(self, report: Progress) -> None:
+        with self._one_repaint():
+            self.progress.max, self.progress.value = report.total, report.done
+
     def _show_report(self, report: Progress) -> None:
         with self._one_repaint():
             self.progress.max = report.total
@@ -130,6 +162,7 @@ class Panel(Form):
 
     def _add(self, made: list[NewLayer]) -> None:
         assert self._growing is not None
+        self._last = self._task
         fused, *maps = made
         added = [(fused, self._growing.complete(fused))]
         self._later(0, lambda: self._add_maps(maps, added))
@@ -200,6 +233,7 @@ class Panel(Form):
     def _set_busy(self, busy: bool) -> None:
         self.fuse_button.enabled = not busy
         self.cancel_button.enabled = busy
+        self.report_button.enabled = not busy and self._last is not None
         self.progress.value = 0
 
     @contextmanager

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from napari_rpsnn.engine.results import Preview, Progress, Result
 from napari_rpsnn.fusion import iter_fuse
+from napari_rpsnn.io.atomic import write_bytes
 from napari_rpsnn.io.provenance import record
 from napari_rpsnn.options import FuseOptions, StackOptions
 from napari_rpsnn.plugin.layers import Sources
@@ -44,10 +46,13 @@ class Task:
     sources : Sources
     options : FuseOptions or StackOptions
         By their kind, the sources are a pair or a stack.
+    results : list of (Result, dict)
+        What came of `run`, and what made it: for a report, as long as somebody keeps the task.
     """
 
     sources: Sources
     options: FuseOptions | StackOptions
+    results: list[tuple[Result, dict[str, Any]]] = field(default_factory=list, repr=False, compare=False)
 
     def run(self) -> Generator[Progress, None, list[NewLayer]]:
         """Yield reports now and then; return the layers to be added, the fused image first.
@@ -59,7 +64,28 @@ class Task:
         """
         start = time.perf_counter()
         result = yield from _now_and_then(self._steps())
-        return self._layers(result, record(result.made_by, self.sources.names, time.perf_counter() - start))
+        said = record(result.made_by, self.sources.names, time.perf_counter() - start)
+        self.results.append((result, said))
+        return self._layers(result, said)
+
+    def report(self, path: Path) -> Generator[Progress, None, list[Path]]:
+        """Write what is wrong with the images of a `run` that is done, as a page; return its path."""
+        from napari_rpsnn.reports.quality_page import quality_page
+        from napari_rpsnn.reports.sections import pair_sections, stack_sections
+
+        (result, said), images = self.results[-1], self.sources.images
+        if isinstance(self.options, StackOptions):
+            looks = stack_sections(images[0], self.options, result, self.sources.unit)
+        else:
+            looks = pair_sections(images[0], images[1], self.options, result)
+        decided = result.index if result.index is not None else result.map
+        total = 1 if decided is None else decided[..., 0, 0].size
+        sections = []
+        for section in looks:
+            sections.append(section)
+            yield Progress(min(len(sections), total), total)
+        write_bytes(path, quality_page(f"How good is {self.sources.title}, fused?", sections, said))
+        return [path]
 
     def _steps(self) -> Steps:
         images, called = self.sources.images, [f"Layer '{name}'" for name in self.sources.names]

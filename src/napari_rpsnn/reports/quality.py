@@ -124,10 +124,13 @@ def _shifted(survey: Survey, decision: Decision) -> list[Finding]:
     if not moved or decision.aligned:
         return []
     most = max(moved, key=lambda k: steps[k])
-    text = (
-        f"{_planes(moved, decision)} {_do(moved, 'lies', 'lie')} beside the plane before, by {steps[most]:.0f} "
-        f"{_do([0] * int(steps[most]), 'pixel', 'pixels')} at most (plane {most + decision.first})."
-    )
+    far = f"{steps[most]:.0f} pixel{'' if steps[most] < 1.5 else 's'}"
+    if len(moved) == 1:
+        text = f"{_planes(moved, decision)} lies {far} beside the plane before."
+    else:
+        text = (
+            f"{_planes(moved, decision)} lie beside the planes before, by up to {far} (plane {most + decision.first})."
+        )
     advice = (
         "Fuse again and align: --register translation, or Register in the panel. Or find out what moves: stage, heat."
     )
