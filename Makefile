@@ -7,7 +7,7 @@ DISPLAY_PACKAGES := xvfb libegl1 libgl1 libgl1-mesa-dri libglib2.0-0 libdbus-1-3
 	libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 \
 	libxcb-render-util0 libxcb-shape0 libxcb-xkb1
 
-.PHONY: demo test soak lint weights screenshots clean
+.PHONY: demo test soak lowest lint weights screenshots clean
 
 demo: $(TOX)  ## fuse a pair with known truth, or: make demo ARGS="A.png B.png -o OUT"
 	$(TOX) run -q -e demo -- $(ARGS)
@@ -15,8 +15,12 @@ demo: $(TOX)  ## fuse a pair with known truth, or: make demo ARGS="A.png B.png -
 test: $(TOX) display  ## style, types, the core without Qt, and everything with napari in a real window
 	$(TOX) run
 
-soak: $(TOX)  ## thousands of damaged files of every kind
-	SOAK=100 $(TOX) run -q -e core -- tests/io/test_damage.py
+soak: $(TOX)  ## a hundred times as many images, options and damaged files as in the tests, and other ones each time
+	SOAK=100 $(TOX) run -q -e core -- tests/test_properties.py tests/io/test_damage.py \
+		tests/model/test_damaged_weights.py tests/training/test_checkpoint.py
+
+lowest: $(TOX)  ## all but the widgets, with the lowest versions that are declared, on Python 3.11
+	$(TOX) run -e lowest
 
 lint: $(TOX)  ## style, types, and the arrows between rooms
 	$(TOX) run -q -e lint

@@ -1,8 +1,10 @@
 """The manifest, the weights, and what the built packages hold."""
 
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -44,6 +46,21 @@ def test_the_manifest_is_valid():
 
 def test_entry_points():
     assert {e.name for e in entry_points(group="napari.manifest")} >= {"napari-rpsnn"}
+
+
+def test_the_lowest_versions_are_those_that_are_declared():
+    """What `tox -e lowest` installs: all but torch, of which one version is tried, and what the core needs not."""
+    said = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    more = said["project"]["optional-dependencies"]
+    lists = [said["project"]["dependencies"], said["dependency-groups"]["test"]]
+    lists += [more[extra] for extra in ("compressed", "dask", "register", "train", "zarr")]
+    declared = dict(re.match(r"([\w-]+)(?:\[.*\])?>=([\d.]+)", line).groups() for lines in lists for line in lines)
+    declared["distributed"] = declared["dask"]
+    lines = (ROOT / "constraints-lowest.txt").read_text(encoding="utf-8").splitlines()
+    lowest = dict(line.split("==") for line in lines if not line.startswith("#"))
+    assert f"torch=={lowest['torch']}" == (ROOT / "constraints.txt").read_text(encoding="utf-8").strip()
+    trimmed = [{k: re.sub(r"(\.0)+$", "", v) for k, v in x.items() if k != "torch"} for x in (lowest, declared)]
+    assert trimmed[0] == trimmed[1]
 
 
 @pytest.fixture(scope="module")

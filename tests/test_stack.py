@@ -176,6 +176,12 @@ def test_steps_that_lead_astray_are_told():
         fuse_stack(planes, register="translation")
 
 
+def test_pixels_of_which_none_supports_another():
+    """The range of two pixels is upside down, and 64 bits have no room for eight times that."""
+    planes = np.array([[[2**64 - 1, 9 * 2**60]], [[15 * 2**60, 2**60]], [[11 * 2**60, 7 * 2**60]]], np.uint64)
+    assert np.isin(fuse_stack(planes), planes).all()
+
+
 @pytest.mark.parametrize("method", ["decision", "regression"])
 def test_the_order_of_bytes_makes_no_difference(method):
     """Little detail in large numbers, so that all depends on the order of the planes, and that on their contents."""

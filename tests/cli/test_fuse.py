@@ -11,11 +11,11 @@ import psutil
 import pytest
 import tifffile
 from scipy import ndimage as ndi
+from shell import fuse, refused
 from skimage import data
 from skimage.io import imread, imsave
 
 from napari_rpsnn import fusion
-from napari_rpsnn.cli.fuse import main
 from napari_rpsnn.io import read_image, write_image
 from napari_rpsnn.io.image_file import ImageFile
 
@@ -46,18 +46,6 @@ def folder(planes, tmp_path):
     for number, plane in zip((2, 10, 11), planes, strict=True):
         imsave(tmp_path / "planes" / f"plane{number}.png", plane, check_contrast=False)
     return tmp_path / "planes"
-
-
-def fuse(*args):
-    return main(["fuse", *map(str, args)])
-
-
-def refused(capsys, *args):
-    """Message of a usage error."""
-    with pytest.raises(SystemExit) as end:
-        fuse(*args)
-    assert end.value.code == 2
-    return " ".join(capsys.readouterr().err.split())
 
 
 def test_channels_planes_times_and_pixel_size_of_an_ome_tiff_are_kept(planes, tmp_path):

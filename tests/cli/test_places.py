@@ -8,10 +8,10 @@ import pytest
 import tifffile
 import zarr
 from scipy import ndimage as ndi
+from shell import fuse
 from skimage import data
 
 from napari_rpsnn import fuse_stack
-from napari_rpsnn.cli.fuse import main
 from napari_rpsnn.io import read_image, write_image
 from napari_rpsnn.io.image_file import ImageFile
 
@@ -27,10 +27,6 @@ def planes():
     for k in range(6):
         stack[k, :, 16 * k : 16 * (k + 1)] = sharp[:, 16 * k : 16 * (k + 1)]
     return np.rint(stack).astype(np.uint16)
-
-
-def fuse(*args):
-    return main(["fuse", *map(str, args)])
 
 
 def written(path, planes, scale=SIZES, **said):

@@ -9,20 +9,9 @@ import pytest
 import tifffile
 from image_files import pixels
 from PIL import Image
+from shell import fuse, refused
 
-from napari_rpsnn.cli.fuse import main
 from napari_rpsnn.io import read_image, write_image
-
-
-def fuse(*args):
-    return main(["fuse", *map(str, args)])
-
-
-def refused(capsys, *args):
-    with pytest.raises(SystemExit) as end:
-        fuse(*args)
-    assert end.value.code == 2
-    return capsys.readouterr().err
 
 
 @pytest.fixture
@@ -189,5 +178,5 @@ def test_threads_sleep_unless_the_user_has_said_otherwise(monkeypatch):
         if said:
             monkeypatch.setenv("OMP_WAIT_POLICY", said)
         with pytest.raises(SystemExit):
-            main(["fuse", "--help"])
+            fuse("--help")
         assert os.environ["OMP_WAIT_POLICY"] == (said or "passive")

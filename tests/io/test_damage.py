@@ -1,18 +1,17 @@
 """Files that were damaged anywhere: an image or a ValueError that names the file, never another exception."""
 
-import os
 import shutil
 
 import numpy as np
 import pytest
 import tifffile
+from generated import damages, examples
+from hypothesis import given
+from hypothesis import strategies as st
 from image_files import described, pixels
 from PIL import Image
 
 from napari_rpsnn.io import read_image, write_image
-
-#: How many damaged files of each kind; many more with SOAK=100.
-CASES = 60 * int(os.environ.get("SOAK", "1"))
 
 STACK = pixels(3, 24, 31, dtype=np.uint8)
 COLOUR = pixels(24, 31, 3, dtype=np.uint8)
@@ -35,21 +34,6 @@ def whole(path):
     return np.asarray(read_image(path).data[...])
 
 
-def damaged(content, rng):
-    """The content, cut or with some bytes changed, at the beginning more often; and whether it was cut."""
-    content = bytearray(content)
-    how = rng.integers(4)
-    if how == 0:
-        return content[: rng.integers(len(content))], True
-    if how == 3:
-        start = rng.integers(len(content))
-        content[start : start + 40] = bytes(len(content[start : start + 40]))
-    else:
-        for _ in range(rng.integers(1, 6)):
-            content[rng.integers(len(content) if how == 1 else min(len(content), 400))] = rng.integers(256)
-    return content, False
-
-
 def read(path):
     image = read_image(path)
     return np.asarray(image.data[...])
@@ -62,35 +46,43 @@ KINDS = ["ome.tif", "tif", "plain.tif", "deflated.ome.tif", "tiled.tif", "png", 
 def test_a_damaged_file_is_an_image_or_refused_by_name(tmp_path, kind):
     truth = whole(tmp_path / f"whole.{kind}")
     content = (tmp_path / f"whole.{kind}").read_bytes()
-    rng, path, refused = np.random.default_rng(0), tmp_path / f"a.{kind}", 0
-    for _ in range(CASES):
-        changed, cut = damaged(content, rng)
-        path.write_bytes(changed)
+    path, refused = tmp_path / f"a.{kind}", []
+
+    @examples(60)
+    @given(damages())
+    def check(damage):
+        change, cut = damage
+        path.write_bytes(change(content))
         try:
             got = read(path)
         except (ValueError, ModuleNotFoundError) as error:
+            refused.append(error)
             assert path.name in str(error)  # noqa: PT017
-            refused += 1
         else:
             # What was cut is refused, or nothing of the image was cut off.
             assert not cut or (got.shape == truth.shape and (kind == "jpg" or np.array_equal(got, truth)))
-    assert refused > CASES / 10
+
+    check()
+    assert len(refused) > 6
 
 
 def test_a_damaged_ome_zarr_is_an_image_or_refused_by_name(tmp_path):
     write_image(tmp_path / "whole.zarr", STACK, "ZYX", like=described(STACK, "ZYX"), provenance={})
     names = [p.relative_to(tmp_path / "whole.zarr") for p in (tmp_path / "whole.zarr").rglob("*") if p.is_file()]
-    rng, path = np.random.default_rng(0), tmp_path / "a.zarr"
-    for _ in range(CASES):
+    path = tmp_path / "a.zarr"
+
+    @examples(60)
+    @given(damages(), st.sampled_from(sorted(names)), st.sampled_from([True, False, False]))
+    def check(damage, name, lost):
         shutil.rmtree(path, ignore_errors=True)
         shutil.copytree(tmp_path / "whole.zarr", path)
-        file = path / names[rng.integers(len(names))]
-        changed, cut = damaged(file.read_bytes(), rng)
-        file.unlink() if rng.integers(3) == 0 else file.write_bytes(changed)
-        cut = cut or not file.exists()
+        change, cut = damage
+        (path / name).unlink() if lost else (path / name).write_bytes(change((path / name).read_bytes()))
         try:
             got = read(path)
         except ValueError as error:
             assert path.name in str(error)  # noqa: PT017
         else:
-            assert not (cut and file.name.isdecimal()) or np.array_equal(got, STACK)
+            assert not ((cut or lost) and name.name.isdecimal()) or np.array_equal(got, STACK)
+
+    check()

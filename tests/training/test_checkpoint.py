@@ -1,5 +1,7 @@
 import pytest
 import torch
+from generated import damages, examples
+from hypothesis import given
 
 from napari_rpsnn.training.checkpoint import KINDS, read_checkpoint, refuse_old_run, write_checkpoint
 from napari_rpsnn.training.dataset import read_pictures
@@ -33,6 +35,26 @@ def test_a_damaged_checkpoint_is_refused_by_name(tmp_path, damage):
     with pytest.raises(ValueError, match=r"resume: .*checkpoint\.pt"):
         read_checkpoint(path)
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_checkpoint_damaged_anywhere_is_itself_or_refused_by_name(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    write_checkpoint(path, STATE)
+    content = path.read_bytes()
+
+    @examples(60)
+    @given(damages())
+    def check(damage):
+        change, cut = damage
+        path.write_bytes(change(content))
+        try:
+            read_checkpoint(path)
+        except ValueError as error:
+            assert path.name in str(error)  # noqa: PT017
+        else:
+            assert not cut or path.read_bytes() == content
+
+    check()
 
 
 class Evil:

@@ -36,6 +36,8 @@ RESULT_SUFFIXES: tuple[str, str] | None = (".png", ".tif")
 SEEN = ("L", "LA", "RGB", "RGBA", "I;16", "I;16B", "I")
 ORIENTATION = 0x0112
 DEEP = "PNG of 16 bits in colour needs one more package: pip install 'napari-rpsnn[compressed]'"
+#: The last chunk of every PNG: Pillow does without it, other programs do not.
+PNG_END = b"IEND\xaeB`\x82"
 
 
 def is_image(path: Path) -> bool:
@@ -66,6 +68,8 @@ def read(path: Path, series: int | None = None) -> ImageFile:
     with Image.open(path) as opened:
         picture: Any = opened
         said, exif = dict(picture.info), picture.getexif()
+        if picture.format == "PNG" and PNG_END not in path.read_bytes():
+            raise ValueError("expected a whole PNG, got one that ends too early")
         picture.load()  # info has more now: of a PNG, what stands behind the data
         said |= picture.info
         if getattr(picture, "n_frames", 1) > 1:

@@ -226,7 +226,7 @@ def _supported_ends(picture: NDArray[np.generic]) -> tuple[float, float]:
 
 def _common_range(ends: list[tuple[float, float]]) -> IntensityRange:
     lows, highs = zip(*ends, strict=True)
-    low, high = median(lows), median(highs)
+    low, high = sorted((median(lows), median(highs)))  # of few pixels none may support another
     reach = MOST_RANGE * (high - low)
     low, high = max(min(lows), low - reach), min(max(highs), high + reach)
     if all(isinstance(end, int) for end in (*lows, *highs)):
