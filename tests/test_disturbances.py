@@ -50,3 +50,18 @@ def test_another_brightness_decides_nothing(pair, gain, offset):
     maps = {"return_index": True, **LITE}
     _, index = fuse_stack([brighter, far], **maps)
     assert np.mean(index != (share < 0.5)) < 0.02
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_what_is_returned_is_of_one_brightness_on_request(pair, count):
+    near, far, truth = pair
+    planes = np.stack([near * 1.2, far, gaussian_filter(truth, 2) * 0.9])[:count].astype(np.float32)
+    fused = fuse_stack(planes, match_brightness=True, precision="float32", **LITE)
+    assert quality(fused * (truth.mean() / fused.mean()), truth) > 40
+    plain = fuse_stack(planes, precision="float32", **LITE)
+    assert quality(plain * (truth.mean() / plain.mean()), truth) < 30
+    da = pytest.importorskip("dask.array")
+    lazy = fuse_stack(da.from_array(planes, chunks=(1, 50, 70)), match_brightness=True, precision="float32", **LITE)
+    np.testing.assert_array_equal(lazy.compute(), fused)
+    if count == 2:
+        np.testing.assert_array_equal(fuse(*planes, match_brightness=True, precision="float32", **LITE), fused)

@@ -38,6 +38,7 @@ def fuse(
     mask: ArrayLike | None = None,
     guide_channel: int | Sequence[int] | None = None,
     method: Method = "decision",
+    match_brightness: bool = False,
     register: Registration | None = None,
     return_map: bool = False,
     model: ModelLike = "auto",
@@ -67,6 +68,9 @@ def fuse(
     method : {"decision", "regression"}, optional
         ``"decision"`` takes the sources' own values, from the source that the network's image is nearer to.
         ``"regression"``, the paper's method, returns the network's values.
+    match_brightness : bool, optional
+        By decision, bring what is returned to one brightness, too, that of both in the mean: a flash, or a lamp that
+        drifts. Where a pixel is a source's own, it is then a factor of it, or has an offset.
     register : {None, "translation", "similarity", "affine"}, optional
         Align `image1` to `image0` first. Microscope stacks are usually registered, and alignment interpolates
         intensities, so it is only done when asked for. Pixels that `image1` has no data for come from `image0`. A
@@ -214,7 +218,7 @@ def iter_fuse(
                 layout.alpha_of(target[index])[place.write] = np.maximum(*alphas)
             yield Progress(done, total)
         found = [of_side_windows(*_sides(view, rows, columns)) for view in pair]
-        plan = plan_of(statistics, names, (rows, columns), (found[0], found[1]))
+        plan = plan_of(statistics, names, (rows, columns), (found[0], found[1]), options.match_brightness)
         if said := plan.bordered(names):
             yield Progress(done, total, borders.say(said, engine.notes))
         decision = None if decision_of is None else decision_of[index]

@@ -93,6 +93,9 @@ class Options:
         row="Method",
         words=("Sharpest source (keeps intensities)", "Network's image"),
     )
+    match_brightness: bool = _option(
+        False, "Bring what is returned to one brightness, too", row="Match brightness", decided=True
+    )
     register: Registration | None = _option(
         None,
         "Align the pictures first; this interpolates values",

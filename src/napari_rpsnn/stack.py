@@ -31,6 +31,7 @@ def fuse_stack(
     mask: ArrayLike | None = None,
     guide_channel: int | Sequence[int] | None = None,
     method: Method = "decision",
+    match_brightness: bool = False,
     order: Order = "cascade",
     register: Registration | None = None,
     return_index: bool = False,
@@ -75,6 +76,9 @@ def fuse_stack(
     order : {"cascade", "tree"}, optional
         By regression: the paper's cascade, two planes and then the result with the next one, or pairs of planes, then
         pairs of results. The tree keeps a few results more in memory.
+    match_brightness : bool, optional
+        By decision, bring what is returned to one brightness, too, that of most planes: for a flash, a lamp that
+        drifts, or bleaching.
     register : {None, "translation", "similarity", "affine"}, optional
         Align the planes to the middle one first, each to its neighbour. Pixels that a plane has no data for come from
         the others. A warning has the numbers of planes that could not be aligned, and why.

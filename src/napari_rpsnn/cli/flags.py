@@ -56,6 +56,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
             choices = [value for value in known.allowed if value is not None] or None
             default = "" if option.default is None else f" (default: {option.default})"
             flag, text = f"--{option.name.replace('_', '-')}", f"{known.text}{default}"
+            if isinstance(option.default, bool):
+                parser.add_argument(flag, action="store_true", default=None, help=known.text)
+                continue
             parser.add_argument(flag, type=read, choices=choices, metavar=None if choices else shown, help=text)
 
 

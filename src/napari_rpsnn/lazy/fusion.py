@@ -43,7 +43,7 @@ def lazy_fuse(image0: Any, image1: Any, options: FuseOptions) -> Result:
     fuser = Fuser.choose(layout, options)
     sources = layout.pictures(a), layout.pictures(b)
     whole = [None if not one else layout.pictures(as_dask(reduce(both, one), "mask")) for one in masks]
-    plans = _plans(sources, whole, layout, names)
+    plans = _plans(sources, whole, layout, names, options.match_brightness)
     colours0, colours1 = (layout.colours(source) for source in sources)
     valid = [where_data(source, layout, mask) for source, mask in zip(sources, whole, strict=True)]
     result, decisions = fuser.fuse(
@@ -65,7 +65,11 @@ def lazy_fuse(image0: Any, image1: Any, options: FuseOptions) -> Result:
 
 
 def _plans(
-    images: tuple[da.Array, da.Array], masks: Sequence[da.Array | None], layout: Layout, names: tuple[str, str]
+    images: tuple[da.Array, da.Array],
+    masks: Sequence[da.Array | None],
+    layout: Layout,
+    names: tuple[str, str],
+    matched: bool,
 ) -> da.Array:
     """The `Plan` of each pair of pictures, as the blocks of an array; checks the values on the way."""
     own = [
@@ -75,7 +79,7 @@ def _plans(
     needs = [*own[0], *own[1]]
     first = own[0][0]
     rows, columns = first.shape[-3:-1]
-    token = tokenize(needs, layout, names)
+    token = tokenize(needs, layout, names, matched)
     edges = [np.cumsum([0, *chunks]).tolist() for chunks in first.chunks[-3:-1]]
     looked, found, plans = {}, {}, {}
     for where in np.ndindex(*first.shape[:-3]):
@@ -91,7 +95,11 @@ def _plans(
     borders = array_of("rpsnn-borders", token, found, needs, first.chunks[:-3], object)
     for where in np.ndindex(*first.shape[:-3]):
         known = [(statistics.name, *where, *at) for at in np.ndindex(*first.numblocks[-3:-1])]
-        plans[where] = (partial(_plan, names=names, shape=(rows, columns)), known, (borders.name, *where))
+        plans[where] = (
+            partial(_plan, names=names, shape=(rows, columns), matched=matched),
+            known,
+            (borders.name, *where),
+        )
     return array_of("rpsnn-plan", token, plans, [statistics, borders], first.chunks[:-3], object)
 
 
@@ -114,6 +122,10 @@ def _borders(first: Sequence[NDArray[Any]], second: Sequence[NDArray[Any]], layo
 
 
 def _plan(
-    statistics: Sequence[PairStatistics], borders: tuple[Border, Border], names: tuple[str, str], shape: tuple[int, int]
+    statistics: Sequence[PairStatistics],
+    borders: tuple[Border, Border],
+    names: tuple[str, str],
+    shape: tuple[int, int],
+    matched: bool,
 ) -> Plan:
-    return plan_of(statistics, names, shape, borders)
+    return plan_of(statistics, names, shape, borders, matched)

@@ -89,7 +89,8 @@ def _fuse(stack: FocusStack, fuser: Fuser, options: StackOptions) -> Result:
         ranked = zip(stacks, surveys, strict=True)
         pairs = [merged(*both, options.order, fuser) for both in ranked]
         return Result(image_of(*zip(*pairs, strict=True)), made)
-    known = dask.compute(*(_looked_at(planes, stack.first, fuser) for planes in stacks))
+    looked = dask.compute(*(_looked_at(planes, stack.first, fuser) for planes in stacks))
+    known = [replace(about, matched=options.match_brightness) for about in looked]
     for about in known:
         if bordered := about.bordered(stack.first):
             borders.say(bordered, fuser.engine.notes)

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -105,6 +105,7 @@ class StackEngine:
         planes, layout = self._planes, self._planes.layout
         with compute_thread() as run:
             known = run(lambda: settled(looked, StackStatistics.of(looked), self._engine.vote_map))
+        known = replace(known, matched=self._options.match_brightness)
         self._values = known.values
         if bordered := known.bordered(planes.first) or planes.bordered:
             yield borders.say(bordered, self._engine.notes), None
@@ -178,7 +179,7 @@ def fuse_window(
             chosen = np.where(alone, only, chosen)
     image: NDArray[Any] | None = None
     for number in np.unique(chosen):
-        part = read(known.planes[number], place.write)[0]
+        part = known.shown(number, read(known.planes[number], place.write)[0])
         image = np.array(part) if image is None else np.where((chosen == number)[..., None], part, image)
     assert image is not None
     _leave_out_hot_pixels(image, chosen, read, place, known, layout)
@@ -211,7 +212,7 @@ def _leave_out_hot_pixels(
     padded = np.pad(shown, 1, mode="edge")
     around = np.median([padded[rows + i, columns + j] for i in range(3) for j in range(3)], 0)
     parts = [read(k, place.write) for k in known.planes]
-    colours = np.stack([part[rows, columns] for part, _ in parts])
+    colours = np.stack([known.shown(k, part[rows, columns]) for k, (part, _) in enumerate(parts)])
     away = np.abs(seen(colours) - around)
     for k, (_, valid) in enumerate(parts):
         if valid is not None:

@@ -58,6 +58,8 @@ class StackStatistics:
     borders : list of Border
     only : int or None
         Of `planes`, the one that shows all of a thin specimen.
+    matched : bool
+        Whether what is returned is of that brightness, too.
     """
 
     planes: list[int]
@@ -67,6 +69,7 @@ class StackStatistics:
     detail: Tensor
     borders: list[Border]
     only: int | None = None
+    matched: bool = False
 
     @property
     def sharpest(self) -> int:
@@ -76,9 +79,13 @@ class StackStatistics:
     @property
     def plan(self) -> Plan:
         """Of two planes alone, how they are fused."""
-        first, second = plainly(self.levels, self.values)
+        first, second = self.levels if self.matched else plainly(self.levels, self.values)
         borders = self.borders[0], self.borders[1]
-        return Plan(self.values, self.swapped, (first, second), hot=True, borders=borders, lacking=True)
+        return Plan(self.values, self.swapped, (first, second), self.matched, True, borders, lacking=True)
+
+    def shown(self, number: int, colours: NDArray[Any]) -> NDArray[Any]:
+        """What is returned of colours of a plane; `number` is counted in `planes`."""
+        return self.levels[number].bring(colours) if self.matched else colours
 
     def seen(self, number: int, guide: NDArray[Any]) -> NDArray[np.float32]:
         """What is compared of guide channels of a plane, grey, of one brightness; `number` is counted in `planes`."""
