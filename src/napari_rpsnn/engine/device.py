@@ -78,8 +78,3 @@ def holds(device: torch.device, dtype: np.dtype[Any]) -> bool:
     """Whether pictures go to the device as they are, and what is made of them there is exact."""
     # Apple GPUs have no unsigned 16-bit integers.
     return dtype.kind in "ui" and dtype.itemsize <= 2 and device.type != "mps"
-
-
-def is_shortage(error: Exception) -> bool:
-    """Whether memory was too small; on a CPU torch has no exception of its own for it."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)

@@ -92,6 +92,8 @@ def _uses_first_heap() -> bool:
     libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, (ctypes.c_size_t,)
     libc.free.argtypes = (ctypes.c_void_p,)
     block = libc.malloc(1 << 16)  # smaller ones may come from what the thread has freed
+    if block is None:  # there is no memory left
+        return True
     word = ctypes.c_size_t.from_address(block - ctypes.sizeof(ctypes.c_size_t)).value
     libc.free(block)
     return not word & _OF_THREAD_HEAP

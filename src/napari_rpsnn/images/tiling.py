@@ -99,3 +99,43 @@ def one_more(part: tuple[slice, slice]) -> tuple[slice, slice]:
 def part_size(part: tuple[slice, slice]) -> tuple[int, int]:
     """Rows and columns of a part."""
     return part[0].stop - part[0].start, part[1].stop - part[1].start
+
+
+def halved(tile: Tile, halo: int, step: int) -> tuple[Tile, Tile] | None:
+    """Two tiles that write what `tile` writes and read no more than it, for work that is too large at once.
+
+    Parameters
+    ----------
+    tile : Tile
+    halo : int
+        Pixels read around what is written.
+    step : int
+        Parts are written, and windows read, from multiples of it on; what is written has twice so many pixels at least.
+
+    Returns
+    -------
+    tuple of Tile or None
+        One above or beside the other; None where that is too small to be halved.
+    """
+    lengths = [part.stop - part.start for part in tile.write]
+    axis = lengths.index(max(lengths))
+    write, read = tile.write[axis], tile.read[axis]
+    middle = -(-(write.start + write.stop) // (2 * step)) * step
+    if lengths[axis] < 2 * step or not write.start < middle < write.stop:
+        return None
+    parts = []
+    for start, stop in ((write.start, middle), (middle, write.stop)):
+        first = max((start - halo) // step * step, read.start)
+        last = min(-(-(stop + halo) // step) * step, read.stop)
+        windows = slice(first, last), slice(start, stop), slice(start - first, stop - first)
+        reads, writes, inners = (
+            tuple(new if i == axis else old for i, old in enumerate(both))
+            for new, both in zip(windows, (tile.read, tile.write, tile.inner), strict=True)
+        )
+        parts.append(Tile(reads, writes, inners))  # type: ignore[arg-type]
+    return parts[0], parts[1]
+
+
+def within(window: Part, whole: Part) -> Part:
+    """A window of a picture, as a window of a part of that picture."""
+    return tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(window, whole, strict=True))

@@ -16,6 +16,7 @@ from typing import Any
 import dask
 import dask.array as da
 import numpy as np
+import torch
 from dask.base import tokenize
 from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
@@ -23,14 +24,16 @@ from numpy.typing import NDArray
 
 from napari_rpsnn.engine import borders
 from napari_rpsnn.engine.results import Result
-from napari_rpsnn.engine.stacks.decision import windows
+from napari_rpsnn.engine.shortage import Made
+from napari_rpsnn.engine.stacks.decision import HALO, windows
 from napari_rpsnn.engine.stacks.engine import fuse_window
+from napari_rpsnn.engine.stacks.evidence import STEP
 from napari_rpsnn.engine.stacks.one_plane import settled
 from napari_rpsnn.engine.stacks.statistics import PlaneStatistics, StackStatistics
 from napari_rpsnn.images.checks import count_differing, count_infinite, refuse_alpha, refuse_infinite
 from napari_rpsnn.images.focus_stack import FocusStack
 from napari_rpsnn.images.layout import Layout, Window
-from napari_rpsnn.images.tiling import Tile
+from napari_rpsnn.images.tiling import Tile, within
 from napari_rpsnn.images.validity import (
     NO_PLANE,
     Valid,
@@ -191,13 +194,15 @@ def _decide(
 
     def read(k: int, part: Window) -> tuple[NDArray[Any], Valid]:
         picture, valid = planes[k]
-        if part != place.read:
-            picture, valid = picture[place.inner], None if valid is None else valid[place.inner]
+        window = within(part, place.read)
+        picture, valid = picture[window], None if valid is None else valid[window]
         return layout.colours(picture), None if valid is None or valid.all() else valid
 
-    return recipe.run(
-        lambda engine: engine.composing(lambda device: fuse_window(read, place, known, layout, shape, device))
-    )
+    def work(device: torch.device, part: Tile) -> Made:
+        return fuse_window(read, part, known, layout, shape, device)
+
+    image, index, confidence = recipe.run(lambda engine: engine.composing(work, place, HALO, STEP))
+    return image, index, confidence
 
 
 def _merged_two(planes: Sequence[LazyPlane], known: StackStatistics, fuser: Fuser) -> Decided:

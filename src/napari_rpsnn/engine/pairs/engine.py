@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,9 +22,10 @@ from napari_rpsnn.engine import inference, memory
 from napari_rpsnn.engine.pairs.decision import DECISION_HALO, NEAR_HALO, compose, decide, mix
 from napari_rpsnn.engine.pairs.evidence import VOTE_HALO, evidence, mean_channel, vote, widely
 from napari_rpsnn.engine.pairs.plan import Plan, one_or_three
+from napari_rpsnn.engine.shortage import Made, free, in_halves, is_shortage, say, unless_short
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import Layout
-from napari_rpsnn.images.tiling import Tile, narrowed, split_image
+from napari_rpsnn.images.tiling import Tile, narrowed, split_image, within
 from napari_rpsnn.io import provenance
 from napari_rpsnn.model.arithmetic import choose_dtype, half_network
 from napari_rpsnn.model.network import HALO, RPSNN
@@ -35,8 +36,6 @@ from napari_rpsnn.options import Options
 #: Anything of shape `(rows, columns, colours)` that gives a window of itself when it is indexed.
 Picture = Any
 Pair = tuple[Picture, Picture]
-
-Value = TypeVar("Value")
 
 
 @dataclass
@@ -154,20 +153,23 @@ class Engine:
     ) -> tuple[NDArray[Any], NDArray[np.float32]]:
         """Result and decision map of the inner part of a window that was read with a halo of `DECISION_HALO`."""
         first = plan.first(parts)
-        composed, share = self.composing(lambda device: self._compose(device, first, plan, layout, votes, place))
+
+        def work(device: torch.device, part: Tile) -> Made:
+            window = within(part.read, place.read)
+            return self._compose(device, (first[0][window], first[1][window]), plan, layout, votes[window], part)
+
+        composed, share = self.composing(work, place, DECISION_HALO, 2)
         return composed, 1 - share if plan.swapped else share
 
-    def composing(self, work: Callable[[torch.device], Value]) -> Value:
-        """What `work` returns, given where pictures are composed: where memory falls short there, on the CPU."""
-        try:
-            return work(self.composes_on)
-        except (RuntimeError, MemoryError) as error:
-            if not devices.is_shortage(error) or self.composes_on.type == "cpu":
-                raise
-            self._free()
+    def composing(self, work: Callable[[torch.device, Tile], Made], place: Tile, halo: int, step: int) -> Made:
+        """What `work` returns of a window, where pictures are composed; for `halo` and `step` see `in_halves`."""
+        if self.composes_on.type != "cpu":
+            if (made := unless_short(work, self.composes_on, place)) is not None:
+                return made
+            free(self.device)
             self.composes_on = torch.device("cpu")
-            self.notes.append("The memory of the GPU was too small: the CPU puts the image together.")
-            return work(self.composes_on)
+            say("The memory of the GPU was too small: the CPU puts the image together.", self.notes)
+        return in_halves(lambda part: work(self.composes_on, part), place, halo, step, self.notes)
 
     def mean_vote(self, image0: NDArray[Any], image1: NDArray[Any], values: IntensityRange) -> float:
         """Which of two small pictures is in focus in more places: from 1, the first, to -1, the second."""
@@ -278,9 +280,9 @@ class Engine:
 
     def _take_less(self, error: Exception) -> None:
         """Make do with less memory; raises again what cannot be helped."""
-        if not devices.is_shortage(error):
+        if not is_shortage(error):
             raise error
-        self._free()
+        free(self.device)
         if self.tile > devices.LEAST_TILE:
             self.tile //= 2
             self.notes.append(f"The memory was too small: going on with tiles of {self.tile} pixels.")
@@ -291,7 +293,3 @@ class Engine:
         self.network = prepared_model(self.network, self.device)
         self.dtype = choose_dtype("auto", self.device, self.network)
         self.notes.append("The memory of the GPU was too small: going on on the CPU.")
-
-    def _free(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()

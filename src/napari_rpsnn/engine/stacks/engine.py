@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from napari_rpsnn.engine import borders
 from napari_rpsnn.engine.inference import compute_thread
 from napari_rpsnn.engine.stacks.cascade import NOTHING, Cascade, Merged, Said, merge
-from napari_rpsnn.engine.stacks.decision import decide_window, windows
+from napari_rpsnn.engine.stacks.decision import HALO, decide_window, windows
 from napari_rpsnn.engine.stacks.depth_from_focus import iter_heights
+from napari_rpsnn.engine.stacks.evidence import STEP
 from napari_rpsnn.engine.stacks.one_plane import settled
 from napari_rpsnn.engine.stacks.planes import Planes
 from napari_rpsnn.engine.stacks.statistics import PlaneStatistics, StackStatistics
@@ -120,7 +121,11 @@ class StackEngine:
         with compute_thread() as run:
             for place in windows(rows, columns, len(known.planes)):
                 part, index, confidence = run(
-                    self._engine.composing, lambda d, p=place: fuse_window(planes.read, p, known, layout, shape, d)
+                    self._engine.composing,
+                    lambda device, part: fuse_window(planes.read, part, known, layout, shape, device),
+                    place,
+                    HALO,
+                    STEP,
                 )
                 running = running.copy()
                 layout.colours(running)[place.write], results.index[place.write] = part, index
