@@ -27,7 +27,7 @@ from tqdm.dask import TqdmCallback
 from napari_rpsnn.cli.terminal import hears
 from napari_rpsnn.io import read_image, write_image
 from napari_rpsnn.io.atomic import atomic_write
-from napari_rpsnn.io.format import ChunkedFormat
+from napari_rpsnn.io.format import ChunkedFormat, value_ends
 from napari_rpsnn.io.formats import chunked_format, described
 from napari_rpsnn.io.image_file import ImageFile
 
@@ -145,7 +145,7 @@ def stored(
                 if path in parts:
                     kind, part, image, place = parts[path]
                     text = json.dumps(dict(provenance))
-                    kind.describe(part, image, text, float(values[..., 0::2].min()), float(values[..., 1::2].max()))
+                    kind.describe(part, image, text, *value_ends(values))
                     place.close()
                 else:
                     write_image(path, values, axes, like=like, provenance=provenance)
@@ -164,7 +164,7 @@ def _written(data: da.Array, part: Path, name: str) -> da.Array:
         kind = chunked_format(name)
         assert kind is not None
         kind.write_part(part.resolve(), place, chunk)
-        return np.array([chunk.min(), chunk.max()], np.float64).reshape((1,) * (chunk.ndim - 1) + (2,))
+        return np.array(value_ends(chunk)).reshape((1,) * (chunk.ndim - 1) + (2,))
 
     chunks = (*((1,) * n for n in data.numblocks[:-1]), (2,) * data.numblocks[-1])
     return data.map_blocks(write, dtype=np.float64, chunks=chunks, meta=np.empty((0,) * data.ndim))

@@ -85,6 +85,12 @@ def _add_fuse(commands: Any) -> None:
         metavar="ADDRESS|local[N]",
         help="run on a dask cluster: the address of its scheduler, or local[N] for N processes of this machine",
     )
+    parser.add_argument(
+        "--mask",
+        type=Path,
+        metavar="FILE",
+        help="nonzero where there is data: an image for all planes, or as many planes; NaN and alpha 0 need none",
+    )
     parser.add_argument("--map", type=Path, metavar="FILE", help="write whose pixels are in the image")
     parser.add_argument("--height", type=Path, metavar="FILE", help="write the height of the surface of a stack")
     parser.add_argument(

@@ -18,6 +18,7 @@ import psutil
 
 from napari_rpsnn.cli.flags import given
 from napari_rpsnn.cli.jobs import Job, refuse_to_replace
+from napari_rpsnn.cli.masks import read_mask, to_store
 from napari_rpsnn.cli.places import results_of
 from napari_rpsnn.cli.stack_files import Stack, open_stack
 from napari_rpsnn.cli.terminal import say, sentence, tell, watch
@@ -90,7 +91,8 @@ def run(job: Job, args: argparse.Namespace) -> None:
     if pair and (args.height or any(getattr(args, name) is not None for name in OF_STACKS)):
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in OF_STACKS)
         raise ValueError(f"--height, {flags}: expected a stack, got two images")
-    map_dtype = np.dtype("float32") if pair else np.min_scalar_type(stack.planes - 1)
+    # One number more stands for no plane.
+    map_dtype = np.dtype("float32") if pair else np.min_scalar_type(stack.planes)
     options = _options(job, stack, args)
     like = stack.image
     if isinstance(options, StackOptions):
@@ -103,7 +105,7 @@ def run(job: Job, args: argparse.Namespace) -> None:
         files[job.map] = result.map if pair else result.index.astype(map_dtype), stack.map_axes
     if job.height:
         files[job.height] = result.height, stack.map_axes
-    files[job.out] = result.image, stack.axes
+    files[job.out] = to_store(result), stack.axes
     store = _cluster().stored if lazy else _stored
     with store(files, like, _tally(result, stack.planes), args.client, job.out.name) as (tally, finish):
         said = record(result.made_by, [path.name for path in job.sources], time.perf_counter() - start)
@@ -190,16 +192,17 @@ def _check_outputs(job: Job, stack: Stack, like: ImageFile, map_dtype: np.dtype[
 
 def _options(job: Job, stack: Stack, args: argparse.Namespace) -> FuseOptions | StackOptions:
     """Those of the flags, and what the files say."""
+    mask = read_mask(args.mask, job.outputs)
     if stack.other is not None:
         decided = args.method != "regression"
-        return given(FuseOptions, args, channel_axis=stack.channel_axis, return_map=decided)
+        return given(FuseOptions, args, channel_axis=stack.channel_axis, return_map=decided, mask=mask)
     image = stack.image
     spacing = image.scale.get("Z", 1.0) if args.plane_spacing is None else args.plane_spacing
     origin = image.origin.get("Z", 0.0) if args.plane_origin is None else args.plane_origin
     said = {"axis": image.axes.index("Z"), "channel_axis": stack.channel_axis, "return_height": job.height is not None}
     if job.has_page and args.method != "regression":
         said["return_confidence"] = True
-    return given(StackOptions, args, **said, plane_spacing=spacing, plane_origin=origin)
+    return given(StackOptions, args, **said, plane_spacing=spacing, plane_origin=origin, mask=mask)
 
 
 def _fuse(job: Job, stack: Stack, options: FuseOptions | StackOptions, lazy: bool) -> Any:
@@ -226,7 +229,7 @@ def _fuse(job: Job, stack: Stack, options: FuseOptions | StackOptions, lazy: boo
 def _tally(result: Any, planes: int) -> Any:
     """Of two images, the share of the first; of a stack, how many pixels are of each plane; None by regression."""
     if result.map is not None:
-        return result.map.mean(dtype=np.float64)
+        return np.nanmean(result.map, dtype=np.float64)
     return None if result.index is None else np.histogram(result.index, np.arange(planes + 1))[0]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 from numpy.typing import NDArray
 
 from napari_rpsnn.io.image_file import ImageFile
@@ -63,3 +64,10 @@ class ChunkedFormat(Format, Protocol):
     create: Callable[[Path, ImageFile], Any]
     write_part: Callable[[Path, tuple[slice, ...], NDArray[Any]], None]
     describe: Callable[[Path, ImageFile, str, float, float], None]
+
+
+def value_ends(values: NDArray[Any]) -> tuple[float, float]:
+    """The least and the greatest value; NaN, which says that there is no data, is none: 0 of nothing else."""
+    ends = (np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None))
+    low, high = (0.0 if np.isnan(end) else float(end) for end in ends)
+    return low, high

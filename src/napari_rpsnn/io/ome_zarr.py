@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_rpsnn.io.bounds import sizes
+from napari_rpsnn.io.format import value_ends
 from napari_rpsnn.io.image_file import UNITS, ImageFile, chosen, plain_unit, same_values
 from napari_rpsnn.io.provenance import is_record
 from napari_rpsnn.io.zarr_array import ProvenArray
@@ -173,7 +174,7 @@ def write(path: Path, suffix: str, image: ImageFile, provenance: str) -> NDArray
     """Write an OME-Zarr 0.4 of one resolution. Samples of a colour, which it has not, become channels."""
     data, _ = image.ordered(ORDER)
     create(path, image)[...] = data
-    describe(path, image, provenance, float(data.min()), float(data.max()))
+    describe(path, image, provenance, *value_ends(data))
     return data
 
 

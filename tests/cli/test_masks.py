@@ -1,0 +1,54 @@
+import json
+
+import numpy as np
+import pytest
+import tifffile
+from shell import fuse
+from skimage import data
+
+from napari_rpsnn.io import read_image, write_image
+
+
+@pytest.fixture
+def planes():
+    """Three planes of uint8, without data in the first four rows, and a mask that says so."""
+    made = np.stack([data.camera()[128:192, 192 + k : 256 + k] for k in range(3)])
+    here = np.full((64, 64), 255, np.uint8)
+    here[:4] = 0
+    return made, here
+
+
+@pytest.mark.parametrize("kind", ["pair", "stack"])
+def test_a_mask_is_a_file_and_what_it_takes_away_is_said(planes, tmp_path, capsys, kind):
+    made, here = planes
+    tifffile.imwrite(tmp_path / "mask.tif", here)
+    if kind == "stack":
+        sources = [tmp_path / "in.tif"]
+        write_image(sources[0], made, "ZYX", provenance={})
+    else:
+        sources = [tmp_path / f"{k}.tif" for k in range(2)]
+        for k, path in enumerate(sources):
+            write_image(path, made[k], "YX", provenance={})
+    paths = {name: tmp_path / f"{name}.tif" for name in ("out", "map")}
+    arguments = "-o", paths["out"], "--map", paths["map"], "--report", tmp_path / "r.json", "--device", "cpu"
+    assert fuse(*sources, *arguments, "--mask", tmp_path / "mask.tif") == 0
+    assert "Where the mask leaves no image any data, the result is 0." in capsys.readouterr().err
+    fused, index = (np.asarray(read_image(path).data[...]) for path in paths.values())
+    assert (fused[:4] == 0).all()
+    assert (fused[4:] > 0).any()
+    assert (np.isnan(index[:4]) if kind == "pair" else index[:4] == 255).all()
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["options"]["mask"] is True
+    assert sum(report["shares"]) == pytest.approx(1)
+
+
+def test_a_mask_with_colours_and_one_that_would_be_replaced_are_refused(planes, tmp_path, capsys):
+    made, here = planes
+    write_image(tmp_path / "in.tif", made, "ZYX", provenance={})
+    tifffile.imwrite(tmp_path / "rgb.tif", np.stack([here] * 3, -1), photometric="rgb")
+    arguments = tmp_path / "in.tif", "-o", tmp_path / "out.tif"
+    assert fuse(*arguments, "--mask", tmp_path / "rgb.tif") == 1
+    assert "--mask: expected a file without colours and channels" in capsys.readouterr().err
+    tifffile.imwrite(tmp_path / "out.tif", here)
+    assert fuse(*arguments, "--mask", tmp_path / "out.tif", "--overwrite") == 1
+    assert "--mask: expected outputs that are no inputs" in capsys.readouterr().err
