@@ -13,6 +13,7 @@ from typing import Any, Literal, Self, get_args
 
 Method = Literal["decision", "regression"]
 Order = Literal["cascade", "tree"]
+Prefer = Literal["near", "far"]
 Registration = Literal["translation", "similarity", "affine"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -187,6 +188,14 @@ class StackOptions(Options):
         False, "How sure the decision for that plane is", row="Confidence", flag=False, decided=True
     )
     return_height: bool = _option(False, "The height of the surface", row="Height map", flag=False, decided=True)
+    prefer: Prefer | None = _option(
+        None,
+        "Of two depths that are both right, the plane of the lower number (near) or of the higher one (far)",
+        allowed=(None, *get_args(Prefer)),
+        row="Prefer",
+        folded=True,
+        decided=True,
+    )
     slab: int | None = _option(
         None,
         "An image of every so many neighbouring planes, half of which the next one has, too, in place of one of all",

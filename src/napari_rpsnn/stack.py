@@ -14,7 +14,7 @@ from napari_rpsnn.images.array_like import as_stack
 from napari_rpsnn.images.array_part import is_dask
 from napari_rpsnn.images.focus_stack import FocusStack
 from napari_rpsnn.images.validity import NO_PLANE, said_back
-from napari_rpsnn.options import Method, Order, Precision, Registration, StackOptions
+from napari_rpsnn.options import Method, Order, Precision, Prefer, Registration, StackOptions
 
 if TYPE_CHECKING:
     from napari_rpsnn.engine.pairs.engine import Engine
@@ -37,6 +37,7 @@ def fuse_stack(
     return_index: bool = False,
     return_confidence: bool = False,
     return_height: bool = False,
+    prefer: Prefer | None = None,
     slab: int | None = None,
     plane_spacing: float = 1.0,
     plane_origin: float = 0.0,
@@ -88,6 +89,9 @@ def fuse_stack(
         Return how sure the decision for that plane is.
     return_height : bool, optional
         Return the height of the surface.
+    prefer : {None, "near", "far"}, optional
+        Where two depths are right, a twig and the wall behind it, the one to take: ``"near"`` is that of the plane with
+        the lower number, ``"far"`` that of the higher one. None: the better one. Of two planes alone it has no effect.
     slab : int or None, optional
         In place of one image of all planes an image of every `slab` neighbouring planes, each beginning ``slab // 2``
         planes after the one before: a stack of fewer, deeper planes.

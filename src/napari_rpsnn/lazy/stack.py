@@ -93,7 +93,7 @@ def _fuse(stack: FocusStack, fuser: Fuser, options: StackOptions) -> Result:
         pairs = [merged(*both, options.order, fuser) for both in ranked]
         return Result(image_of(*zip(*pairs, strict=True)), made)
     looked = dask.compute(*(_looked_at(planes, stack.first, fuser) for planes in stacks))
-    known = [replace(about, matched=options.match_brightness) for about in looked]
+    known = [replace(about, matched=options.match_brightness, prefer=options.prefer) for about in looked]
     for about in known:
         if bordered := about.bordered(stack.first):
             borders.say(bordered, fuser.engine.notes)
@@ -159,7 +159,7 @@ def _decided(places: StackWindows, planes: Sequence[LazyPlane], known: StackStat
     if len(known.planes) == 2:
         return _merged_two(planes, known, fuser)
     rows, columns, channels = planes[0].colours(fuser.layout).shape
-    name = f"rpsnn-decided-{tokenize(planes, fuser.layout, fuser.recipe.key)}"
+    name = f"rpsnn-decided-{tokenize(planes, known.matched, known.prefer, fuser.layout, fuser.recipe.key)}"
     work = partial(_decide, known=known, layout=fuser.layout, shape=(rows, columns))
 
     def steps(place: Tile, key: tuple[Any, ...]) -> dict[Any, Any]:

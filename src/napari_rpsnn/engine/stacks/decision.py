@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_rpsnn.engine.stacks.evidence import STEP, compare, look, to_steps
+from napari_rpsnn.engine.stacks.preference import leave_out_others
 from napari_rpsnn.images.tiling import Tile, split_image
 from napari_rpsnn.model.stack_decider import Compared, StackDecider
 
@@ -129,6 +130,8 @@ def decide_window(read: Read, window: tuple[slice, slice], known: StackStatistic
     seen.clear()
     blurred = _blurred(evidence)
     scores = decider(evidence, known.detail.to(device)) - AGREED * blurred
+    if known.prefer is not None:
+        scores = leave_out_others(scores, known.planes, known.prefer)
     return _best(scores, masks, rows, columns)
 
 

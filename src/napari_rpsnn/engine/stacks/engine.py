@@ -106,7 +106,7 @@ class StackEngine:
         planes, layout = self._planes, self._planes.layout
         with compute_thread() as run:
             known = run(lambda: settled(looked, StackStatistics.of(looked), self._engine.vote_map))
-        known = replace(known, matched=self._options.match_brightness)
+        known = replace(known, matched=self._options.match_brightness, prefer=self._options.prefer)
         self._values = known.values
         if bordered := known.bordered(planes.first) or planes.bordered:
             yield borders.say(bordered, self._engine.notes), None

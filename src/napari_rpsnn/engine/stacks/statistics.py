@@ -60,6 +60,8 @@ class StackStatistics:
         Of `planes`, the one that shows all of a thin specimen.
     matched : bool
         Whether what is returned is of that brightness, too.
+    prefer : str or None
+        Of two depths, both of which are right, the one that is asked for: "near" or "far".
     """
 
     planes: list[int]
@@ -70,6 +72,7 @@ class StackStatistics:
     borders: list[Border]
     only: int | None = None
     matched: bool = False
+    prefer: str | None = None
 
     @property
     def sharpest(self) -> int:

@@ -43,7 +43,8 @@ class RetouchOffer:
         self._task = task
         self._layers = [layer for what in wanted for item, layer in made if item.what == what]
         self._whats = [item.what for what in wanted for item, _ in made if item.what == what]
-        self.button.enabled = getattr(task.options, "slab", None) is None
+        # Of one time point, or a region of a pair, no layer has the arrays that were fused.
+        self.button.enabled = getattr(task.options, "slab", None) is None and not task.sources.part
 
     def begin(self) -> None:
         """Add the Labels layer; where planes are to be aligned for it, as soon as they are."""
