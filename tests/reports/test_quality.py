@@ -146,3 +146,17 @@ def test_regression_has_no_planes_to_show(report):
     _, page = report(relief(planes=5)[:, :96, :96], "--method", "regression")
     assert "the plane of each pixel" not in page
     assert "Plane by plane" in page
+
+
+def test_where_no_image_has_data_the_report_goes_on(tmp_path, grey_pair):
+    near, far = (image.astype(np.float32) for image in grey_pair[:2])
+    near[:20, :20] = far[:10, :10] = np.nan
+    for name, image in {"a": near, "b": far}.items():
+        tifffile.imwrite(tmp_path / f"{name}.tif", image)
+    page = tmp_path / "page.html"
+    files = [str(tmp_path / f"{name}.tif") for name in "ab"]
+    assert main(["fuse", *files, "-o", str(tmp_path / "f.tif"), "--report", str(page)]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert "In two images: borders." in text
+    assert "Images 0 to 1 have borders without data, up to 3.3% of an image." in text
+    assert "NaN" not in text

@@ -72,7 +72,10 @@ def findings(survey: Survey, decision: Decision) -> list[Finding]:
     made = [found for look in looks for found in look(survey, decision)]
     if survey.count > 2:
         return made
-    return [replace(one, text=one.text.replace("plane", "image").replace("Plane", "Image")) for one in made]
+    words = {"a plane": "an image", "plane": "image", "Plane": "Image"}
+    for word, other in words.items():
+        made = [replace(one, text=one.text.replace(word, other)) for one in made]
+    return made
 
 
 def depth_of_field(survey: Survey) -> float | None:

@@ -67,7 +67,9 @@ def _summary(sections: Sequence[Section]) -> str:
 def _maps(section: Section) -> str:
     image, survey = section.image, section.survey
     # One hot pixel leaves the others their contrast.
-    ends = (0.0, 255.0) if image.dtype == np.uint8 else tuple(map(float, np.percentile(image, SEEN)))
+    there = np.isfinite(image)
+    ends = (0.0, 255.0) if image.dtype == np.uint8 else tuple(map(float, np.percentile(image[there], SEEN)))
+    image = np.where(there, image, image.dtype.type(ends[0]))
     picture = shown(image[..., 0] if image.shape[-1] < 3 else image, *ends)
     tags = [_figure(picture, "the image")]
     last = max(survey.count - 1, 1)

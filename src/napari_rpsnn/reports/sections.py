@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_rpsnn.images.focus_stack import FocusStack
 from napari_rpsnn.images.layout import Layout
-from napari_rpsnn.images.validity import NO_PLANE, like_the_rest
+from napari_rpsnn.images.validity import NO_PLANE, known, like_the_rest
 from napari_rpsnn.options import FuseOptions, StackOptions
 from napari_rpsnn.reports.quality import Decision, Finding, findings
 from napari_rpsnn.reports.survey import Survey
@@ -71,10 +71,12 @@ def pair_sections(image0: Any, image1: Any, options: FuseOptions, result: Any) -
         share = _map(result.map, layout, where)
         shares = confidence = index = None
         if share is not None:
-            shares, confidence = [float(share.mean()), 1 - float(share.mean())], np.abs(2 * share - 1)
-            index = (share < 0.5).astype(np.int32)
+            first = float(np.nanmean(share))
+            shares, confidence = [first, 1 - first], np.abs(2 * np.nan_to_num(share, nan=0.5) - 1)
+            index = np.where(np.isnan(share), -1, share < 0.5).astype(np.int32)
         decision = Decision(shares, confidence, aligned=options.register is not None)
-        survey = Survey.of(_guide(layout, pictures[where]) for pictures in both)
+        seen = (known(pictures[where], layout) for pictures in both)
+        survey = Survey.of(like_the_rest(_guide(layout, picture), valid) for picture, valid in seen)
         yield _section(where, layout, result.image, survey, decision, index)
 
 
