@@ -3,12 +3,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from duck_layers import layer
 
 from napari_rpsnn.engine.results import Preview, Progress, Result, drain
 from napari_rpsnn.fusion import fuse
 from napari_rpsnn.images.layout import Layout
 from napari_rpsnn.options import FuseOptions, StackOptions
-from napari_rpsnn.plugin.layers import Sources
+from napari_rpsnn.plugin.layers import Sources, read_stack
 from napari_rpsnn.plugin.run import PREVIEW_S, REPORT_S, Task, _now_and_then
 from napari_rpsnn.stack import fuse_stack
 
@@ -79,3 +80,20 @@ def test_few_reports_pass_and_all_notes(monkeypatch):
     assert any(report.note == "halved" for report in passed)
     assert abs(len(passed) - 10 / REPORT_S) < 5  # 10 seconds
     assert len([report for report in passed if report.preview]) in range(8, int(10 / PREVIEW_S) + 2)
+
+
+def test_a_surface_lies_in_the_stack_and_is_of_one_picture(small_stack):
+    place = {"scale": np.array([2, 0.5, 0.5]), "translate": np.array([9, 1, 2]), "units": ("um",) * 3}
+    sources = read_stack(layer("s", (4, 96, 128), data=small_stack[0], **place), 0)
+    options = StackOptions(**sources.options, return_height=True, plane_spacing=2, device="cpu")
+    fused, height, surface = drain(Task(sources, options, surface=True).run())
+    points, faces, values = surface.data
+    np.testing.assert_allclose(9 + points[:, 0] * 2, height.data.ravel(), rtol=1e-6)
+    np.testing.assert_array_equal(values, fused.data.ravel())
+    assert faces.max() == len(points) - 1
+    assert tuple(surface.attributes["scale"]) == (2, 0.5, 0.5)
+    assert tuple(surface.attributes["translate"]) == (9, 1, 2)
+    assert (surface.attributes["name"], surface.attributes["colormap"]) == ("s surface", "magenta")
+    series = read_stack(layer("t", (2, 4, 96, 128), data=np.stack([small_stack[0]] * 2)), 1)
+    with pytest.raises(ValueError, match="Surface: expected a stack of one picture, got 2; take one time point"):
+        drain(Task(series, StackOptions(**series.options, return_height=True), surface=True).run())

@@ -202,3 +202,19 @@ def test_layers_are_added_one_by_one_and_a_stumble_is_told(viewer, open_panel, q
     run_to_end(widget, qtbot)
     assert "The fusion failed: no room" in widget.status.value
     assert ("error", "The fusion failed: no room") in notices
+
+
+def test_a_panel_that_was_closed_hears_nothing_of_the_viewer(viewer, open_panel, qtbot, small_stack):
+    layer = viewer.add_image(np.stack([small_stack[0]] * 2), name="stack")
+    panels = [open_panel(title) for title in ("Fuse two layers", "Fuse a stack")]
+    for panel in panels:
+        viewer.window.remove_dock_widget(panel.native)
+        panel.native.deleteLater()
+    qtbot.wait(100)
+    with qtbot.captureExceptions() as errors:
+        viewer.dims.order = (1, 0, 2, 3)
+        viewer.add_image(small_stack[0], name="other")
+        viewer.layers.select_all()
+        viewer.layers.remove(layer)
+        qtbot.wait(50)
+    assert not errors

@@ -48,6 +48,10 @@ class Sources:
         Of the result.
     part : dict
         What was taken of the layers, as far as the options do not say it.
+    split : tuple of dict
+        Where the first axis is of several layers: the attributes of each one's result, and its title.
+    place : dict
+        Of a stack: where planes, rows and columns lie, of one picture.
     """
 
     images: tuple[Any, ...]
@@ -61,6 +65,8 @@ class Sources:
     note: str | None = None
     shape: tuple[int, ...] = field(default=())
     part: dict[str, Any] = field(default_factory=dict)
+    split: tuple[dict[str, Any], ...] = ()
+    place: dict[str, Any] = field(default_factory=dict)
 
 
 def read_pair(
@@ -186,6 +192,7 @@ def read_stack(
         options=options,
         attributes=without_axes(place, gone) | look_of(layer) | {"name": f"{layer.name} fused", "rgb": layer.rgb},
         map_attributes=without_axes(place, gone | shared),
+        place=without_axes(place, _others(layer, axis)),
         title=layer.name,
         planes=shape[axis],
         unit=unit_text(layer.units[axis]),
@@ -207,6 +214,11 @@ def _channels(layer: Any, channel_axis: int | None, guide: int | None) -> dict[s
 def _shared(layer: Any, options: dict[str, Any]) -> set[int]:
     """Axes of the layer whose pictures share a decision, so that maps do not have them. Colours are no such axis."""
     return set() if layer.rgb or options["channel_axis"] is None else {options["channel_axis"]}
+
+
+def _others(layer: Any, axis: int) -> set[int]:
+    """Axes of a stack beside those of planes, rows and columns."""
+    return set([other for other in range(layer.ndim) if other != axis][:-2])
 
 
 def _colour(layer: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +54,7 @@ class Panel(Form):
         beside: Mapping[str, Any] | None = None,
     ) -> None:
         self._viewer = viewer
+        self._heard: list[tuple[Any, Callable[..., Any]]] = []
         self._run: Run | None = None
         self._task: Task | None = None
         self._last: Task | None = None  # that is done, for a report
@@ -71,7 +72,7 @@ class Panel(Form):
         self.native.destroyed.connect(self._abandon)
         self.native_parent_changed.connect(self._enter_or_leave)
         for change in ("inserted", "removed"):
-            getattr(viewer.layers.events, change).connect(self._hint)
+            self._listen(getattr(viewer.layers.events, change), self._hint)
 
     @abstractmethod
     def read(self) -> Task:
@@ -182,7 +183,7 @@ class Panel(Form):
         self._growing.select()
         if self._task is not None:
             self._retouch.offer(self._task, added)
-        names = [layer.name for _, layer in added[1:]]
+        names = [layer.name for _, layer in added[1:] if not layer.visible]
         spent = duration(time.perf_counter() - self._began_s)
         hidden = f" Beside it, hidden: {', '.join(names)}." if names else ""
         self._finish(f"Done in {spent}.{hidden} {self._note}".strip(), done=True)
@@ -247,6 +248,11 @@ class Panel(Form):
 
     # The dock.
 
+    def _listen(self, signal: Any, call: Callable[..., Any]) -> None:
+        """Be called by the viewer as long as the panel is there."""
+        signal.connect(call)
+        self._heard.append((signal, call))
+
     def _enter_or_leave(self, dock: Any) -> None:
         if dock is None:  # the dock was closed
             self.cancel()
@@ -258,6 +264,8 @@ class Panel(Form):
         """Stop the work of a panel that is being closed; nothing of the panel may be touched any more."""
         self._ignore_lookout()
         self._retouch.withdraw()
+        for signal, call in self._heard:
+            signal.disconnect(call)
         if self._run is not None:
             LOG.info("The panel was closed; its fusion stops.")
             self._run.abandon()

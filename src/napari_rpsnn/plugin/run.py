@@ -8,8 +8,11 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
+from math import prod
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from napari_rpsnn.engine.results import Preview, Progress, Result
 from napari_rpsnn.fusion import iter_fuse
@@ -17,6 +20,8 @@ from napari_rpsnn.io.atomic import write_bytes
 from napari_rpsnn.io.provenance import record
 from napari_rpsnn.options import FuseOptions, StackOptions
 from napari_rpsnn.plugin.layers import Sources
+from napari_rpsnn.plugin.placement import GREY_LOOK
+from napari_rpsnn.plugin.results.surface import surface_mesh
 from napari_rpsnn.stack import iter_fuse_stack
 
 Steps = Generator[Progress, None, Result]
@@ -46,12 +51,15 @@ class Task:
     sources : Sources
     options : FuseOptions or StackOptions
         By their kind, the sources are a pair or a stack.
+    surface : bool
+        Whether heights are wanted as a surface, too; of one picture.
     results : list of (Result, dict)
         What came of `run`, and what made it: for a report, as long as somebody keeps the task.
     """
 
     sources: Sources
     options: FuseOptions | StackOptions
+    surface: bool = False
     results: list[tuple[Result, dict[str, Any]]] = field(default_factory=list, repr=False, compare=False)
 
     def run(self) -> Generator[Progress, None, list[NewLayer]]:
@@ -62,11 +70,16 @@ class Task:
         ValueError, TypeError
             If the layers cannot be fused; the message names the layer.
         """
+        if self.surface and (pictures := self._pictures()) != 1:
+            raise ValueError(
+                f"Surface: expected a stack of one picture, got {pictures}; take one time point, or let the channels "
+                "follow one."
+            )
         start = time.perf_counter()
         result = yield from _now_and_then(self._steps())
         said = record(result.made_by, self.sources.names, time.perf_counter() - start)
         self.results.append((result, said))
-        return self._layers(result, said)
+        return self._apart(self._layers(result, said))
 
     def report(self, path: Path) -> Generator[Progress, None, list[Path]]:
         """Write what is wrong with the images of a `run` that is done, as a page; return its path."""
@@ -115,6 +128,56 @@ class Task:
             low, high = (self.options.plane_origin + k * self.options.plane_spacing for k in (first, last))
             unit = self.sources.unit
             layers.append(make(result.height, f"height [{unit}]", low, high, "viridis", unit=unit))
+        if self.surface:
+            layers.append(self._surface(result, said))
+        return layers
+
+    def _surface(self, result: Result, said: dict[str, Any]) -> NewLayer:
+        """The surface in the stack's place, with the values and the look of the fused image."""
+        assert isinstance(self.options, StackOptions)
+        assert result.height is not None
+        sources, axis, channels = self.sources, self.options.axis, self.options.channel_axis
+        ndim = len(sources.images[0].shape) - self._is_rgb
+        picture = [other for other in range(ndim) if other not in (axis, channels)][-2:]
+        image = result.image
+        if channels is not None and channels >= 0:  # of several channels the one that decides
+            guide: Any = self.options.guide_channel
+            image = np.take(image, guide, channels - (channels > axis))
+        planes = (result.height - self.options.plane_origin) / self.options.plane_spacing
+        planes, image = planes.reshape(planes.shape[-2:]), image.reshape(image.shape[-3 if self._is_rgb else -2 :])
+        mesh = surface_mesh(planes, image, sum(other < axis for other in picture))
+        attributes = {name: sources.attributes[name] for name in GREY_LOOK if name in sources.attributes}
+        attributes |= sources.place | {"name": f"{sources.title} surface", "shading": "none", "visible": False}
+        return NewLayer(mesh, attributes | {"metadata": {METADATA: said}}, what="surface")
+
+    @property
+    def _is_rgb(self) -> bool:
+        return bool(self.sources.attributes["rgb"])
+
+    def _pictures(self) -> int:
+        """How many pictures a stack has that are decided one by one."""
+        assert isinstance(self.options, StackOptions)
+        shape, axis, channels = list(self.sources.shape), self.options.axis, self.options.channel_axis
+        if channels is not None and channels >= 0:
+            del shape[channels - (channels > axis)]
+        return prod(shape[: -3 if self._is_rgb else -2])
+
+    def _apart(self, made: list[NewLayer]) -> list[NewLayer]:
+        """Results of several layers as layers of each; maps too, where each was decided by itself."""
+        if not self.sources.split:
+            return made
+        fused, *maps = made
+        layers = []
+        for number, attributes in enumerate(self.sources.split):
+            look = {name: value for name, value in attributes.items() if name != "title"}
+            layers.append(NewLayer(fused.data[number], fused.attributes | look))
+        for item in maps:
+            if self.options.channel_axis == 0:  # one decision for all
+                layers.append(item)
+                continue
+            for number, attributes in enumerate(self.sources.split):
+                name = item.attributes["name"].replace(self.sources.title, attributes["title"], 1)
+                layers.append(replace(item, data=item.data[number], attributes=item.attributes | {"name": name}))
         return layers
 
 

@@ -9,10 +9,12 @@ import napari
 
 from napari_rpsnn.options import FuseOptions, StackOptions
 from napari_rpsnn.plugin.axes import View, axis_names, describe_stack, find_plane_axis
-from napari_rpsnn.plugin.layers import read_pair, read_stack
+from napari_rpsnn.plugin.layers import Sources, read_pair, read_stack
 from napari_rpsnn.plugin.panel import Panel
-from napari_rpsnn.plugin.rows.controls import choice, describe, layer_choice, line, set_choices
+from napari_rpsnn.plugin.part import WHOLE
+from napari_rpsnn.plugin.rows.controls import choice, describe, layer_choice, line, set_choices, tick
 from napari_rpsnn.plugin.rows.plane_distance import PlaneDistance
+from napari_rpsnn.plugin.rows.together_row import ALONE, PLANES, TogetherRow
 from napari_rpsnn.plugin.run import Task
 
 
@@ -39,7 +41,7 @@ class FuseTwoLayers(Panel):
         super().__init__(napari_viewer, FuseOptions, [self.image0, self.image1], [])
         self.image0.changed.connect(self._follow_axes)
         self.channels.changed.connect(self._follow_channels)
-        napari_viewer.layers.events.inserted.connect(self.follow_layers)
+        self._listen(napari_viewer.layers.events.inserted, self.follow_layers)
         self._follow_axes()
 
     def read(self) -> Task:
@@ -85,9 +87,13 @@ class FuseStack(Panel):
         self.plane_spacing, self.spacing_unit = self.distance.number, self.distance.unit
         self._followed: Any = None
         self._preset: tuple[Any, int | None] = (None, None)
-        layers = [self.image, self.planes, self.said]
+        self.surface = tick("surface", "Surface", "The heights as a surface in 3-D, with the values of the fused image")
+        self._together = TogetherRow(napari_viewer)
+        self.together = self._together.combo
+        self._placed = False
+        layers = [self.image, self.together, self.planes, self.said]
         beside = {"plane_spacing": self.spacing_unit}
-        super().__init__(napari_viewer, StackOptions, layers, [self.plane_spacing], beside)
+        super().__init__(napari_viewer, StackOptions, layers, [self.surface, self.plane_spacing], beside)
         self.image.changed.connect(self._follow_image)
         self.planes.changed.connect(self._follow_planes)
         self.channels.changed.connect(self._follow_channels)
@@ -95,25 +101,51 @@ class FuseStack(Panel):
         self.method.changed.connect(self._say_what)
         for row in (*self.part.widgets, self.slab):
             row.changed.connect(self._say_what)
+        self.together.changed.connect(self._say_what)
+        self._listen(napari_viewer.layers.events.removed, self._say_soon)
+        self._listen(napari_viewer.layers.selection.events.changed, self._follow_selection)
         self.return_height.changed.connect(self._offer_spacing)
-        napari_viewer.layers.events.inserted.connect(self.follow_layers)
+        self.surface.changed.connect(self._offer_spacing)
+        self._listen(napari_viewer.layers.events.inserted, self.follow_layers)
         for change in ("order", "axis_labels", "ndim"):
-            getattr(napari_viewer.dims.events, change).connect(self._follow_view)
+            self._listen(getattr(napari_viewer.dims.events, change), self._follow_view)
         self._follow_image()
 
     def read(self) -> Task:
         """See `Panel`."""
         part, planes, slab = self.part.part(self._joined), self.part.planes, self.slab.value
-        layer, axis = self.image.value, self.planes.value
-        sources = read_stack(layer, axis, self.channels.value, self._guide, part, planes, slab)
+        if self.together.value == PLANES and (part != WHOLE or planes or slab):
+            raise ValueError("Part: expected all of layers that are single planes; merge them to a stack for a part.")
+
+        def read_one(layer: Any) -> Sources:
+            axis, channels = self.planes.value, self.channels.value
+            return read_stack(layer, axis, channels, self._guide, part, planes, slab)
+
+        sources = self._together.read(self.image.value, read_one)
         sources = replace(sources, unit=self.spacing_unit.value)
         origin = self.distance.in_unit(sources.options.get("plane_origin", 0.0))
         options = sources.options | {"plane_spacing": self.distance.value, "plane_origin": origin}
-        return Task(sources, self.choices.options(StackOptions, **options))
+        surface = self.surface.value and self.method.value == "decision"
+        if surface:
+            options |= {"return_height": True}
+        return Task(sources, self.choices.options(StackOptions, **options), surface)
 
     def follow_layers(self) -> None:
-        """Offer the layers that there are."""
+        """Offer the layers that there are; a panel that opens starts with the one that is selected."""
         self.reset_choices()
+        active = self._viewer.layers.selection.active
+        if not self._placed and active in self.image.choices:
+            self.image.value = active
+        self._placed = self._placed or bool(self.image.choices)
+        self._follow_selection()
+
+    def _follow_selection(self, *_: Any) -> None:
+        """Several selected layers that fit are fused together."""
+        chosen = self._together.follow(self.image.value)
+        if chosen is not self.image.value and chosen in self.image.choices:
+            self.image.value = chosen
+        self.show_row(self.together, bool(self._together.layers))
+        self._say_what()
 
     def _follow_image(self) -> None:
         """Offer the axes of the chosen layer, again whenever they change."""
@@ -164,8 +196,9 @@ class FuseStack(Panel):
 
     @property
     def _guide(self) -> int | None:
-        """By regression no channel decides."""
-        guide: int | None = self.guide.value if self.method.value == "decision" else None
+        """By regression no channel decides, and of layers that are fused together none within one of them."""
+        decides = self.method.value == "decision" and self.together.value == ALONE
+        guide: int | None = self.guide.value if decides else None
         return guide
 
     @property
@@ -173,15 +206,20 @@ class FuseStack(Panel):
         """The axis of channels that one decision serves."""
         return self.channels.value if self._guide is not None and self.channels.value != self.planes.value else None
 
+    def _say_soon(self) -> None:
+        """When the list of layers has followed."""
+        self._later(0, self._say_what)
+
     def _say_what(self) -> None:
         """Say before the work what it will be."""
         layer, axis = self.image.value, self.planes.value
         is_stack = layer is not None and axis is not None
-        self.said.value = ""
+        said = ""
         if is_stack:
             view, taken = View.of(self._viewer.dims), self.part.taken(self.slab.value)
-            self.said.value = describe_stack(layer, view, axis, self._joined, taken)
-        self.show_row(self.said, is_stack)
+            said = describe_stack(layer, view, axis, self._joined, taken)
+        self.said.value = self._together.said(said)
+        self.show_row(self.said, bool(self.said.value))
 
     def _offer_spacing(self) -> None:
-        self.show_row(self.plane_spacing, self.return_height.value)
+        self.show_row(self.plane_spacing, self.return_height.value or self.surface.value)

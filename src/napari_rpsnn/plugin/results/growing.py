@@ -33,7 +33,9 @@ class Growing:
         self._selected = set(viewer.layers.selection)
 
     def show(self, preview: Preview) -> None:
-        """Show what there is so far."""
+        """Show what there is so far; of several layers that are fused together nothing."""
+        if self._sources.split:
+            return
         if self._layer is None:
             self._data = np.zeros(self._sources.shape, self._sources.images[0].dtype)
             preview.paint(self._data)
@@ -55,7 +57,8 @@ class Growing:
     def add(self, item: NewLayer) -> Any:
         """Return a new layer."""
         with self._selection_kept():
-            layer = self._viewer.add_image(item.data, **item.attributes)
+            add = self._viewer.add_surface if item.what == "surface" else self._viewer.add_image
+            layer = add(item.data, **item.attributes)
         if item.colorbar and hasattr(layer, "colorbar"):  # napari 0.6.2 and later
             layer.colorbar.visible = True
         return layer

@@ -43,8 +43,9 @@ class RetouchOffer:
         self._task = task
         self._layers = [layer for what in wanted for item, layer in made if item.what == what]
         self._whats = [item.what for what in wanted for item, _ in made if item.what == what]
-        # Of one time point, or a region of a pair, no layer has the arrays that were fused.
-        self.button.enabled = getattr(task.options, "slab", None) is None and not task.sources.part
+        # Of one time point, a region of a pair, or several layers, no layer has the arrays that were fused.
+        is_whole = not task.sources.part and not task.sources.split
+        self.button.enabled = is_whole and getattr(task.options, "slab", None) is None
 
     def begin(self) -> None:
         """Add the Labels layer; where planes are to be aligned for it, as soon as they are."""

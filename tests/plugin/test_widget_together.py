@@ -1,0 +1,110 @@
+"""Layers as people have them, in the real napari window: one for each channel, one for each plane."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("napari", reason="napari is not in this environment")
+
+from napari_rpsnn.stack import fuse_stack
+
+
+def run_to_end(widget, qtbot):
+    widget.fuse_button.native.click()
+    qtbot.waitUntil(lambda: widget.fuse_button.enabled, timeout=90_000)
+
+
+@pytest.fixture
+def channels(viewer, small_stack):
+    planes = small_stack[0]
+    data = np.stack([planes, planes[::-1], planes[:, ::-1]], axis=1)
+    names, maps = ["DAPI", "GFP", "mCherry"], ["blue", "green", "magenta"]
+    viewer.add_image(data, channel_axis=1, name=names, colormap=maps, scale=(2, 0.5, 0.5), axis_labels="zyx")
+    viewer.layers["GFP"].contrast_limits = (7, 99)
+    return data
+
+
+def test_channel_layers_follow_one_decision_and_keep_how_they_look(viewer, open_panel, qtbot, channels):
+    widget = open_panel("Fuse a stack")
+    assert not widget.together.native.isVisible()
+    viewer.layers.selection.clear()
+    viewer.layers.selection.update(viewer.layers)
+    qtbot.waitUntil(widget.together.native.isVisible, timeout=5_000)
+    texts = [widget.together.native.itemText(i) for i in range(widget.together.native.count())]
+    follow = [f"all follow: {name}" for name in ("DAPI", "GFP", "mCherry")]
+    assert texts == ["this layer alone", "3, each by itself", *follow]
+    assert widget.said.value.startswith("3 layers, all follow")
+    widget.together.value = 1
+    widget.return_index.value = True
+    run_to_end(widget, qtbot)
+    expected, index = fuse_stack(channels, channel_axis=1, guide_channel=1, return_index=True)
+    for number, (name, colours) in enumerate((("DAPI", "blue"), ("GFP", "green"), ("mCherry", "magenta"))):
+        fused = viewer.layers[f"{name} fused"]
+        np.testing.assert_array_equal(fused.data, expected[number])
+        assert fused.colormap.name == colours
+        assert tuple(fused.scale) == (0.5, 0.5)
+        assert fused.metadata["napari-rpsnn"]["sources"] == ["DAPI", "GFP", "mCherry"]
+    assert tuple(viewer.layers["GFP fused"].contrast_limits) == (7, 99)
+    np.testing.assert_array_equal(viewer.layers["GFP plane index"].data, index)
+    assert len(viewer.layers) == 7
+
+
+def test_each_by_itself_has_maps_of_its_own(viewer, open_panel, qtbot, channels):
+    viewer.layers.selection.clear()
+    viewer.layers.selection.update([viewer.layers["DAPI"], viewer.layers["mCherry"]])
+    widget = open_panel("Fuse a stack")
+    widget.together.value = "each"
+    widget.return_index.value = True
+    run_to_end(widget, qtbot)
+    for name, number in (("DAPI", 0), ("mCherry", 2)):
+        expected, index = fuse_stack(channels[:, number], return_index=True)
+        np.testing.assert_array_equal(viewer.layers[f"{name} fused"].data, expected)
+        np.testing.assert_array_equal(viewer.layers[f"{name} plane index"].data, index)
+
+
+def test_single_planes_are_a_stack_in_the_order_of_their_names(viewer, open_panel, qtbot, small_stack):
+    planes = np.concatenate([small_stack[0], small_stack[0] // 2 + 50, small_stack[0][:2]])
+    for k in (9, 3, 0, 1, 2, 4, 5, 6, 7, 8):
+        viewer.add_image(planes[k], name=f"plane {k + 1}", scale=(0.5, 0.5), units=("um", "um"))
+    viewer.layers.select_all()
+    widget = open_panel("Fuse a stack")
+    assert "10 planes of 96" in widget.said.value
+    assert widget.said.value.endswith("plane 1 … plane 10")
+    run_to_end(widget, qtbot)
+    fused = viewer.layers["plane 1 to plane 10 fused"]
+    np.testing.assert_array_equal(fused.data, fuse_stack(planes))
+    assert tuple(fused.scale) == (0.5, 0.5)
+    assert fused.metadata["napari-rpsnn"]["sources"][-1] == "plane 10"
+
+
+def test_a_panel_starts_with_the_selected_layer_and_what_does_not_fit_is_fused_alone(
+    viewer, open_panel, qtbot, small_stack
+):
+    for name, stack in (("first", small_stack[0]), ("second", small_stack[0][:3])):
+        viewer.add_image(stack, name=name)
+    viewer.layers.selection.active = viewer.layers["first"]
+    widget = open_panel("Fuse a stack")
+    assert widget.image.value is viewer.layers["first"]
+    viewer.layers.selection.active = viewer.layers["second"]
+    viewer.layers.select_all()
+    assert widget.together.choices == ("alone",)
+    assert widget.read().sources.names == ("first",)
+    viewer.layers.clear()
+    qtbot.waitUntil(lambda: widget.said.value == "", timeout=5_000)
+
+
+def test_a_surface_is_added_in_the_place_of_the_stack(viewer, open_panel, qtbot, small_stack):
+    place = {"scale": (2, 0.5, 0.5), "translate": (9, 1, 2), "units": ("um",) * 3}
+    viewer.add_image(small_stack[0], name="stack", colormap="green", **place)
+    widget = open_panel("Fuse a stack")
+    widget.surface.value = True
+    run_to_end(widget, qtbot)
+    surface, height = viewer.layers["stack surface"], viewer.layers["stack height [µm]"]
+    assert "stack surface" in widget.status.value
+    assert surface.colormap.name == "green"
+    assert not surface.visible
+    low, high = surface.extent.world[:, 0]
+    assert low == pytest.approx(height.data.min(), abs=0.01)
+    assert high == pytest.approx(height.data.max(), abs=0.01)
+    viewer.dims.ndisplay = 3
+    surface.visible = True
+    qtbot.wait(50)
