@@ -5,7 +5,6 @@ import pytest
 
 pytest.importorskip("napari", reason="napari is not in this environment")
 
-from qtpy.QtWidgets import QScrollArea
 
 from napari_rpsnn.fusion import fuse
 from napari_rpsnn.options import Options
@@ -25,9 +24,14 @@ def test_both_panels_fit_onto_a_small_screen(viewer, open_panel, qtbot):
     window.resize(1280, 680)
     qtbot.wait(200)
     for panel in panels:
+        panel.say("A long message " * 40)
+    qtbot.wait(100)
+    for panel in panels:
+        rows = panel.native.layout().itemAt(0).widget()
+        assert panel.fuse_button.native.parent().geometry().top() > rows.geometry().bottom()
         bottom = panel.fuse_button.native.mapTo(window, panel.fuse_button.native.rect().bottomLeft()).y()
         assert bottom < 680
-        assert panel.native.findChild(QScrollArea).height() >= 100
+        assert rows.height() >= 100
         dock = panel.native.parent()
         assert dock.title.title.width() >= dock.title.title.sizeHint().width()
 

@@ -94,6 +94,8 @@ class Form(Container[Any]):
         self.advanced = folded("Advanced", lower, "Precision, tile size and more")
         self.advanced.content().layout().addWidget(self._links())
         # What is chosen scrolls where the screen is small; Fuse and what is going on are always there.
+        # A long message scrolls, too: it would push the buttons out of a low dock.
+        self.native.layout().addWidget(scrolled([self.status.native], self.status.min_height), 1)
         self.native.layout().insertWidget(0, scrolled([upper.native, part.fold, self.advanced]), 100)
         self._order_tabs([w for row in shown for w in (row, beside.get(row.name)) if w is not None], hidden)
         self._show_file_row()

@@ -115,7 +115,7 @@ def stacked(widgets: Sequence[Any], layout: str = "vertical") -> Container[Any]:
     return container
 
 
-def scrolled(widgets: Sequence[QWidget]) -> QScrollArea:
+def scrolled(widgets: Sequence[QWidget], least_px: int = MIN_ROWS_PX) -> QScrollArea:
     """Widgets below each other, as high as they are where there is room, else with a scroll bar."""
     content = QWidget()
     rows = QVBoxLayout(content)
@@ -128,7 +128,7 @@ def scrolled(widgets: Sequence[QWidget]) -> QScrollArea:
     area.setFrameShape(QFrame.Shape.NoFrame)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     area.setSizeAdjustPolicy(QScrollArea.SizeAdjustPolicy.AdjustToContents)
-    area.setMinimumHeight(MIN_ROWS_PX)
+    area.setMinimumHeight(least_px)
     area.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
     return area
 
