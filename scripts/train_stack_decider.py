@@ -8,7 +8,7 @@ every step takes three of them, with fewer planes and a smaller crop at times, a
 
 The network sees disturbed planes; what counts is what the undisturbed ones show where it takes them. The loss is how
 many decibels the stack is worse than the best plane at every pixel: of planes mixed by their probabilities, which tells
-neighbouring planes apart, of one plane alone, as it is used, and of the worst pixels, where thin things are.
+neighbouring planes apart, of one plane alone, as it is used, of the worst pixels, and of thin things, which are few.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ from napari_rpsnn.engine.stacks.evidence import compare, look
 from napari_rpsnn.engine.stacks.statistics import energies, gains, relative
 from napari_rpsnn.io.atomic import write_bytes
 from napari_rpsnn.model.stack_decider import StackDecider
+from napari_rpsnn.training.acquisition import disturbed
 from napari_rpsnn.training.dataset import read_pictures, split_pictures
 from napari_rpsnn.training.random_draws import Draw
-from napari_rpsnn.training.stack_synthesis import Stack, StackMaker, disturbed
+from napari_rpsnn.training.stack_synthesis import Stack, StackMaker
 
 STACKS, CROP, SEED = 1700, 192, 7
 STEPS, BATCH, RATE, AVERAGE = 6000, 3, 2e-3, 0.998
@@ -40,12 +41,14 @@ LEAST_ERROR = 0.3
 IDLE = 1e-2
 #: Share of pixels that are the worst.
 WORST = 0.02
+#: Pixels of thin things that are too few to count by themselves.
+LEAST_THIN = 30
 #: Pixels at the border of a crop that do not count: its surroundings are not there.
 RIM = 8
 
 
-def lost_db(decider: StackDecider, stack: Stack, draw: Draw) -> Tensor:
-    """Decibels lost against the best plane at every pixel."""
+def scores_of(decider: StackDecider, stack: Stack, draw: Draw) -> tuple[Tensor, Tensor]:
+    """Scores of the planes of a stack, disturbed, at half the resolution, and where the planes have data."""
     seen, valid = disturbed(stack.planes, draw)
     brightness = (seen * valid).mean((1, 2)) / valid.float().mean((1, 2))
     seen = seen * gains(brightness)[:, None, None]
@@ -54,7 +57,12 @@ def lost_db(decider: StackDecider, stack: Stack, draw: Draw) -> Tensor:
     seen = torch.where(valid, seen, others)[:, None]
     levels = look(seen, valid[:, None])
     facts = relative(energies(levels))
-    scores = decider([compare(level) for level in levels], facts)
+    return decider([compare(level) for level in levels], facts), valid
+
+
+def lost_db(decider: StackDecider, stack: Stack, draw: Draw) -> Tensor:
+    """Decibels lost against the best plane at every pixel."""
+    scores, valid = scores_of(decider, stack, draw)
     # What is added to the scores of all planes changes nothing, and would grow without a limit.
     idle = scores.mean(0).square().mean()
     scores = F.interpolate(scores[:, None], scale_factor=2, mode="bilinear")[:, 0]
@@ -64,14 +72,24 @@ def lost_db(decider: StackDecider, stack: Stack, draw: Draw) -> Tensor:
     copied = (shares * errors).sum(0)
     best = errors.masked_fill(~valid, math.inf).amin(0)
     rim = (slice(RIM, -RIM),) * 2
-    # A bristle is few pixels: of all there are, the worst count once more.
-    pixels = shares.shape[1] * shares.shape[2]
-    worst, least = (_smooth(x)[rim].flatten().topk(int(WORST * pixels)).values.mean() for x in (copied, best))
-    mixed, copied, best = (x[rim].mean() + LEAST_ERROR for x in (mixed, copied, best))
-    lost = mixed.log10() + copied.log10() - 2 * best.log10()
+    # A bristle is few pixels: of all there are, the worst count once more, and so do those of thin things.
+    thin = stack.thin[rim]
+    worst = int(WORST * thin.numel())
+    most, most_of_best = (_smooth(x)[rim].flatten().topk(worst).values.mean() for x in (copied, best))
+    enough = thin.sum() >= LEAST_THIN
+    fine, fine_of_best = (x[rim][thin].mean() if enough else x.new_zeros(()) for x in (copied, best))
+    mixed, copied, best = (x[rim].mean() for x in (mixed, copied, best))
     return (
-        IDLE * idle + 5 * lost + 3 * (worst + LEAST_ERROR / WORST).log10() - 3 * (least + LEAST_ERROR / WORST).log10()
+        IDLE * idle
+        + 5 * _more(mixed, best, LEAST_ERROR)
+        + 5 * _more(copied, best, LEAST_ERROR)
+        + 3 * _more(most, most_of_best, LEAST_ERROR / WORST)
+        + 3 * _more(fine, fine_of_best, LEAST_ERROR / WORST)
     )
+
+
+def _more(error: Tensor, least: Tensor, negligible: float) -> Tensor:
+    return (error + negligible).log10() - (least + negligible).log10()
 
 
 def _smooth(picture: Tensor) -> Tensor:
@@ -87,11 +105,11 @@ def part_of(stack: Stack, draw: Draw) -> Stack:
     top, left = (draw.python.randint(0, length - side) for length in (rows, columns))
     window = (..., slice(top, top + side), slice(left, left + side))
     turns, mirror = draw.python.randrange(4), [-1] * draw.python.randint(0, 1)
-    planes, truth = (
-        x[window].float().rot90(turns, (-2, -1)).flip(mirror)
-        for x in (stack.planes[first : first + count], stack.truth)
+    planes, truth, thin = (
+        x[window].rot90(turns, (-2, -1)).flip(mirror)
+        for x in (stack.planes[first : first + count], stack.truth, stack.thin)
     )
-    return Stack(planes, truth)
+    return Stack(planes.float(), truth.float(), thin)
 
 
 def train(stacks: list[Stack], steps: int, decider: StackDecider) -> StackDecider:
@@ -108,7 +126,7 @@ def train(stacks: list[Stack], steps: int, decider: StackDecider) -> StackDecide
             optimizer.zero_grad()
             for _ in range(BATCH):
                 loss = lost_db(decider, part_of(draw.python.choice(stacks), draw), draw)
-                (loss / BATCH).backward()
+                (loss / BATCH).backward()  # type: ignore[no-untyped-call]
                 losses.append(loss.item())
             torch.nn.utils.clip_grad_norm_(decider.parameters(), 1.0)
             optimizer.step()
@@ -124,7 +142,7 @@ def main(folder: str, out: str, steps: str = str(STEPS), start: str | None = Non
     """Render stacks, train, write."""
     maker = StackMaker(split_pictures(read_pictures(folder))[0], crop=CROP, seed=SEED)
     rendered = (maker.stack(number) for number in trange(STACKS, desc="stacks"))
-    stacks = [Stack(stack.planes.half(), stack.truth.half()) for stack in rendered]
+    stacks = [Stack(stack.planes.half(), stack.truth.half(), stack.thin) for stack in rendered]
     torch.manual_seed(SEED)
     decider = StackDecider()
     if start is not None:

@@ -108,3 +108,38 @@ def _jpeg(image: Tensor, quality: Tensor) -> Tensor:
     coefficients = torch.round(dct @ blocks @ dct.T / step) * step
     blocks = dct.T @ coefficients @ dct
     return blocks.permute(0, 1, 2, 4, 3, 5).reshape(padded.shape)[..., :rows, :columns]
+
+
+def disturbed(stack: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+    """Planes `(N, rows, columns)` as cameras and earlier alignment leave them, and where they hold data.
+
+    Noise, equal in all planes or of photons, brightness that drifts from plane to plane, hot pixels, and borders
+    without data.
+    """
+    n, rows, columns = stack.shape
+    uniform = draw.python.uniform
+
+    def chance(share: float) -> bool:
+        return draw.python.random() < share
+
+    seen = stack.clone()
+    if chance(0.3):
+        seen = seen * draw.uniform(0.75, 1.25, n)[:, 0]
+    if chance(0.65):
+        sigma = uniform(0, 1) ** 2 * 0.13
+        normal = torch.randn(stack.shape, generator=draw.torch)
+        seen = seen + sigma * normal * (seen.clamp(0.02, 1).sqrt() if chance(0.5) else 1)
+    if chance(0.15):
+        for _ in range(draw.python.randint(1, 6)):
+            hot = tuple(draw.python.randrange(length) for length in stack.shape)
+            seen[hot] = draw.python.choice((0.0, 1.0, 1.0))
+    valid = torch.ones(stack.shape, dtype=torch.bool)
+    if chance(0.15):
+        row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+        for k in range(n):
+            if chance(0.6):
+                side = draw.python.choice((row, rows - 1 - row, column, columns - 1 - column))
+                along = column if side is row else row
+                valid[k] = side + uniform(-0.06, 0.06) * along >= uniform(1, 16)
+        valid |= ~valid.any(0)
+    return seen.clamp(0, 1), valid

@@ -206,14 +206,14 @@ class PairMaker:
         return Scene(near, far, sharp, share)
 
 
-def zoomed_crop(image: Tensor, size: int, rng: random.Random) -> Tensor:
+def zoomed_crop(image: Tensor, size: int, rng: random.Random, enlarged: float = 2.5) -> Tensor:
     """A random square of `image`, as `(1, channels, size, size)` in [0, 1].
 
-    It is reduced by up to 1.4 or enlarged by up to 2.5 times: cameras on microscopes oversample, and detail in focus
-    that lies far below the pixels' limit must still win.
+    It is reduced by up to 1.4 or enlarged by up to `enlarged` times: cameras on microscopes oversample, and detail in
+    focus that lies far below the pixels' limit must still win.
     """
     rows, columns = image.shape[-2:]
-    side = min(round(size / math.exp(rng.uniform(math.log(0.7), math.log(2.5)))), rows, columns)
+    side = min(round(size / math.exp(rng.uniform(math.log(0.7), math.log(enlarged)))), rows, columns)
     top, left = rng.randint(0, rows - side), rng.randint(0, columns - side)
     x = image[None, :, top : top + side, left : left + side].float() / 255
     x = F.interpolate(x, (size, size), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)

@@ -5,11 +5,11 @@ A stack is one of four kinds:
 - ``surface``: a textured surface at some depth for every pixel (flat, tilted, relief, steps), geometric blur.
 - ``occluders``: the same, with one to three layers before it (lines, blobs), each at a depth of its own, whose blur
   spreads over what is behind them.
-- ``light``: sources that add up (puncta, filaments, bodies), each kind at its own depth, with haze.
+- ``light``: sources that add up (puncta, filaments, bodies), each kind at its own depth or relief, with haze.
 - ``brightfield``: a specimen that absorbs and refracts, flat or not, with rings and contrast that turns over.
 
-Stacks are free of noise: `disturbed` adds what cameras and earlier alignment do, anew at every call, so that a decision
-can be judged by the undisturbed values of the planes it takes.
+Stacks are free of noise: `acquisition.disturbed` adds what cameras and earlier alignment do, anew at every call, so
+that a decision can be judged by the undisturbed values of the planes it takes.
 """
 
 from __future__ import annotations
@@ -25,20 +25,30 @@ from napari_rpsnn.training import defocus
 from napari_rpsnn.training.dataset import Picture
 from napari_rpsnn.training.pair_synthesis import zoomed_crop
 from napari_rpsnn.training.random_draws import Draw
+from napari_rpsnn.training.shapes import disks, level_line, lines
 
-#: Of 24 stacks.
-KINDS = {"surface": 6, "occluders": 7, "light": 5, "brightfield": 6}
+#: Of 22 stacks.
+KINDS = {"surface": 6, "occluders": 7, "light": 5, "brightfield": 4}
 #: Pixels made beyond each border and cut off again: defocus filters wrap around.
 MARGIN = 36
 PLANES = (5, 15)
+#: Second moment of the light of a point, for each micrometre of defocus, in `defocus.fluorescence`.
+WIDEFIELD_PX_PER_UM = 3.3
+#: Times that pictures are enlarged at most: what has no fine detail at all is in focus somewhere, too.
+ENLARGED = 5.0
 
 
 @dataclass
 class Stack:
-    """Planes `(N, rows, columns)` in [0, 1] without noise, and the all-in-focus truth `(rows, columns)`."""
+    """Planes `(N, rows, columns)` in [0, 1] without noise, the all-in-focus truth, and where thin things are in it."""
 
     planes: Tensor
     truth: Tensor
+    thin: Tensor
+
+
+#: What a `Stack` has, of one kind.
+Made = tuple[Tensor, Tensor, Tensor]
 
 
 class StackMaker:
@@ -62,19 +72,19 @@ class StackMaker:
         """The stack of this number."""
         draw = Draw(self.seed, number, torch.device("cpu"))
         kind = draw.python.choices(list(KINDS), list(KINDS.values()))[0]
-        planes, truth = getattr(self, f"_{kind}")(draw, draw.python.randint(*PLANES))
+        planes, truth, thin = getattr(self, f"_{kind}")(draw, draw.python.randint(*PLANES))
         inner = (..., slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
-        return Stack(planes[inner].clamp(0, 1), truth[inner].clamp(0, 1))
+        return Stack(planes[inner].clamp(0, 1), truth[inner].clamp(0, 1), thin[inner] > 0.5)
 
     def _picture(self, draw: Draw) -> Tensor:
         """A grey patch `(1, 1, side, side)`, of changed contrast."""
-        x = zoomed_crop(draw.python.choice(self.images), self.side, draw.python).mean(1, keepdim=True)
+        x = zoomed_crop(draw.python.choice(self.images), self.side, draw.python, ENLARGED).mean(1, keepdim=True)
         x = 1 - x if draw.python.random() < 0.1 else x
         x = x ** math.exp(draw.python.uniform(-0.4, 0.4))
         contrast = 1.0 if draw.python.random() < 0.5 else draw.python.uniform(0.2, 1)
         return contrast * x + (1 - contrast) * draw.python.random()
 
-    def _surface(self, draw: Draw, planes: int) -> tuple[Tensor, Tensor]:
+    def _surface(self, draw: Draw, planes: int) -> Made:
         sharp, growth = self._picture(draw), _growth(draw)
         depth = _depth(draw, sharp, planes)
         farthest = growth * max(planes - 1 - depth.min().item(), depth.max().item(), 1e-3)
@@ -85,14 +95,15 @@ class StackMaker:
         made = torch.cat(stack)[:, 0]
         # What is flat is best taken from one plane, also where it lies between two.
         flat = depth.min() == depth.max()
-        return made, made[round(depth.max().item())] if flat else sharp[0, 0]
+        truth = made[round(depth.max().item())] if flat else sharp[0, 0]
+        return made, truth, torch.zeros_like(truth)
 
-    def _occluders(self, draw: Draw, planes: int) -> tuple[Tensor, Tensor]:
-        stack, truth = self._surface(draw, planes)
+    def _occluders(self, draw: Draw, planes: int) -> Made:
+        stack, truth, thin = self._surface(draw, planes)
         growth = _growth(draw)
         blur = draw.python.choice((_disk, defocus.gaussian_blur))
         for _ in range(draw.python.randint(1, 3)):
-            matte = self._matte(draw, truth[None, None])
+            matte, is_thin = self._matte(draw, truth[None, None])
             plain = torch.full_like(matte, draw.python.random())
             colour = self._picture(draw) if draw.python.random() < 0.4 else plain
             depth = draw.python.uniform(0, planes - 1)
@@ -101,75 +112,87 @@ class StackMaker:
                 cover, light = (blur(x, size)[0, 0].clamp(0, 1) for x in (matte, matte * colour))
                 stack[k] = light + (1 - cover) * stack[k]
             truth = (matte * colour)[0, 0] + (1 - matte[0, 0]) * truth
-        return stack, truth
+            thin = is_thin * matte[0, 0] + (1 - matte[0, 0]) * thin
+        return stack, truth, thin
 
-    def _matte(self, draw: Draw, like: Tensor) -> Tensor:
-        """What an occluder covers, from 0 to 1: lines, straight or along a level of noise, or blobs."""
+    def _matte(self, draw: Draw, like: Tensor) -> tuple[Tensor, bool]:
+        """What an occluder covers, from 0 to 1: lines, straight or along a level of noise, or blobs; if it is thin."""
         kind = draw.python.random()
-        matte = _lines(draw, like) if kind < 0.45 else _level_line(draw, like) if kind < 0.65 else draw.mask(like)
-        return defocus.gaussian_blur(matte, draw.python.uniform(0.3, 0.7)).clamp(0, 1)
+        matte = lines(draw, like) if kind < 0.45 else level_line(draw, like) if kind < 0.65 else draw.mask(like)
+        return defocus.gaussian_blur(matte, draw.python.uniform(0.3, 0.7)).clamp(0, 1), kind < 0.65
 
-    def _light(self, draw: Draw, planes: int) -> tuple[Tensor, Tensor]:
+    def _light(self, draw: Draw, planes: int) -> Made:
         truth = torch.full((1, 1, self.side, self.side), draw.python.uniform(0.01, 0.1))
         stack = truth.expand(planes, -1, -1, -1).clone()
         growth, haze = _growth(draw), draw.python.uniform(0, 0.3) * draw.python.randint(0, 1)
+        blur = draw.python.choice((_gaussian, _disk, _widefield))
+        thin = torch.zeros_like(truth)
         for _ in range(draw.python.randint(2, 6)):
-            light = self._sources(draw, truth)
-            depth = draw.python.uniform(-0.5, planes - 0.5)
+            light, is_thin = self._sources(draw, truth)
+            if draw.python.random() < 0.3:
+                depth = _depth(draw, light, planes)
+            else:
+                depth = torch.full_like(light, draw.python.uniform(-0.5, planes - 0.5))
+            flat = depth.min() == depth.max()
+            farthest = growth * max(planes - 1 - depth.min().item(), depth.max().item(), 1e-3)
+            levels = [] if flat else [blur(light, farthest * i / 24) for i in range(25)]
             for k in range(planes):
-                size = growth * abs(k - depth)
-                far = defocus.gaussian_blur(light, 6 + 2 * size) if haze else 0
-                stack[k] += ((1 - haze) * _gaussian(light, size) + haze * far)[0]
+                size = growth * (depth - k).abs()
+                seen = blur(light, size.max().item()) if flat else _through(levels, size / farthest)
+                far = defocus.gaussian_blur(light, 6 + 2 * size.mean()) if haze else 0
+                stack[k] += ((1 - haze) * seen + haze * far)[0]
             far = defocus.gaussian_blur(light, 6.0) if haze else 0
-            truth = truth + (1 - haze) * light + haze * far
+            truth = truth + (1 - haze) * blur(light, 0) + haze * far
+            thin = torch.maximum(thin, is_thin * (light > 0.3 * light.max()))
         brightest = float(stack.max()) / draw.python.uniform(0.3, 1)
-        return stack[:, 0] / brightest, truth[0, 0] / brightest
+        return stack[:, 0] / brightest, truth[0, 0] / brightest, thin[0, 0]
 
-    def _sources(self, draw: Draw, like: Tensor) -> Tensor:
+    def _sources(self, draw: Draw, like: Tensor) -> tuple[Tensor, bool]:
+        """Light of one depth: puncta, filaments or bodies; and if it is thin."""
         kind = draw.python.random()
         if kind < 0.5:
             share = math.exp(draw.python.uniform(math.log(3e-4), math.log(8e-3)))
             there = torch.rand(like.shape, generator=draw.torch) < share
             points = there * (0.2 + 0.8 * torch.rand(like.shape, generator=draw.torch))
             sigma = draw.python.uniform(0.6, 1.8)
-            return defocus.gaussian_blur(points, sigma).clamp_min(0) * 6.28 * sigma**2 * draw.python.uniform(0.2, 0.9)
+            brightness = 6.28 * sigma**2 * draw.python.uniform(0.2, 0.9)
+            return defocus.gaussian_blur(points, sigma).clamp_min(0) * brightness, True
         if kind < 0.75:
-            thin = _lines(draw, like) if draw.python.random() < 0.5 else _level_line(draw, like)
-            return defocus.gaussian_blur(thin, draw.python.uniform(0.5, 1.2)).clamp_min(0) * draw.python.uniform(
-                0.1, 0.6
-            )
-        return (
-            self._picture(draw) ** 2
-            * defocus.gaussian_blur(draw.mask(like), 1.0).clamp(0, 1)
-            * draw.python.uniform(0.2, 0.7)
-        )
+            thin = lines(draw, like) if draw.python.random() < 0.5 else level_line(draw, like)
+            thin = defocus.gaussian_blur(thin, draw.python.uniform(0.5, 1.2)).clamp_min(0)
+            return thin * draw.python.uniform(0.1, 0.6), True
+        body = self._picture(draw) ** 2 * defocus.gaussian_blur(draw.mask(like), 1.0).clamp(0, 1)
+        return body * draw.python.uniform(0.2, 0.7), False
 
-    def _brightfield(self, draw: Draw, planes: int) -> tuple[Tensor, Tensor]:
+    def _brightfield(self, draw: Draw, planes: int) -> Made:
         """One specimen: absorption by a picture and cells, phase by the same, smoothed, and by domes of the cells.
 
-        A real sharp plane is rarely at the very focus of a phase object: `best` is where it is taken to be sharp.
+        A real sharp plane is rarely at the very focus of a phase object: `best` is where it is taken to be sharp. Most
+        specimens refract little: what is mostly phase has least contrast in focus, and a decision that had learned this
+        from many took the most blurred plane of smooth bricks.
         """
         uniform = draw.python.uniform
         pale = uniform(0.15, 1)
         absorbing = 1 - pale * (1 - self._picture(draw))
         density = 1 - absorbing
-        cells = draw.mask(absorbing) if draw.python.random() < 0.4 else _disks(draw, absorbing)
+        cells = draw.mask(absorbing) if draw.python.random() < 0.4 else disks(draw, absorbing)
         cells = cells * (draw.python.random() < 0.7)
         outline, dome = (defocus.gaussian_blur(cells, s) for s in (uniform(0.7, 3), uniform(3, 14)))
         absorbing = absorbing * (1 - uniform(0, 0.5) * outline).clamp(0, 1)
         smooth = defocus.gaussian_blur(density, uniform(1, 8))
         sign = draw.python.choice((-1, 1))
-        phase = sign * (6 * uniform(0, 1) ** 2 * dome + 3 * uniform(0, 1) ** 2 * smooth / pale)
-        phase = phase + uniform(0, 0.3) * draw.python.randint(0, 1) * draw.noise(absorbing, uniform(3, 20))
-        condenser, step = uniform(0.004, 0.04), math.exp(uniform(math.log(4), math.log(60)))
-        best = uniform(-0.8, 0.8) * draw.python.randint(0, 1)
+        strength = uniform(0, 1) ** 3
+        phase = sign * strength * (4 * uniform(0, 1) * dome + 2 * uniform(0, 1) * smooth / pale)
+        phase = phase + strength * uniform(0, 0.3) * draw.python.randint(0, 1) * draw.noise(absorbing, uniform(3, 20))
+        condenser, step = (math.exp(uniform(math.log(a), math.log(b))) for a, b in ((0.004, 0.12), (4, 60)))
+        best = uniform(-0.5, 0.5) * (draw.python.random() < 0.25)
         optics = uniform(0, 1.2)
 
         def seen(distance: float) -> Tensor:
             plane = defocus.brightfield(absorbing, phase, distance * step, condenser=condenser)
             return defocus.gaussian_blur(plane, optics)
 
-        if draw.python.random() < 0.6:  # flat: all of it is in focus in one plane
+        if draw.python.random() < 0.3:  # flat: all of it is in focus in one plane
             height = uniform(0, planes - 1)
             stack = torch.cat([seen(k - height + best) for k in range(planes)])
             truth = stack[round(height)]
@@ -180,42 +203,7 @@ class StackMaker:
             stack = torch.cat([_through(levels, (k - depth + best - least) / (most - least)) for k in range(planes)])
             truth = _through(levels, torch.full_like(depth, (best - least) / (most - least)))[0]
         brightest = max(1.0, float(stack.max()))
-        return stack[:, 0] / brightest, truth[0] / brightest
-
-
-def disturbed(stack: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
-    """Planes `(N, rows, columns)` as cameras and earlier alignment leave them, and where they hold data.
-
-    Noise, equal in all planes or of photons, brightness that drifts from plane to plane, hot pixels, and borders
-    without data.
-    """
-    n, rows, columns = stack.shape
-    uniform = draw.python.uniform
-
-    def chance(share: float) -> bool:
-        return draw.python.random() < share
-
-    seen = stack
-    if chance(0.3):
-        seen = seen * draw.uniform(0.75, 1.25, n)[:, 0]
-    if chance(0.65):
-        sigma = uniform(0, 1) ** 2 * 0.13
-        normal = torch.randn(stack.shape, generator=draw.torch)
-        seen = seen + sigma * normal * (seen.clamp(0.02, 1).sqrt() if chance(0.5) else 1)
-    if chance(0.15):
-        for _ in range(draw.python.randint(1, 6)):
-            hot = tuple(draw.python.randrange(length) for length in stack.shape)
-            seen[hot] = draw.python.choice((0.0, 1.0, 1.0))
-    valid = torch.ones(stack.shape, dtype=torch.bool)
-    if chance(0.15):
-        row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
-        for k in range(n):
-            if chance(0.6):
-                side = draw.python.choice((row, rows - 1 - row, column, columns - 1 - column))
-                along = column if side is row else row
-                valid[k] = side + uniform(-0.06, 0.06) * along >= uniform(1, 16)
-        valid |= ~valid.any(0)
-    return seen.clamp(0, 1), valid
+        return stack[:, 0] / brightest, truth[0] / brightest, torch.zeros_like(truth[0])
 
 
 def _growth(draw: Draw) -> float:
@@ -230,6 +218,11 @@ def _disk(image: Tensor, size: float) -> Tensor:
 
 def _gaussian(image: Tensor, size: float) -> Tensor:
     return defocus.gaussian_blur(image, size) if size > 0.1 else image
+
+
+def _widefield(image: Tensor, size: float) -> Tensor:
+    """A fluorescence microscope, whose cone of light has this second moment; it does not resolve all in focus."""
+    return defocus.fluorescence(image, size / WIDEFIELD_PX_PER_UM)
 
 
 def _depth(draw: Draw, like: Tensor, planes: int) -> Tensor:
@@ -256,38 +249,3 @@ def _through(levels: Sequence[Tensor], where: Tensor) -> Tensor:
     position = where.clamp(0, 1) * (len(levels) - 1)
     low = position.long().clamp(max=len(levels) - 2)
     return torch.lerp(stacked.gather(1, low), stacked.gather(1, low + 1), position - low)
-
-
-def _lines(draw: Draw, like: Tensor) -> Tensor:
-    """Straight bristles, one to eight, of 1 to 6 pixels, some of them ending within the picture."""
-    rows, columns = like.shape[-2:]
-    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
-    drawn = torch.zeros(rows, columns)
-    for _ in range(draw.python.randint(1, 8)):
-        angle, width = draw.python.uniform(0, math.pi), draw.python.uniform(0.8, 6)
-        y0, x0 = draw.python.uniform(0, rows), draw.python.uniform(0, columns)
-        across = (x - x0) * math.cos(angle) + (y - y0) * math.sin(angle)
-        along = (y - y0) * math.cos(angle) - (x - x0) * math.sin(angle)
-        covered = (width / 2 + 0.5 - across.abs()).clamp(0, 1)
-        drawn = torch.maximum(drawn, covered * (along.abs() < draw.python.uniform(0.1, 1.5) * rows))
-    return drawn[None, None]
-
-
-def _level_line(draw: Draw, like: Tensor) -> Tensor:
-    """Winding lines: where smooth noise is about zero."""
-    noise = draw.noise(like, draw.python.uniform(25, 90))
-    slope = noise.diff(dim=-1).abs().mean() + noise.diff(dim=-2).abs().mean()
-    return (noise.abs() < slope * draw.python.uniform(0.3, 2.5)).float()
-
-
-def _disks(draw: Draw, like: Tensor) -> Tensor:
-    """Cells: disks of about one size, some of them thinner in the middle."""
-    rows, columns = like.shape[-2:]
-    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
-    radius, hollow = math.exp(draw.python.uniform(math.log(6), math.log(45))), draw.python.uniform(0, 0.8)
-    drawn = torch.zeros(rows, columns)
-    for _ in range(draw.python.randint(1, 1 + round(0.5 * rows * columns / (3.14 * radius**2)))):
-        r = radius * draw.python.uniform(0.8, 1.25)
-        away = torch.hypot(y - draw.python.uniform(0, rows), x - draw.python.uniform(0, columns)) / r
-        drawn = torch.maximum(drawn, (away < 1) * (1 - hollow * torch.exp(-4 * away**2)))
-    return drawn[None, None]

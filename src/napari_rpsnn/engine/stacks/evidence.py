@@ -2,7 +2,7 @@
 
 1. `without_hot_pixels`: a value that no neighbour supports is no detail.
 2. `look`: a pyramid of each plane (P. Burt, E. Adelson, "The Laplacian pyramid as a compact image code", IEEE Trans.
-   Comm. 31 (1983)); at each of its levels the energies of two bands of detail, and the brightness.
+   Comm. 31 (1983)); at each of its levels the energies of its band of detail and of all finer ones, and the brightness.
 3. `compare`: these of each plane beside the best one's, and what they are worth, which is the same for all planes.
 
 Nothing here knows an order of the planes.
@@ -53,22 +53,25 @@ def look(planes: Tensor, valid: Tensor | None = None) -> list[Tensor]:
 
     Returns
     -------
-    list of Tensor of shape `(N, 5, rows / 2, columns / 2)` and so on
+    list of Tensor of shape `(N, OWN[0], rows / 2, columns / 2)` and so on
         Energy of the band whose pixels are twice as fine as the level's, at the pixel and around it, energy of the band
-        of the level itself, brightness, and 1 where all of these are of data, else 0.
+        of the level itself, energies of all still finer bands around the pixel, brightness, and 1 where all of these
+        are of data, else 0.
     """
     picture = without_hot_pixels(planes)
     whole = torch.ones_like(planes) if valid is None else valid.to(planes.dtype)
-    levels, finer = [], None
+    levels: list[Tensor] = []
+    # Of each finer band the energy at the pixels of the level.
+    finer: list[Tensor] = []
     for level in range(LEVELS + 1):
         smooth = _binomial(picture)
         energy = (picture - smooth).square()
-        if finer is not None:
-            here = (_binomial(energy) + ROUNDING[level]).log10()
-            levels.append(torch.cat((finer, here, picture, whole), 1))
+        if finer:
+            *others, last = ((_binomial(band) + least).log10() for band, least in zip(finer, ROUNDING, strict=False))
+            sharp, here = (finer[-1] + ROUNDING[level - 1]).log10(), (_binomial(energy) + ROUNDING[level]).log10()
+            levels.append(torch.cat((sharp, last, here, *others, picture, whole), 1))
         if level < LEVELS:
-            energy = F.avg_pool2d(energy, 2)
-            finer = (torch.cat((energy, _binomial(energy)), 1) + ROUNDING[level]).log10()
+            finer = [F.avg_pool2d(band, 2) for band in (*finer, energy)]
             picture = F.avg_pool2d(smooth, 2)
             if valid is not None:
                 # A pixel of a level is of data where all that it is made of is.
@@ -80,7 +83,7 @@ def look(planes: Tensor, valid: Tensor | None = None) -> list[Tensor]:
 
 def compare(seen: Tensor) -> Compared:
     """Evidence of all planes at one level of what `look` saw of each; takes its place in memory."""
-    energies, brightness, whole = seen[:, :3], seen[:, 3:4], seen[:, 4:]
+    energies, brightness, whole = seen[:, :-2], seen[:, -2:-1], seen[:, -1:]
     lost = whole == 0
     least = energies.amin(0, keepdim=True)
     if lost.any():

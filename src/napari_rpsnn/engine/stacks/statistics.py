@@ -207,7 +207,7 @@ def gains(brightness: Tensor) -> Tensor:
 def energies(levels: list[Tensor]) -> Tensor:
     """Mean energies `(N, FACTS)` of the bands of detail of what `look` saw of small windows of all planes."""
     bands = [level[:, 1] for level in levels] + [levels[-1][:, 2]]
-    whole = [level[:, 4] for level in (*levels, levels[-1])]
+    whole = [level[:, -1] for level in (*levels, levels[-1])]
     return torch.stack(
         [
             (10**band * data).sum((1, 2)) / data.sum((1, 2)).clamp_min(1)

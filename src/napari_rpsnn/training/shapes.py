@@ -1,0 +1,45 @@
+"""Thin and round things at random places, as masks of what is rendered in stacks."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from napari_rpsnn.training.random_draws import Draw
+
+
+def lines(draw: Draw, like: Tensor) -> Tensor:
+    """Straight bristles, one to eight, of 1 to 6 pixels, some of them ending within the picture."""
+    rows, columns = like.shape[-2:]
+    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    drawn = torch.zeros(rows, columns)
+    for _ in range(draw.python.randint(1, 8)):
+        angle, width = draw.python.uniform(0, math.pi), draw.python.uniform(0.8, 6)
+        y0, x0 = draw.python.uniform(0, rows), draw.python.uniform(0, columns)
+        across = (x - x0) * math.cos(angle) + (y - y0) * math.sin(angle)
+        along = (y - y0) * math.cos(angle) - (x - x0) * math.sin(angle)
+        covered = (width / 2 + 0.5 - across.abs()).clamp(0, 1)
+        drawn = torch.maximum(drawn, covered * (along.abs() < draw.python.uniform(0.1, 1.5) * rows))
+    return drawn[None, None]
+
+
+def level_line(draw: Draw, like: Tensor) -> Tensor:
+    """Winding lines: where smooth noise is about zero."""
+    noise = draw.noise(like, draw.python.uniform(25, 90))
+    slope = noise.diff(dim=-1).abs().mean() + noise.diff(dim=-2).abs().mean()
+    return (noise.abs() < slope * draw.python.uniform(0.3, 2.5)).float()
+
+
+def disks(draw: Draw, like: Tensor) -> Tensor:
+    """Cells: disks of about one size, some of them thinner in the middle."""
+    rows, columns = like.shape[-2:]
+    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    radius, hollow = math.exp(draw.python.uniform(math.log(6), math.log(45))), draw.python.uniform(0, 0.8)
+    drawn = torch.zeros(rows, columns)
+    for _ in range(draw.python.randint(1, 1 + round(0.5 * rows * columns / (3.14 * radius**2)))):
+        r = radius * draw.python.uniform(0.8, 1.25)
+        away = torch.hypot(y - draw.python.uniform(0, rows), x - draw.python.uniform(0, columns)) / r
+        drawn = torch.maximum(drawn, (away < 1) * (1 - hollow * torch.exp(-4 * away**2)))
+    return drawn[None, None]

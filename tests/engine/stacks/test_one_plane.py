@@ -1,0 +1,41 @@
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage import data
+
+from napari_rpsnn import fuse_stack
+from napari_rpsnn.engine.stacks.one_plane import QUIET, _quiet
+
+sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))
+
+from truth.scenes import scene
+
+
+def index_of(kind, disturbance, seed):
+    one = scene(kind, disturbance, 288, 12, seed)
+    return one, fuse_stack(one.planes, return_index=True)[1]
+
+
+@pytest.mark.parametrize("disturbance", ["clean", "noise-30"])
+@pytest.mark.parametrize("seed", [0, 11])
+def test_a_thin_specimen_comes_from_one_plane(disturbance, seed):
+    one, index = index_of("smear", disturbance, seed)
+    assert index.min() == index.max()
+    assert index[0, 0] in one.accepted
+
+
+@pytest.mark.parametrize("disturbance", ["clean", "noise-30"])
+@pytest.mark.parametrize(("kind", "seed"), [("twigs", 11), ("bristles", 0), ("thick", 1), ("puncta", 1)])
+def test_few_thin_things_before_a_flat_ground_are_no_thin_specimen(kind, seed, disturbance):
+    _, index = index_of(kind, disturbance, seed)
+    assert len(np.unique(index)) > 2
+
+
+def test_what_has_noise_is_smoothed_and_nothing_else():
+    sharp = (data.camera()[100:244, 200:344] / 255).astype(np.float32)
+    noise = np.random.default_rng(0).normal(0, 30 / 255, sharp.shape).astype(np.float32)
+    for planes in ([sharp, sharp], [sharp, sharp + noise]):  # what one plane lacks is no noise but detail
+        assert all(quiet is plane for quiet, plane in zip(_quiet(planes), planes, strict=True))
+    assert _quiet([noise, noise.T])[0].std() == pytest.approx(QUIET, rel=0.1)
