@@ -53,13 +53,13 @@ def test_a_stack_gives_heights_in_its_unit(small_stack):
 def test_errors_name_the_layer(grey_pair):
     near, far, _ = (x.astype(float) for x in grey_pair)
     near[0, 0] = np.inf
-    with pytest.raises(ValueError, match="Layer 'near': expected finite values, got 1"):
+    with pytest.raises(ValueError, match="Layer 'near': expected finite values, or NaN for no data, got 1"):
         drain(Task(pair_of(near, far), FuseOptions()).run())
     sources = replace(pair_of(near, far), names=("image1 of image0", "far"))  # no word in a name is replaced
-    with pytest.raises(ValueError, match="Layer 'image1 of image0': expected finite values, got 1"):
+    with pytest.raises(ValueError, match="Layer 'image1 of image0': expected finite values, or NaN for no data, got 1"):
         drain(Task(sources, FuseOptions()).run())
     planes = Sources((np.stack([far, near]),), ("images",), {}, {}, {}, "s")
-    with pytest.raises(ValueError, match="Layer 'images', plane 1: expected finite values, got 1"):
+    with pytest.raises(ValueError, match="Layer 'images', plane 1: expected finite values, or NaN for no data, got 1"):
         drain(Task(planes, StackOptions()).run())
 
 

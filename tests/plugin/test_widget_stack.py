@@ -182,10 +182,12 @@ def test_what_is_no_stack_is_refused(viewer, open_panel, notices):
     assert len(messages) == 3
 
 
-def test_nan_is_refused_naming_layer_and_plane(viewer, open_panel, qtbot, notices, small_stack):
+def test_infinite_values_are_refused_naming_layer_and_plane(viewer, open_panel, qtbot, notices, small_stack):
     planes = small_stack[0].astype(np.float32)
-    planes[2, 5, 5] = np.nan
+    planes[2, 5, 5] = np.inf
     viewer.add_image(planes, name="stack", contrast_limits=(0, 255))
     widget = open_panel("Fuse a stack")
     run_to_end(widget, qtbot)
-    assert notices == [("error", "Layer 'stack', plane 2: expected finite values, got 1 that are NaN or infinite")]
+    assert notices == [
+        ("error", "Layer 'stack', plane 2: expected finite values, or NaN for no data, got 1 that are infinite")
+    ]

@@ -21,6 +21,9 @@ from napari_rpsnn.plugin.placement import (
     without_axes,
 )
 
+#: Key of a result's metadata.
+METADATA = "napari-rpsnn"
+
 
 @dataclass(frozen=True)
 class Sources:

@@ -19,15 +19,13 @@ from napari_rpsnn.fusion import iter_fuse
 from napari_rpsnn.io.atomic import write_bytes
 from napari_rpsnn.io.provenance import record
 from napari_rpsnn.options import FuseOptions, StackOptions
-from napari_rpsnn.plugin.layers import Sources
+from napari_rpsnn.plugin.layers import METADATA, Sources
 from napari_rpsnn.plugin.placement import GREY_LOOK
 from napari_rpsnn.plugin.results.surface import surface_mesh
 from napari_rpsnn.stack import iter_fuse_stack
 
 Steps = Generator[Progress, None, Result]
 
-#: Key of a result's metadata.
-METADATA = "napari-rpsnn"
 #: Seconds between reports, and between previews: a window needs no more, and each costs it time.
 REPORT_S, PREVIEW_S = 0.5, 1.0
 

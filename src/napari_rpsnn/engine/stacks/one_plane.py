@@ -69,7 +69,7 @@ def settled(planes: Sequence[PlaneStatistics], known: StackStatistics, votes: Vo
 
 
 def _lit_from_behind(planes: Sequence[PlaneStatistics], values: IntensityRange) -> bool:
-    median = float(np.median([np.median(sample) for plane in planes for sample, _ in plane.samples]))
+    median = float(np.median([np.median(sample.astype(np.float64)) for plane in planes for sample, _ in plane.samples]))
     black = min(0.0, float(values.low))
     return median - black >= GROUND * (float(values.high) - black)
 

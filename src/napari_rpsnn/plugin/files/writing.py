@@ -9,8 +9,8 @@ import numpy as np
 from napari_rpsnn.io.formats import write_image
 from napari_rpsnn.io.image_file import ImageFile, plain_unit
 from napari_rpsnn.plugin.files.axes import letters_of
+from napari_rpsnn.plugin.layers import METADATA
 from napari_rpsnn.plugin.placement import unit_text
-from napari_rpsnn.plugin.run import METADATA
 
 
 def write_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:

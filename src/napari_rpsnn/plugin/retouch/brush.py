@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import napari
 import numpy as np
 from napari.utils.notifications import show_error
 
 from napari_rpsnn.plugin.axes import data_of
+from napari_rpsnn.plugin.layers import METADATA
 from napari_rpsnn.plugin.retouch.painting import Painting
-from napari_rpsnn.plugin.run import METADATA, Task
+
+if TYPE_CHECKING:
+    from napari_rpsnn.plugin.run import Task
 
 #: The key that shows the source in place of the result, and back.
 KEY = "R"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import napari
 from magicgui.widgets import PushButton
@@ -13,7 +13,9 @@ from napari_rpsnn.plugin.axes import data_of
 from napari_rpsnn.plugin.retouch.brush import KEY, Brush
 from napari_rpsnn.plugin.retouch.painting import Painting, Sources
 from napari_rpsnn.plugin.rows.controls import describe
-from napari_rpsnn.plugin.run import NewLayer, Task
+
+if TYPE_CHECKING:
+    from napari_rpsnn.plugin.run import NewLayer, Task
 
 
 class RetouchOffer:

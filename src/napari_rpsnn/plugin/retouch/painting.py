@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,9 @@ from napari_rpsnn.images.focus_stack import FocusStack
 from napari_rpsnn.images.layout import WHOLE, Window
 from napari_rpsnn.images.validity import Valid
 from napari_rpsnn.options import StackOptions
-from napari_rpsnn.plugin.run import Task
+
+if TYPE_CHECKING:
+    from napari_rpsnn.plugin.run import Task
 
 #: So many pixels within a region it fades.
 SOFT_PX = 2
