@@ -207,7 +207,7 @@ def test_progress_never_falls_and_ends_at_the_total(strips):
         ({"axis": 3}, r"axis: expected an axis of a stack of shape \(4, 96, 128\), got 3"),
         ({"channel_axis": 0}, "channel_axis: expected another axis than that of the planes, 0"),
         ({"order": "spiral"}, "order: expected 'cascade' or 'tree', got 'spiral'"),
-        ({"plane_spacing": 0.0}, "plane_spacing: expected a positive number from 1e-30 to 1e+30, got 0.0"),
+        ({"plane_spacing": 0.0}, "plane_spacing: expected a positive number from 1e-30 to 1e.30, got 0.0"),
         ({"guide_channel": 1}, "guide_channel: expected None without channel_axis, got 1"),
         ({"method": "magic"}, "method: expected 'decision' or 'regression', got 'magic'"),
     ],
