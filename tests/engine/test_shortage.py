@@ -22,13 +22,12 @@ SAYINGS = [
 
 @pytest.fixture(scope="module")
 def planes():
-    sharp = 255 * np.random.default_rng(0).random((3, 64, 420))
-    sharp = gaussian_filter(sharp, (0, 1, 1))
+    sharp = gaussian_filter(255 * np.random.default_rng(0).random((64, 420)), 1)
+    stack = np.stack([gaussian_filter(sharp, 3)] * 3)
     for k in range(3):
-        blurred = gaussian_filter(sharp[0], 3)
-        blurred[:, 140 * k : 140 * (k + 1)] = sharp[0, :, 140 * k : 140 * (k + 1)]
-        sharp[k] = blurred if k else np.where(np.arange(420) < 140, sharp[0], blurred)
-    return sharp.astype(np.uint8)
+        third = np.s_[:, 140 * k : 140 * (k + 1)]
+        stack[k][third] = sharp[third]
+    return stack.astype(np.uint8)
 
 
 @pytest.mark.parametrize("error", SAYINGS)

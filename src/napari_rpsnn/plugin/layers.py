@@ -71,6 +71,11 @@ class Sources:
     split: tuple[dict[str, Any], ...] = ()
     place: dict[str, Any] = field(default_factory=dict)
 
+    def has(self, layer: Any) -> bool:
+        """Whether a layer is one of them: by its name, or its data where it was renamed."""
+        is_image = hasattr(layer, "multiscale")
+        return is_image and (layer.name in self.names or any(data_of(layer) is image for image in self.images))
+
 
 def read_pair(
     layer0: Any, layer1: Any, channel_axis: int | None = None, guide: int | None = None, part: Part = WHOLE

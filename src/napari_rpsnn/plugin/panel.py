@@ -73,6 +73,7 @@ class Panel(Form):
         self.native_parent_changed.connect(self._enter_or_leave)
         for change in ("inserted", "removed"):
             self._listen(getattr(viewer.layers.events, change), self._hint)
+        self._listen(viewer.layers.events.removed, self._forget)
 
     @abstractmethod
     def read(self) -> Task:
@@ -226,6 +227,12 @@ class Panel(Form):
         if self._run is None and self.status.value in ("", self.hint):
             images = [layer for layer in self._viewer.layers if isinstance(layer, napari.layers.Image)]
             self.say("" if len(images) >= self.needed else self.hint)
+
+    def _forget(self, event: Any) -> None:
+        """Without its sources there is nothing to report on, and nothing is kept in memory."""
+        if self._last is not None and self._last.sources.has(event.value):
+            self._last = None
+            self.report_button.enabled = False
 
     def _rest(self) -> None:
         if self._run is None:

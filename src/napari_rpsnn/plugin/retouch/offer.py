@@ -9,7 +9,6 @@ import napari
 from magicgui.widgets import PushButton
 from napari.qt.threading import create_worker
 
-from napari_rpsnn.plugin.axes import data_of
 from napari_rpsnn.plugin.retouch.brush import KEY, Brush
 from napari_rpsnn.plugin.retouch.painting import Painting, Sources
 from napari_rpsnn.plugin.rows.controls import describe
@@ -89,7 +88,6 @@ class RetouchOffer:
         gone = event.value
         if self._task is None:
             return
-        is_source = hasattr(gone, "multiscale") and any(data_of(gone) is image for image in self._task.sources.images)
-        if gone in self._layers or is_source:
+        if gone in self._layers or self._task.sources.has(gone):
             self._task, self._layers = None, []
             self.button.enabled = False

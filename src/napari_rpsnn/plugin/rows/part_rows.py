@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 import napari
@@ -50,7 +52,7 @@ class PartRows:
 
     def __init__(self, viewer: napari.viewer.Viewer, planes: bool) -> None:
         self._viewer = viewer
-        self._layer: Any = None
+        self._followed: Callable[[], Any] = lambda: None
         self._axis: int | None = None
         self._count = 0
         self.span = LineEdit(name="planes_span", label="From-to", tooltip="First and last plane, counted from 0: 5-20")
@@ -80,6 +82,10 @@ class PartRows:
         self._title()
 
     @property
+    def _layer(self) -> Any:
+        return self._followed()
+
+    @property
     def widgets(self) -> list[Any]:
         """All that can be changed, from top to bottom."""
         return [*([self.span, self.margins] if self._planes else []), self.region, self.here]
@@ -92,7 +98,9 @@ class PartRows:
         """Offer the parts of `layer`, whose planes lie along `axis`: all, where it is another one than before."""
         count = 0 if layer is None or axis is None else int(data_of(layer).shape[axis])
         if (layer, axis, count) != (self._layer, self._axis, self._count):
-            self._layer, self._axis, self._count = layer, axis, count
+            # A layer that is removed is not to be kept in memory.
+            self._followed = weakref.ref(layer) if layer is not None else lambda: None
+            self._axis, self._count = axis, count
             self.span.value = ""
         self.here.visible = layer is not None and layer.ndim > 2 + (axis is not None)
 
