@@ -120,7 +120,7 @@ def test_what_is_not_in_the_stack_is_refused(strips, options, message, lazy):
 
 def test_messages_count_planes_of_the_whole_stack(strips):
     bad = strips.astype(np.float32)
-    bad[5, 3, 4] = np.nan
+    bad[5, 3, 4] = np.inf
     for images in (bad, da.from_array(bad, chunks=(1, -1, -1))):
         with pytest.raises(ValueError, match="images, plane 5: expected finite"):
             fuse_stack(images, planes=(3, 6))

@@ -12,6 +12,7 @@ from napari_rpsnn.lazy import dask_private
 from napari_rpsnn.lazy.dask_private import as_tasks, is_data, renamed
 from napari_rpsnn.lazy.graph import by_picture, clone_graph
 from napari_rpsnn.lazy.heights import heights
+from napari_rpsnn.lazy.planes import LazyPlane
 from napari_rpsnn.lazy.stack_windows import StackWindows
 
 
@@ -40,8 +41,10 @@ def test_keys_are_renamed_as_dask_does_it():
 @pytest.mark.usefixtures("gone")
 def test_without_them_heights_are_the_same():
     images, index = stack(70, 60, 4)
-    planes = [by_picture(image) for image in da.from_array(images, chunks=(1, 30, 60, 1))]
-    found = heights(StackWindows([planes]), planes, da.from_array(index, chunks=40), VALUES, GREY)
+    planes = [LazyPlane(by_picture(image), None) for image in da.from_array(images, chunks=(1, 30, 60, 1))]
+    found = heights(
+        StackWindows([[plane.picture for plane in planes]]), planes, da.from_array(index, chunks=40), VALUES, GREY
+    )
     np.testing.assert_array_equal(found, whole(images, index))
 
 

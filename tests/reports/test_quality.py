@@ -70,7 +70,7 @@ TROUBLES = {
     "unused planes": (with_planes_beyond, "Planes 1[12] to 14 contribute nothing"),
     "no plane is sharp": (too_short, "its focus lies beyond the last plane, 6"),
     "spacing": (too_coarse, r"coarser than the depth of field: 2\.1 µm beside (1\.\d|2) µm"),
-    "borders": (lambda: scene("relief", "borders", **SIZE).planes, "have borders without data, up to"),
+    "borders": (lambda: scene("tilt", "borders", **SIZE).planes, "have borders without data, up to"),
 }
 
 

@@ -144,9 +144,9 @@ def levels(means: Sequence[NDArray[np.float64]], values: IntensityRange) -> list
 
 def plainly(found: Sequence[Level], values: IntensityRange) -> list[Level]:
     """Levels of two pictures, if these plainly differ in brightness, else that nothing is to be done."""
-    span = float(values.high) - float(values.low)
-    # Each is brought to the mean of both: half of the way.
-    differ = (max(abs(level.gain - 1), abs(level.offset) / (span or 1)) > PLAINLY / 2 for level in found)
+    # Of values from 0 to 1; each is brought to the mean of both: half of the way.
+    units = (level.of_unit(values) for level in found)
+    differ = (max(abs(unit.gain - 1), abs(unit.offset)) > PLAINLY / 2 for unit in units)
     return list(found) if any(differ) else [SAME for _ in found]
 
 

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from napari_rpsnn.engine.borders import NO_BORDER, SAID_PX, Border
 from napari_rpsnn.engine.brightness import SAME, Level
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import Layout, Window
 from napari_rpsnn.images.validity import Valid, from_each_other, without_data
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: A hot pixel is farther beyond the range of values that a neighbour supports than this share of that range.
 HOT = 0.25

@@ -170,13 +170,14 @@ def _brighter(seen0: NDArray[Any], seen1: NDArray[Any]) -> tuple[float, float]:
 
 def _robust(whole: IntensityRange, supported: Sequence[Any]) -> IntensityRange:
     """The range, but where an end is far beyond what neighbours support."""
-    if not supported:
+    # Of a small part the least value that has support may be greater than the greatest one.
+    if not supported or min(supported[::2]) >= max(supported[1::2]):
         return whole
-    inner = IntensityRange.of(supported)
+    inner = IntensityRange.of([min(supported[::2]), max(supported[1::2])])
     far = HOT * (inner.high - inner.low)
     low = inner.low if inner.low - whole.low > far else whole.low
     high = inner.high if whole.high - inner.high > far else whole.high
-    return IntensityRange(low, high) if inner.high > inner.low else whole
+    return IntensityRange(low, high)
 
 
 def _supported(picture: NDArray[Any], valid: Valid, size: tuple[int, int]) -> list[Any]:

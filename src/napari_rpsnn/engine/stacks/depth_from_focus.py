@@ -121,7 +121,9 @@ def fill(peaks: NDArray[np.float32]) -> NDArray[np.float32]:
         total = total + FILL_SHARE**i * gaussian_filter(certainty * heights, sigma, truncate=TRUNCATE)
         weight = weight + FILL_SHARE**i * gaussian_filter(certainty, sigma, truncate=TRUNCATE)
     known = weight > LEAST_CERTAINTY
-    filled: NDArray[np.float32] = np.where(known, total / np.where(known, weight, 1), heights)
+    # The rounding of the mean of equal heights is not to lie beyond them.
+    mean = np.clip(total / np.where(known, weight, 1), heights.min(), heights.max())
+    filled: NDArray[np.float32] = np.where(known, mean, heights)
     return filled
 
 
