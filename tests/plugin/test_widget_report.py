@@ -29,17 +29,18 @@ def test_a_report_of_the_stack_that_was_fused_last(viewer, open_panel, qtbot, sm
     widget = open_panel("Fuse a stack")
     assert not widget.report_button.enabled
     fuse(widget, qtbot)
-    viewer.layers.clear()
     assert widget.report_button.enabled
     widget.report_button.native.click()
     assert not widget.report_button.enabled
     qtbot.waitUntil(lambda: widget.fuse_button.enabled, timeout=90_000)
+    assert widget.report_button.enabled
+    viewer.layers.clear()  # no image is kept alive for a report
+    assert not widget.report_button.enabled
     assert pages == [tmp_path / "stack.html"]
     page = pages[0].read_text(encoding="utf-8")
     assert "How good is stack, fused?" in page
     assert "in 8 planes" in page.lower()
     assert "stack.html" in widget.status.value
-    assert widget.report_button.enabled
 
 
 def test_a_report_of_two_layers_and_nowhere_to_save_it(
