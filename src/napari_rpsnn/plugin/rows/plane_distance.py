@@ -59,12 +59,12 @@ class PlaneDistance:
         """A length in the layer's own unit, in `unit`; what is no length stays as it is."""
         if not self._is_length or self.unit.value == self._own:
             return length
-        registry: Any = pint.get_application_registry()  # type: ignore[no-untyped-call]
+        registry: Any = pint.get_application_registry()
         return float((length * registry(self._own)).to(self.unit.value).magnitude)
 
     def _convert(self, unit: str) -> None:
         """A layer without a length has none to convert: its number is what the user says it is."""
         before, self._unit = self._unit, unit
         if self._is_length and before != unit:
-            registry: Any = pint.get_application_registry()  # type: ignore[no-untyped-call]
+            registry: Any = pint.get_application_registry()
             self.number.set_value(self.number.get_value() * float(registry(before).to(unit).magnitude))
