@@ -116,7 +116,7 @@ def test_no_chain_of_imports_is_longer_than_10_modules():
         ("plugin/panel.py", "import napari_rpsnn.training.loop", "Training is entered by its command"),
         ("training/loop.py", "from napari_rpsnn.fusion import fuse", "Training needs no public function of fusion"),
         ("stack.py", "def f():\n    import dask.array", "Only lazy and the shell's dask files know dask"),
-        ("cli/jobs.py", "import napari", "Only the plugin knows napari and Qt"),
+        ("jobs/finding.py", "import napari", "Only the plugin knows napari and Qt"),
     ],
 )
 def test_a_wrong_arrow_breaks_a_contract(tmp_path, module, line, contract):

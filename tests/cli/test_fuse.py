@@ -355,7 +355,7 @@ def test_planes_in_files_are_fused_on_a_cluster(folder, tmp_path):
 
 def test_what_is_larger_than_memory_is_written_chunk_by_chunk(large_pair, tmp_path, monkeypatch):
     little_memory(monkeypatch)
-    monkeypatch.setattr("napari_rpsnn.cli.results.write_image", None)
+    monkeypatch.setattr("napari_rpsnn.jobs.work.write_image", None)
     monkeypatch.setattr("napari_rpsnn.fusion.iter_fuse", None)
     assert fuse(*large_pair, "-o", tmp_path / "out.ome.zarr", "--tile", 8) == 0
     assert_same_files(tmp_path / "out.ome.zarr", tmp_path / "whole.ome.zarr")
@@ -373,7 +373,7 @@ def test_heights_of_a_stack_larger_than_memory_are_written_chunk_by_chunk(planes
 
     whole = fuse_to("whole")
     little_memory(monkeypatch)
-    monkeypatch.setattr("napari_rpsnn.cli.results.write_image", None)
+    monkeypatch.setattr("napari_rpsnn.jobs.work.write_image", None)
     assert_same_files(fuse_to("parts"), whole)
 
 

@@ -67,8 +67,8 @@ def add_evaluate(commands: Any) -> None:
 def _evaluate(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from napari_rpsnn.cli.jobs import refuse_to_replace
     from napari_rpsnn.io.atomic import write_bytes
+    from napari_rpsnn.jobs.finding import refuse_to_replace
     from napari_rpsnn.reports.evaluation import Evaluation, Scene
     from napari_rpsnn.reports.evaluation_page import as_csv, as_json, as_page, as_text
 
@@ -105,7 +105,7 @@ def find_scenes(sources: Sequence[Path], fused: dict[str, Path], truth: Path | N
     FileNotFoundError, ValueError
         If there is no such file or folder, or folders do not hold the same number of images.
     """
-    from napari_rpsnn.cli.jobs import batch_jobs, images_in, is_folder, natural
+    from napari_rpsnn.jobs.finding import batch_jobs, images_in, is_folder, natural
 
     def files(path: Path) -> list[Path]:
         if not path.exists():
@@ -116,7 +116,7 @@ def find_scenes(sources: Sequence[Path], fused: dict[str, Path], truth: Path | N
         return found
 
     if len(sources) == 1 and is_folder(sources[0]):
-        jobs = batch_jobs([str(sources[0])], Path())
+        jobs = batch_jobs([str(sources[0])], Path(), say)
         if wrong := next((job.problem for job in jobs if job.problem), ""):
             raise ValueError(f"--sources: {wrong}")
         names, groups = [_stem(job.out) for job in jobs], [job.sources for job in jobs]

@@ -12,7 +12,8 @@ from typing import Any
 
 from napari_rpsnn.cli.evaluate import add_evaluate
 from napari_rpsnn.cli.flags import add_flags
-from napari_rpsnn.cli.terminal import quiet_threads, say, sentence
+from napari_rpsnn.cli.terminal import quiet_threads, say
+from napari_rpsnn.jobs.failures import sentence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,8 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _fuse(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
-    from napari_rpsnn.cli.jobs import batch_jobs, refuse_to_replace, single_jobs
     from napari_rpsnn.cli.results import connected, run, run_batch
+    from napari_rpsnn.jobs.finding import batch_jobs, refuse_to_replace, single_jobs
 
     if args.method == "regression" and (args.map or args.height):
         parser.error("--map and --height: expected --method decision, got regression, which decides for no plane")
@@ -41,7 +42,7 @@ def _fuse(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
         parser.error("--scheduler: expected no --register, for which planes must be seen as a whole")
     find = batch_jobs if args.batch else single_jobs
     try:
-        jobs = find(args.inputs, args.out, map=args.map, height=args.height, report=args.report)
+        jobs = find(args.inputs, args.out, say, map=args.map, height=args.height, report=args.report)
         if not args.batch:
             refuse_to_replace(jobs[0].outputs, args.overwrite)
     except (ValueError, OSError) as error:

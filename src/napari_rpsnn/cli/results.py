@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -17,17 +16,19 @@ import numpy as np
 import psutil
 
 from napari_rpsnn.cli.flags import given
-from napari_rpsnn.cli.jobs import Job, refuse_to_replace
-from napari_rpsnn.cli.masks import read_mask, to_store
-from napari_rpsnn.cli.places import results_of
-from napari_rpsnn.cli.stack_files import Stack, open_stack
-from napari_rpsnn.cli.terminal import say, sentence, tell, watch
-from napari_rpsnn.io import read_image, write_image
+from napari_rpsnn.cli.terminal import say, tell, watch
+from napari_rpsnn.io import read_image
 from napari_rpsnn.io.atomic import write_bytes
-from napari_rpsnn.io.formats import check_writable, chunked_format, is_ours
+from napari_rpsnn.io.formats import chunked_format
 from napari_rpsnn.io.image_file import ImageFile
 from napari_rpsnn.io.provenance import record
-from napari_rpsnn.options import FuseOptions, StackOptions
+from napari_rpsnn.jobs.failures import sentence
+from napari_rpsnn.jobs.finding import Job
+from napari_rpsnn.jobs.masks import read_mask
+from napari_rpsnn.jobs.stack_files import Stack, open_stack
+from napari_rpsnn.jobs.there import begin
+from napari_rpsnn.jobs.work import Work, write_files
+from napari_rpsnn.options import StackOptions
 
 #: Options of stacks that two images have no use for.
 OF_STACKS = ("planes", "region", "slab", "plane_spacing", "plane_origin")
@@ -39,42 +40,16 @@ def run_batch(jobs: Sequence[Job], args: argparse.Namespace) -> bool:
     done = 0
     for job in jobs:
         try:
-            if not args.overwrite and _is_done(job):
+            if begin(job, args.overwrite):
+                run(job, args)
+            else:
                 done += 1
-                continue
-            refuse_to_replace(job.outputs, overwrite=True)
-            for path in job.outputs:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            run(job, args)
         except Exception as error:  # one bad file never ends a batch
             failures[job.out] = sentence(error)
     say(f"{len(jobs) - done - len(failures)} fused, {done} were there, {len(failures)} failed")
     for path, failure in failures.items():
         say(f"{path.name}: {failure}")
     return not failures
-
-
-def _is_done(job: Job) -> bool:
-    """Whether all outputs are there and whole. What is there and not whole, or not ours, is never replaced unasked."""
-    there = [path for path in job.outputs if os.path.lexists(path)]
-    for path in there:
-        try:
-            if path.suffix == ".json":
-                ours = json.loads(path.read_bytes()).get("program") == "napari-rpsnn"
-            else:
-                for _ in read_image(path).planes():
-                    pass
-                ours = is_ours(path)
-        except Exception as error:
-            raise FileExistsError(
-                f"{path}: expected a whole result or nothing there, got what cannot be read; --overwrite replaces it: "
-                f"{sentence(error)}"
-            ) from error
-        if not ours and len(there) < len(job.outputs):
-            raise FileExistsError(
-                f"{path}: expected a result of ours or nothing there, got another; --overwrite replaces it"
-            )
-    return len(there) == len(job.outputs)
 
 
 def run(job: Job, args: argparse.Namespace) -> None:
@@ -91,43 +66,41 @@ def run(job: Job, args: argparse.Namespace) -> None:
     if pair and (args.height or any(getattr(args, name) is not None for name in OF_STACKS)):
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in OF_STACKS)
         raise ValueError(f"--height, {flags}: expected a stack, got two images")
-    # One number more stands for no plane.
-    map_dtype = np.dtype("float32") if pair else np.min_scalar_type(stack.planes)
-    options = _options(job, stack, args)
-    like = stack.image
-    if isinstance(options, StackOptions):
-        like, stack = results_of(stack.image, options), stack if options.slab is None else stack.with_slabs()
-    _check_outputs(job, stack, like, map_dtype)
+    work = Work.of(
+        job,
+        stack,
+        lambda kind, **more: given(kind, args, **more),
+        say,
+        read_mask(args.mask, job.outputs),
+        plane_spacing=args.plane_spacing,
+        plane_origin=args.plane_origin,
+    )
     start = time.perf_counter()
-    result = _fuse(job, stack, options, lazy)
-    files: dict[Path, tuple[Any, str]] = {}
-    if job.map:
-        files[job.map] = result.map if pair else result.index.astype(map_dtype), stack.map_axes
-    if job.height:
-        files[job.height] = result.height, stack.map_axes
-    files[job.out] = to_store(result), stack.axes
+    result = _fuse(work, lazy)
+    files = work.files(result, say)
     store = _cluster().stored if lazy else _stored
-    with store(files, like, _tally(result, stack.planes), args.client, job.out.name) as (tally, finish):
+    with store(files, work.like, _tally(result, stack.planes), args.client, job.out.name) as (tally, finish):
         said = record(result.made_by, [path.name for path in job.sources], time.perf_counter() - start)
-        report = {**said, "axes": stack.axes, "shares": _shares(tally)}
+        report = {**said, "axes": work.stack.axes, "shares": _shares(tally)}
         if job.report:
             text = (json.dumps(report, indent=2) + "\n").encode()
-            write_bytes(job.report, _page(job, stack, options, result, report) if job.has_page else text)
+            write_bytes(job.report, _page(work, result, report) if job.has_page else text)
         finish(said)
     tell(json.dumps({"output": str(job.out), **report}) if args.json else f"Wrote {job.out}.")
 
 
-def _page(job: Job, stack: Stack, options: FuseOptions | StackOptions, result: Any, report: dict[str, Any]) -> bytes:
+def _page(work: Work, result: Any, report: dict[str, Any]) -> bytes:
     """The quality report, as a page."""
     from napari_rpsnn.reports.quality_page import quality_page
     from napari_rpsnn.reports.sections import pair_sections, stack_sections
 
+    stack, options = work.stack, work.options
     if isinstance(options, StackOptions):
         sections = stack_sections(stack.image.data, options, result, stack.image.units.get("Z", ""))
     else:
         assert stack.other is not None
         sections = pair_sections(stack.image.data[...], stack.other.data[...], options, result)
-    return quality_page(f"How good is {job.out.name}?", list(sections), report)
+    return quality_page(f"How good is {work.job.out.name}?", list(sections), report)
 
 
 def connected(scheduler: str | None) -> AbstractContextManager[Any]:
@@ -151,14 +124,14 @@ def _open(job: Job, args: argparse.Namespace) -> tuple[Stack, bool]:
     """What is to be fused, and whether it is to be through dask: on a cluster, or because it is larger than memory."""
     lazily = args.client is not None
     opened = _cluster().open_lazily if lazily else read_image
-    stack = open_stack(job.sources, args.axes, args.guide_channel, opened, args.series)
+    stack = open_stack(job.sources, args.axes, args.guide_channel, say, opened, args.series)
     if lazily or not chunked_format(job.out) or args.register or not find_spec("distributed"):
         return stack, lazily
     size = math.prod(stack.image.lengths(stack.axes)) * stack.image.data.dtype.itemsize
     # Two images or planes and the result, and about as much again while they are fused.
     if 4 * size < psutil.virtual_memory().available:
         return stack, False
-    return open_stack(job.sources, args.axes, args.guide_channel, _cluster().open_lazily, args.series), True
+    return open_stack(job.sources, args.axes, args.guide_channel, say, _cluster().open_lazily, args.series), True
 
 
 @contextmanager
@@ -168,62 +141,22 @@ def _stored(
     """As `dask_files.stored`, of NumPy arrays."""
 
     def finish(said: dict[str, Any]) -> None:
-        for path, (data, axes) in files.items():
-            write_image(path, data, axes, like=like, provenance=said)
+        write_files(files, like, said)
 
     yield tally, finish
 
 
-def _check_outputs(job: Job, stack: Stack, like: ImageFile, map_dtype: np.dtype[Any]) -> None:
-    """Refuse before the work what could not be written after it."""
-    for path, dtype, axes in (
-        (job.out, like.data.dtype, stack.axes),
-        (job.map, map_dtype, stack.map_axes),
-        (job.height, np.dtype("float32"), stack.map_axes),
-    ):
-        if path:
-            check_writable(path, like.lengths(axes), dtype, axes, like)
-    for path in job.outputs:
-        if not path.parent.is_dir():
-            raise FileNotFoundError(f"{path}: expected a folder that exists, found none at {path.parent}")
-        if not os.access(path.resolve().parent, os.W_OK):
-            raise PermissionError(f"{path}: expected a folder that can be written to, got {path.resolve().parent}")
-
-
-def _options(job: Job, stack: Stack, args: argparse.Namespace) -> FuseOptions | StackOptions:
-    """Those of the flags, and what the files say."""
-    mask = read_mask(args.mask, job.outputs)
-    if stack.other is not None:
-        decided = args.method != "regression"
-        return given(FuseOptions, args, channel_axis=stack.channel_axis, return_map=decided, mask=mask)
-    image = stack.image
-    spacing = image.scale.get("Z", 1.0) if args.plane_spacing is None else args.plane_spacing
-    origin = image.origin.get("Z", 0.0) if args.plane_origin is None else args.plane_origin
-    said = {"axis": image.axes.index("Z"), "channel_axis": stack.channel_axis, "return_height": job.height is not None}
-    if job.has_page and args.method != "regression":
-        said["return_confidence"] = True
-    return given(StackOptions, args, **said, plane_spacing=spacing, plane_origin=origin, mask=mask)
-
-
-def _fuse(job: Job, stack: Stack, options: FuseOptions | StackOptions, lazy: bool) -> Any:
+def _fuse(work: Work, lazy: bool) -> Any:
     """The `Result`."""
-    data, other = stack.image.data, stack.other
-    if isinstance(options, FuseOptions):
-        assert other is not None
-        if lazy:
-            from napari_rpsnn.lazy.fusion import lazy_fuse
-
-            return lazy_fuse(data, other.data, options)
-        from napari_rpsnn.fusion import iter_fuse
-
-        return watch(iter_fuse(data[...], other.data[...], options), job.out.name)
     if lazy:
+        from napari_rpsnn.lazy.fusion import lazy_fuse
         from napari_rpsnn.lazy.stack import lazy_fuse_stack
 
-        return lazy_fuse_stack(data, options)
+        return work.fused_by(lazy_fuse, lazy_fuse_stack)
+    from napari_rpsnn.fusion import iter_fuse
     from napari_rpsnn.stack import iter_fuse_stack
 
-    return watch(iter_fuse_stack(data, options), job.out.name)
+    return watch(work.fused_by(iter_fuse, iter_fuse_stack), work.job.out.name)
 
 
 def _tally(result: Any, planes: int) -> Any:

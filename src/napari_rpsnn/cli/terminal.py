@@ -9,9 +9,6 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
-#: Exceptions whose text is a sentence.
-NAMED = (ValueError, TypeError, OSError, ImportError, RuntimeError, FloatingPointError)
-
 
 def quiet_threads() -> None:
     """Let threads that wait for work sleep, unless the user has said otherwise; to be called before torch is loaded.
@@ -29,11 +26,6 @@ def say(text: str) -> None:
 def tell(text: str) -> None:
     """Print to stdout."""
     _print(sys.stdout, text)
-
-
-def sentence(error: BaseException) -> str:
-    """What an exception says; its name too, where it alone says nothing to a user."""
-    return str(error) if isinstance(error, NAMED) and str(error) else f"{type(error).__name__}: {error}"
 
 
 def hears() -> bool:

@@ -11,7 +11,8 @@ import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, TypeVar
 
-from napari_rpsnn.cli.terminal import quiet_threads, sentence, tell
+from napari_rpsnn.cli.terminal import quiet_threads, tell
+from napari_rpsnn.jobs.failures import sentence
 from napari_rpsnn.model.catalog import WIDTHS
 from napari_rpsnn.training.config import TrainConfig
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_rpsnn.cli.terminal import say
 from napari_rpsnn.engine.results import Result
 from napari_rpsnn.images.validity import is_masked, unmasked
 from napari_rpsnn.io import read_image
+from napari_rpsnn.jobs.finding import Say
 
 #: What is said of integers without alpha, which have no value for it.
 ZERO = "Where the mask leaves no image any data, the result is 0."
@@ -36,7 +36,7 @@ def read_mask(path: Path | None, outputs: Sequence[Path]) -> NDArray[Any] | None
     return np.asarray(image.data[...])
 
 
-def to_store(result: Result) -> Any:
+def to_store(result: Result, say: Say) -> Any:
     """The image of a result as a file can hold it; what is lost by that is said."""
     if not is_masked(result.image):
         return result.image

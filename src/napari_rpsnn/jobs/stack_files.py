@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_rpsnn.cli.terminal import say
 from napari_rpsnn.images.layout import Layout
 from napari_rpsnn.io import read_image
 from napari_rpsnn.io.image_file import ImageFile, PlaneArray
+from napari_rpsnn.jobs.finding import Say
 
 Opened = Callable[[Path, int | None], ImageFile]
 
@@ -57,6 +57,7 @@ def open_stack(
     sources: Sequence[Path],
     axes: str | None,
     guide: int | Sequence[int] | None,
+    say: Say,
     opened: Opened = read_image,
     series: int | None = None,
 ) -> Stack:
@@ -69,6 +70,8 @@ def open_stack(
         Of each file, in place of what it says itself.
     guide : tuple of int or None
         The ``guide_channel`` of `fuse`.
+    say : callable
+        Tells the user what the files say, and what is assumed of them.
     opened : callable, optional
         Opens a file, as `read_image` does.
     series : int, optional
@@ -87,7 +90,7 @@ def open_stack(
         _check_same(sources[0], image, path, other)
     if len(sources) != 2:
         other = None
-        image = _with_planes(image, sources[0]) if len(sources) == 1 else _as_planes(image, sources, series)
+        image = _with_planes(image, sources[0], say) if len(sources) == 1 else _as_planes(image, sources, series)
     fused = image.axes if other else image.axes.replace("Z", "")
     channel = "C" if guide is not None and "C" in image.axes else "S" if "S" in image.axes else ""
     if guide is not None and (not channel or {"C", "S"} <= set(image.axes)):
@@ -120,7 +123,7 @@ def _named(image: ImageFile, path: Path, axes: str | None) -> ImageFile:
     return replace(image, axes=axes)
 
 
-def _with_planes(image: ImageFile, path: Path) -> ImageFile:
+def _with_planes(image: ImageFile, path: Path, say: Say) -> ImageFile:
     """`image` with a Z axis; the pages of a file that names no axis are planes, and that is said."""
     if "Z" in image.axes:
         return image

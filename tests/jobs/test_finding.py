@@ -5,10 +5,10 @@ import pytest
 from image_files import pixels
 from skimage.io import imsave
 
-from napari_rpsnn.cli.jobs import batch_jobs, single_jobs
-from napari_rpsnn.cli.stack_files import open_stack
 from napari_rpsnn.io import write_image
 from napari_rpsnn.io.image_file import ImageFile
+from napari_rpsnn.jobs.finding import batch_jobs, single_jobs
+from napari_rpsnn.jobs.stack_files import open_stack
 
 
 def image_at(path, data=None, axes="ZYX", **said):
@@ -32,28 +32,28 @@ def folder(tmp_path):
 @pytest.mark.parametrize("many", ["folder", "files", "pattern"])
 def test_planes_are_taken_in_natural_order(folder, many):
     inputs = {"folder": [folder], "files": sorted(folder.glob("p*")), "pattern": [folder / "pl*.png"]}[many]
-    (job,) = single_jobs(list(map(str, inputs)), Path("out.tif"))
+    (job,) = single_jobs(list(map(str, inputs)), Path("out.tif"), print)
     assert [path.name for path in job.sources] == ["plane2.png", "plane10.png", "plane11.png"]
 
 
 def test_two_images_stay_in_the_order_they_are_named(folder):
     names = [str(folder / f"plane{number}.png") for number in (11, 2)]
-    assert single_jobs(names, Path("out.tif"))[0].sources == tuple(map(Path, names))
+    assert single_jobs(names, Path("out.tif"), print)[0].sources == tuple(map(Path, names))
 
 
 def test_the_image_is_written_last(folder):
-    (job,) = single_jobs([str(folder)], Path("out.tif"), report=Path("r.json"), map=Path("m.tif"), height=None)
+    (job,) = single_jobs([str(folder)], Path("out.tif"), print, report=Path("r.json"), map=Path("m.tif"), height=None)
     assert job.outputs == [Path("m.tif"), Path("r.json"), Path("out.tif")]
 
 
 def test_files_that_would_be_lost_are_refused(folder):
     plane = folder / "plane2.png"
     with pytest.raises(ValueError, match="outputs that are no inputs"):
-        single_jobs([str(folder)], folder / ".." / "planes" / "plane2.png")
+        single_jobs([str(folder)], folder / ".." / "planes" / "plane2.png", print)
     with pytest.raises(ValueError, match=r"one file for each output, got .*out\.tif 2 times"):
-        single_jobs([str(plane)], Path("out.tif"), map=Path("out.tif"))
+        single_jobs([str(plane)], Path("out.tif"), print, map=Path("out.tif"))
     with pytest.raises(FileNotFoundError, match=r"found nothing at none\*"):
-        single_jobs(["none*"], Path("out.tif"))
+        single_jobs(["none*"], Path("out.tif"), print)
 
 
 def test_a_batch_has_a_result_for_each_image_and_each_folder_of_planes(folder, tmp_path):
@@ -62,7 +62,7 @@ def test_a_batch_has_a_result_for_each_image_and_each_folder_of_planes(folder, t
         image_at(inputs / name)
     (inputs / "empty").mkdir()
     folder.rename(inputs / "series 1")
-    jobs = batch_jobs([str(inputs)], out, map=tmp_path / "maps", height=None, report=tmp_path / "reports")
+    jobs = batch_jobs([str(inputs)], out, print, map=tmp_path / "maps", height=None, report=tmp_path / "reports")
     assert [[path.relative_to(tmp_path).as_posix() for path in job.outputs] for job in jobs] == [
         ["maps/a.zarr", "reports/a.zarr.json", "in/fused/a.zarr"],
         ["maps/b.ome.tif", "reports/b.ome.tif.json", "in/fused/b.ome.tif"],
@@ -75,10 +75,10 @@ def test_a_batch_has_a_result_for_each_image_and_each_folder_of_planes(folder, t
 def test_a_batch_refuses_two_results_of_one_name_and_no_stacks(tmp_path):
     paths = [str(image_at(tmp_path / folder / "a.tif")) for folder in ("x", "y")]
     with pytest.raises(ValueError, match="expected one file for each output"):
-        batch_jobs(paths, tmp_path / "out")
+        batch_jobs(paths, tmp_path / "out", print)
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="found none in "):
-        batch_jobs([str(tmp_path / "empty")], tmp_path / "out")
+        batch_jobs([str(tmp_path / "empty")], tmp_path / "out", print)
 
 
 @pytest.mark.parametrize(
@@ -95,21 +95,21 @@ def test_a_batch_refuses_two_results_of_one_name_and_no_stacks(tmp_path):
 )
 def test_what_follows_from_the_axes(tmp_path, axes, shape, guide, channel_axis, fused, decided):
     """Of an axis C each channel is decided alone, unless another guides it; RGB and its maps are one."""
-    stack = open_stack([image_at(tmp_path / "in.tif", pixels(*shape, dtype=np.int16), axes)], None, guide)
+    stack = open_stack([image_at(tmp_path / "in.tif", pixels(*shape, dtype=np.int16), axes)], None, guide, print)
     assert (stack.planes, stack.channel_axis, stack.axes, stack.map_axes) == (3, channel_axis, fused, decided)
     assert stack.image.lengths(fused) == tuple(n for axis, n in zip(axes, shape, strict=True) if axis != "Z")
 
 
 def test_a_stack_of_files_reads_a_plane_when_it_is_indexed(folder, monkeypatch):
     sources = [folder / f"plane{number}.png" for number in (2, 10, 11)]
-    stack = open_stack(sources, None, None)
+    stack = open_stack(sources, None, None, print)
     assert (stack.image.axes, stack.image.data.shape, stack.other) == ("ZYX", (3, 5, 7), None)
     sources[0].unlink()
     np.testing.assert_array_equal(stack.image.data[1], pixels(5, 7) + 10)
 
 
 def test_two_images_keep_all_their_axes(tmp_path):
-    stack = open_stack([image_at(tmp_path / name) for name in ("a.ome.tif", "b.ome.tif")], None, None)
+    stack = open_stack([image_at(tmp_path / name) for name in ("a.ome.tif", "b.ome.tif")], None, None, print)
     assert (stack.planes, stack.axes, stack.map_axes) == (2, "ZYX", "ZYX")
 
 
@@ -130,23 +130,23 @@ def test_axes_that_do_not_tell_what_to_fuse_are_refused(tmp_path, axes, named, g
     data = pixels(2, 3, 5, 7) if len(axes) == 4 else pixels(3, 5, 7)
     path = image_at(tmp_path / "in.ome.tif", data, axes)
     with pytest.raises(ValueError, match=message):
-        open_stack([path], named, guide)
+        open_stack([path], named, guide, print)
 
 
 def test_named_axes_replace_those_of_the_file(tmp_path):
     path = image_at(tmp_path / "in.ome.tif", pixels(5, 7, 3), "TYX")
-    assert open_stack([path], "YXZ", None).image.lengths("YX") == (5, 7)
+    assert open_stack([path], "YXZ", None, print).image.lengths("YX") == (5, 7)
 
 
 def test_planes_that_differ_are_refused_by_name(folder):
     imsave(folder / "plane3.png", np.zeros((5, 8), np.uint16), check_contrast=False)
     with pytest.raises(ValueError, match=r"plane2\.png and .*plane3\.png: expected the same shape, got \(5, 7\) and"):
-        open_stack([folder / "plane2.png", folder / "plane3.png"], None, None)
+        open_stack([folder / "plane2.png", folder / "plane3.png"], None, None, print)
     imsave(folder / "plane3.png", np.zeros((5, 7), np.uint8), check_contrast=False)
     with pytest.raises(ValueError, match="expected the same dtype, got uint16 and uint8"):
-        open_stack([folder / "plane2.png", folder / "plane3.png"], None, None)
+        open_stack([folder / "plane2.png", folder / "plane3.png"], None, None, print)
 
 
 def test_several_stacks_are_no_planes(tmp_path):
     with pytest.raises(ValueError, match="expected planes without an axis Z or Q, got ZYX; --batch takes"):
-        open_stack([image_at(tmp_path / f"{k}.ome.tif") for k in range(3)], None, None)
+        open_stack([image_at(tmp_path / f"{k}.ome.tif") for k in range(3)], None, None, print)

@@ -1,4 +1,4 @@
-"""What is to be fused: which files make one result, what it is called, and which of their axes is what."""
+"""What is to be fused: which files make one result, and what it is called."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import glob
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from napari_rpsnn.cli.planes import pattern, split
-from napari_rpsnn.cli.terminal import say
 from napari_rpsnn.io.atomic import refuse_to_delete
 from napari_rpsnn.io.formats import check_replaceable, format_of, is_image, is_ours, suffix_of
+from napari_rpsnn.jobs.names import pattern, split
+
+#: Tells the user a sentence.
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,13 @@ class Job:
         return [path for path in (self.map, self.height, self.report, self.out) if path is not None]
 
 
-def single_jobs(inputs: Sequence[str], out: Path, **more: Path | None) -> list[Job]:
+def single_jobs(inputs: Sequence[str], out: Path, say: Say, **more: Path | None) -> list[Job]:
     """One result, of all inputs: two images in their order, or planes in natural order; `more` as in `Job`."""
     sources, named = list[Path](), list[Path]()
     for text in inputs:
-        found = _found(text)
+        found = _found(text, say)
         whole = len(found) == 1 and is_folder(found[0])
-        files = _planes_in(found[0]) if whole else [file for path in found for file in _files(path)]
+        files = _planes_in(found[0], say) if whole else [file for path in found for file in _files(path)]
         if whole or found != [Path(text)]:  # not named one by one
             _refuse_several(files, found[0] if whole else Path(text))
         elif len(files) == 1:
@@ -60,19 +62,19 @@ def single_jobs(inputs: Sequence[str], out: Path, **more: Path | None) -> list[J
     return jobs
 
 
-def batch_jobs(inputs: Sequence[str], out: Path, **more: Path | None) -> list[Job]:
+def batch_jobs(inputs: Sequence[str], out: Path, say: Say, **more: Path | None) -> list[Job]:
     """A result of each input, or of each image and each folder of planes in it; `out` and `more` are folders."""
     folders = [out, *(folder for folder in more.values() if folder)]
     stacks: list[Path] = []
     for text in inputs:
-        stacks += _stacks_in(Path(text), folders) if is_folder(Path(text)) else _found(text)
+        stacks += _stacks_in(Path(text), folders, say) if is_folder(Path(text)) else _found(text, say)
     if not stacks:
         raise ValueError(f"INPUT: expected images or folders of planes, found none in {', '.join(inputs)}")
     jobs = []
     for stack in stacks:
         folder = is_folder(stack)
         try:
-            groups = split(_planes_in(stack)) if folder else {"": [stack]}
+            groups = split(_planes_in(stack, say)) if folder else {"": [stack]}
             problem = ""
         except ValueError as error:
             groups, problem = {"": images_in(stack)}, str(error)
@@ -157,7 +159,7 @@ def natural(path: Path) -> list[Any]:
     return [int(part) if part.isdecimal() else part.lower() for part in re.split(r"(\d+)", str(path))]
 
 
-def _found(text: str) -> list[Path]:
+def _found(text: str, say: Say) -> list[Path]:
     """The file or folder of that name, or what matches it as a pattern, but what we have written."""
     if Path(text).exists():
         return [Path(text)]
@@ -168,10 +170,10 @@ def _found(text: str) -> list[Path]:
     matches = [Path(match) for match in glob.glob(str(Path(glob.escape(str(there))) / rest))]  # noqa: PTH207
     if not matches:
         raise FileNotFoundError(f"INPUT: expected a file, a folder or a pattern, found nothing at {text}")
-    return sorted(_not_ours(matches, whole), key=natural)
+    return sorted(_not_ours(matches, whole, say), key=natural)
 
 
-def _not_ours(paths: Sequence[Path], where: Path) -> list[Path]:
+def _not_ours(paths: Sequence[Path], where: Path, say: Say) -> list[Path]:
     """Paths but those of results of ours, which is said; all, if all are."""
     ours = {path for path in paths if is_image(path) and is_ours(path)}
     if not ours or len(ours) == len(paths):
@@ -181,9 +183,9 @@ def _not_ours(paths: Sequence[Path], where: Path) -> list[Path]:
     return [path for path in paths if path not in ours]
 
 
-def _planes_in(folder: Path) -> list[Path]:
+def _planes_in(folder: Path, say: Say) -> list[Path]:
     """Images in a folder, but those that we have written; reading refuses a folder without images."""
-    return _not_ours(images_in(folder), folder) or [folder]
+    return _not_ours(images_in(folder), folder, say) or [folder]
 
 
 def is_folder(path: Path) -> bool:
@@ -197,11 +199,13 @@ def images_in(folder: Path) -> list[Path]:
     return sorted(paths, key=natural)
 
 
-def _stacks_in(folder: Path, outputs: Sequence[Path]) -> list[Path]:
+def _stacks_in(folder: Path, outputs: Sequence[Path], say: Say) -> list[Path]:
     """Images in a folder, and its subfolders with images; not those that results go to."""
     apart = {path.resolve() for path in outputs}
     folders = (path for path in folder.iterdir() if is_folder(path) and path.resolve() not in apart)
-    return sorted([*_not_ours(images_in(folder), folder), *(path for path in folders if images_in(path))], key=natural)
+    return sorted(
+        [*_not_ours(images_in(folder), folder, say), *(path for path in folders if images_in(path))], key=natural
+    )
 
 
 def _files(path: Path) -> list[Path]:

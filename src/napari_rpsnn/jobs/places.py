@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from napari_rpsnn.cli.terminal import say
 from napari_rpsnn.images.slabs import middle_of, split_planes, step_of
 from napari_rpsnn.io.image_file import ImageFile
+from napari_rpsnn.jobs.finding import Say
 from napari_rpsnn.options import StackOptions
 
 
-def results_of(image: ImageFile, options: StackOptions) -> ImageFile:
+def results_of(image: ImageFile, options: StackOptions, say: Say) -> ImageFile:
     """What a stack says of itself, for what is made of the part of it that `options` tell: shape, scale and origin.
 
     Its data have no values. Where the file says where it lies and not how large its pixels are, it cannot be told where
@@ -21,18 +21,18 @@ def results_of(image: ImageFile, options: StackOptions) -> ImageFile:
     shape, like = list(image.data.shape), image
     for axis, (start, stop) in zip("YX", options.region or (), strict=False):
         shape[image.axes.index(axis)] = stop - start
-        like = _moved(like, axis, start)
+        like = _moved(like, axis, start, say)
     if options.slab is not None:
         at = image.axes.index("Z")
         first, last = options.planes or (0, shape[at] - 1)
         shape[at] = len(split_planes(last + 1 - first, options.slab))
-        like = _moved(like, "Z", first + middle_of(options.slab))
+        like = _moved(like, "Z", first + middle_of(options.slab), say)
         if "Z" in like.scale:
             like = replace(like, scale=like.scale | {"Z": like.scale["Z"] * step_of(options.slab)})
     return replace(like, data=np.broadcast_to(np.zeros((), image.data.dtype), shape))
 
 
-def _moved(image: ImageFile, axis: str, pixels: float) -> ImageFile:
+def _moved(image: ImageFile, axis: str, pixels: float, say: Say) -> ImageFile:
     """`image` as it begins so many pixels later; its origin counts pixels where their size is not known."""
     origin, units = dict(image.origin), dict(image.units)
     if not pixels:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_rpsnn.cli.planes import pattern, split
+from napari_rpsnn.jobs.names import pattern, split
 
 
 def grouped(names):
