@@ -36,7 +36,7 @@ from napari_rpsnn.training.stack_synthesis import Stack, StackMaker
 STACKS, CROP, SEED = 1700, 192, 7
 STEPS, BATCH, RATE, AVERAGE = 6000, 3, 2e-3, 0.998
 #: In grey levels squared, below what an 8-bit picture tells.
-LEAST_ERROR = 0.3
+LEAST_ERROR = 0.1
 #: How much counts what all scores have in common.
 IDLE = 1e-2
 #: Share of pixels that are the worst.

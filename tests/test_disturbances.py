@@ -65,3 +65,19 @@ def test_what_is_returned_is_of_one_brightness_on_request(pair, count):
     np.testing.assert_array_equal(lazy.compute(), fused)
     if count == 2:
         np.testing.assert_array_equal(fuse(*planes, match_brightness=True, precision="float32", **LITE), fused)
+
+
+def test_plain_ground_does_not_come_from_a_plane_of_another_brightness():
+    """Values made brighter for comparing have coarser steps, and steps are no detail."""
+    sharp = data.camera()[20:148, 120:264].astype(float)
+    blurred = gaussian_filter(sharp, 3)
+    planes = np.stack([blurred] * 4)
+    for k, part in enumerate(np.array_split(np.arange(144), 4)):
+        planes[k, 64:, part] = sharp[64:, part].T
+    dark = planes.copy()
+    dark[2] *= 0.7
+    _, clean = fuse_stack(np.rint(planes).astype(np.uint8), return_index=True)
+    _, index = fuse_stack(np.rint(dark).astype(np.uint8), return_index=True)
+    sky = slice(0, 48)
+    assert np.mean(index[sky] == 2) <= np.mean(clean[sky] == 2) + 0.05
+    assert np.mean(index[80:] != clean[80:]) < 0.1

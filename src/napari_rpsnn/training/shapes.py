@@ -11,12 +11,12 @@ from napari_rpsnn.training.random_draws import Draw
 
 
 def lines(draw: Draw, like: Tensor) -> Tensor:
-    """Straight bristles, one to eight, of 1 to 6 pixels, some of them ending within the picture."""
+    """Straight bristles, one to ten, of 1 to 6 pixels, mostly few, some of them ending within the picture."""
     rows, columns = like.shape[-2:]
     y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
     drawn = torch.zeros(rows, columns)
-    for _ in range(draw.python.randint(1, 8)):
-        angle, width = draw.python.uniform(0, math.pi), draw.python.uniform(0.8, 6)
+    for _ in range(draw.python.randint(1, 10)):
+        angle, width = draw.python.uniform(0, math.pi), math.exp(draw.python.uniform(math.log(0.8), math.log(6)))
         y0, x0 = draw.python.uniform(0, rows), draw.python.uniform(0, columns)
         across = (x - x0) * math.cos(angle) + (y - y0) * math.sin(angle)
         along = (y - y0) * math.cos(angle) - (x - x0) * math.sin(angle)

@@ -28,14 +28,18 @@ from napari_rpsnn.training.random_draws import Draw
 from napari_rpsnn.training.shapes import disks, level_line, lines
 
 #: Of 22 stacks.
-KINDS = {"surface": 6, "occluders": 7, "light": 5, "brightfield": 4}
+KINDS = {"surface": 6, "occluders": 7, "light": 4, "brightfield": 5}
 #: Pixels made beyond each border and cut off again: defocus filters wrap around.
 MARGIN = 36
 PLANES = (5, 15)
 #: Second moment of the light of a point, for each micrometre of defocus, in `defocus.fluorescence`.
 WIDEFIELD_PX_PER_UM = 3.3
-#: Times that pictures are enlarged at most: what has no fine detail at all is in focus somewhere, too.
-ENLARGED = 5.0
+#: Times that pictures are enlarged at most: cameras see fine detail, but what has none is in focus somewhere, too.
+ENLARGED = (1.2, 5.0)
+#: Share of pictures that are rough everywhere, like sand: what lies before them is hard to tell.
+ROUGH = 0.12
+#: Standard deviation of the greatest blur, in pixels, of a picture in planes that are far apart.
+HOPELESS_PX = 24.0
 
 
 @dataclass
@@ -78,7 +82,13 @@ class StackMaker:
 
     def _picture(self, draw: Draw) -> Tensor:
         """A grey patch `(1, 1, side, side)`, of changed contrast."""
-        x = zoomed_crop(draw.python.choice(self.images), self.side, draw.python, ENLARGED).mean(1, keepdim=True)
+        if draw.python.random() < ROUGH:
+            like = torch.zeros(1, 1, self.side, self.side)
+            grains = [draw.noise(like, math.exp(draw.python.uniform(math.log(1.5), math.log(a)))) for a in (4, 40)]
+            x = (0.5 + draw.python.uniform(0.05, 0.25) * (grains[0] + draw.python.random() * grains[1])).clamp(0, 1)
+        else:
+            image, enlarged = draw.python.choice(self.images), draw.python.choice(ENLARGED)
+            x = zoomed_crop(image, self.side, draw.python, enlarged).mean(1, keepdim=True)
         x = 1 - x if draw.python.random() < 0.1 else x
         x = x ** math.exp(draw.python.uniform(-0.4, 0.4))
         contrast = 1.0 if draw.python.random() < 0.5 else draw.python.uniform(0.2, 1)
@@ -86,9 +96,13 @@ class StackMaker:
 
     def _surface(self, draw: Draw, planes: int) -> Made:
         sharp, growth = self._picture(draw), _growth(draw)
+        blur = draw.python.choice((_disk, defocus.gaussian_blur))
+        if draw.python.random() < 0.12:  # planes so far apart that all but one are hopeless
+            plane, apart = draw.python.randrange(planes), growth + draw.python.uniform(0, 4)
+            stack = [blur(sharp, min(apart * abs(k - plane), HOPELESS_PX)) for k in range(planes)]
+            return torch.cat(stack)[:, 0], sharp[0, 0], torch.zeros_like(sharp[0, 0])
         depth = _depth(draw, sharp, planes)
         farthest = growth * max(planes - 1 - depth.min().item(), depth.max().item(), 1e-3)
-        blur = draw.python.choice((_disk, defocus.gaussian_blur))
         # A tenth of a pixel of blur more is not seen.
         levels = [sharp, *(blur(sharp, farthest * i / 24) for i in range(1, 25))]
         stack = [_through(levels, growth * (depth - k).abs() / farthest) for k in range(planes)]
@@ -183,6 +197,10 @@ class StackMaker:
         sign = draw.python.choice((-1, 1))
         strength = uniform(0, 1) ** 3
         phase = sign * strength * (4 * uniform(0, 1) * dome + 2 * uniform(0, 1) * smooth / pale)
+        if draw.python.random() < 0.4:  # a stained section: what absorbs refracts, down to its finest detail
+            phase = phase + draw.python.choice((-1, 1)) * uniform(0, 0.8) * defocus.gaussian_blur(
+                density, uniform(0.5, 2)
+            )
         phase = phase + strength * uniform(0, 0.3) * draw.python.randint(0, 1) * draw.noise(absorbing, uniform(3, 20))
         condenser, step = (math.exp(uniform(math.log(a), math.log(b))) for a, b in ((0.004, 0.12), (4, 60)))
         best = uniform(-0.5, 0.5) * (draw.python.random() < 0.25)

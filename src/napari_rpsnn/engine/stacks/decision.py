@@ -37,6 +37,10 @@ MOST_PX = 24e6
 #: Sides of windows in pixels.
 LEAST_SIDE, MOST_SIDE = 2 * HALO + 192, 1024
 
+#: What a plane's score, the logarithm of a probability, loses for being brighter or darker than the others by a factor
+#: of e: where planes are as good as each other, a background in one brightness is worth more than any of them.
+UNLIKE = 20.0
+
 #: Reads a window of a plane, counted in those that contribute: grey, of one brightness, and where there is data (None:
 #: everywhere).
 Read = Callable[[int, tuple[slice, slice]], tuple[NDArray[np.float32], NDArray[np.bool_] | None]]
@@ -118,7 +122,7 @@ def decide_window(read: Read, window: tuple[slice, slice], known: StackStatistic
         if not complete:
             there = np.ones_like(nowhere) if valid is None else valid | nowhere
             mask = to_steps(torch.from_numpy(there).to(device)[None, None].float()) > 0
-        looked = look(plane, mask)
+        looked = look(plane, mask, known.rounding[k])
         # 16 bits are enough for logarithms, and many planes are kept.
         seen = seen or [_room(len(masks), level) for level in looked]
         for room, level in zip(seen, looked, strict=True):
@@ -126,6 +130,7 @@ def decide_window(read: Read, window: tuple[slice, slice], known: StackStatistic
     evidence = [compare(level) for level in seen]
     seen.clear()
     scores = decider(evidence, known.detail.to(device))
+    scores = scores - UNLIKE * scores.new_tensor(known.unlike)[:, None, None]
     if known.prefer is not None:
         scores = leave_out_others(scores, known.planes, known.prefer)
     return _best(scores, masks, rows, columns)

@@ -41,7 +41,7 @@ def without_hot_pixels(planes: Tensor) -> Tensor:
     return torch.clamp(planes, *limits)
 
 
-def look(planes: Tensor, valid: Tensor | None = None) -> list[Tensor]:
+def look(planes: Tensor, valid: Tensor | None = None, rounding: float = 1.0) -> list[Tensor]:
     """Logarithms of energies and brightness of each plane, level by level.
 
     Parameters
@@ -50,6 +50,9 @@ def look(planes: Tensor, valid: Tensor | None = None) -> list[Tensor]:
         Grey, in [0, 1], of one brightness; sides are multiples of `STEP`.
     valid : Tensor of bool and this shape, optional
         Where there is data.
+    rounding : float, optional
+        How many times `ROUNDING` is added to energies: planes that were made brighter have more of it than others, and
+        these get what they lack.
 
     Returns
     -------
@@ -67,8 +70,9 @@ def look(planes: Tensor, valid: Tensor | None = None) -> list[Tensor]:
         smooth = _binomial(picture)
         energy = (picture - smooth).square()
         if finer:
-            *others, last = ((_binomial(band) + least).log10() for band, least in zip(finer, ROUNDING, strict=False))
-            sharp, here = (finer[-1] + ROUNDING[level - 1]).log10(), (_binomial(energy) + ROUNDING[level]).log10()
+            least = [rounding * energy for energy in ROUNDING]
+            *others, last = ((_binomial(band) + floor).log10() for band, floor in zip(finer, least, strict=False))
+            sharp, here = (finer[-1] + least[level - 1]).log10(), (_binomial(energy) + least[level]).log10()
             levels.append(torch.cat((sharp, last, here, *others, picture, whole), 1))
         if level < LEVELS:
             finer = [F.avg_pool2d(band, 2) for band in (*finer, energy)]

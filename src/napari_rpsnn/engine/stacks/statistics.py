@@ -12,6 +12,7 @@ Each plane is read once, by itself:
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
@@ -35,6 +36,8 @@ from napari_rpsnn.images.validity import Valid, both, like_the_rest
 DARK = 0.02
 #: Planes are made brighter or darker by this factor at most.
 MOST_GAIN = 2.0
+#: What rounding leaves of detail in a plane that is made brighter, of `evidence.ROUNDING`.
+ROUNDED = 0.7
 #: A plane's range counts up to so many times that of the stack's middle plane: one overexposed plane, or a cosmic ray
 #: of several pixels, leaves the others their contrast.
 MOST_RANGE = 8
@@ -80,6 +83,17 @@ class StackStatistics:
         return self.planes[int(self.detail.mean(1).argmax())]
 
     @property
+    def unlike(self) -> list[float]:
+        """How much brighter or darker each plane is than they are in common, from 0; returned values keep that."""
+        units = (level.of_unit(self.values) for level in self.levels)
+        return [0.0 if self.matched else abs(math.log(unit.gain)) + abs(unit.offset) for unit in units]
+
+    @property
+    def rounding(self) -> list[float]:
+        """What `look` adds to the energies of each plane."""
+        return _rounding(self.values, self.levels)
+
+    @property
     def plan(self) -> Plan:
         """Of two planes alone, how they are fused."""
         first, second = self.levels if self.matched else plainly(self.levels, self.values)
@@ -111,7 +125,8 @@ class StackStatistics:
         values = _common_range([plane.ends for plane in useful if plane.ends] or [(0, 0)])
         means = [plane.means for plane in useful]
         found = levels(means, values)
-        sums = [plane.energies(values, level) for plane, level in zip(useful, found, strict=True)]
+        rounding = _rounding(values, found)
+        sums = [plane.energies(values, level, r) for plane, level, r in zip(useful, found, rounding, strict=True)]
         return cls(
             [plane.number for plane in useful],
             values,
@@ -180,14 +195,20 @@ class PlaneStatistics:
             samples,
         )
 
-    def energies(self, values: IntensityRange, level: Level) -> Tensor:
+    def energies(self, values: IntensityRange, level: Level, rounding: float) -> Tensor:
         """Mean energies of the bands of detail in the samples."""
         parts = []
         for sample, valid in self.samples:
             grey = torch.from_numpy(_seen(sample, values, level))
             mask = None if valid is None else to_steps(torch.from_numpy(valid)[None, None].float()) > 0
-            parts.append(energies(look(to_steps(grey[None, None]), mask))[0])
+            parts.append(energies(look(to_steps(grey[None, None]), mask, rounding))[0])
         return torch.stack(parts).mean(0)
+
+
+def _rounding(values: IntensityRange, found: list[Level]) -> list[float]:
+    gains = [level.of_unit(values).gain for level in found]
+    most = max(gains) ** 2
+    return [1 + ROUNDED * (most - gain**2) for gain in gains]
 
 
 def _seen(guide: NDArray[Any], values: IntensityRange, level: Level) -> NDArray[np.float32]:
