@@ -7,7 +7,7 @@ DISPLAY_PACKAGES := xvfb libegl1 libgl1 libgl1-mesa-dri libglib2.0-0 libdbus-1-3
 	libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 \
 	libxcb-render-util0 libxcb-shape0 libxcb-xkb1
 
-.PHONY: demo test soak lowest lint weights screenshots clean
+.PHONY: demo test soak lowest lint docs weights screenshots clean
 
 demo: $(TOX)  ## fuse a pair with known truth, or: make demo ARGS="A.png B.png -o OUT"
 	$(TOX) run -q -e demo -- $(ARGS)
@@ -24,6 +24,9 @@ lowest: $(TOX)  ## all but the widgets, with the lowest versions that are declar
 
 lint: $(TOX)  ## style, types, and the arrows between rooms
 	$(TOX) run -q -e lint
+
+docs: $(TOX)  ## the documentation as a site, in build/docs: its code blocks are run, its links checked
+	$(TOX) run -q -e docs
 
 weights: $(TOX)  ## train all that is bundled anew: make weights DATA=folder/of/sharp/images
 	$(TOX) run -q -e train -- $(DATA) -o runs/rpsnn-lite --model rpsnn-lite

@@ -67,6 +67,15 @@ def test_ablation(run, pictures, monkeypatch):
     assert all(float(cell) > 10 for cells in rows.values() for cell in cells)
 
 
+def test_fused_pairs(run, tmp_path, monkeypatch):
+    for name in ("near", "far"):
+        (tmp_path / name).mkdir()
+        imsave(tmp_path / name / "a.png", data.immunohistochemistry()[:64, :64])
+    said = run("fused_pairs", tmp_path / "near", tmp_path / "far", tmp_path / "out", "--rivals", "none")
+    assert said.count("1 images") == 4
+    assert {path.parent.name for path in tmp_path.glob("out/*/a.png")} >= {"ours, decision", "average"}
+
+
 def test_larger_than_memory(run):
     pytest.importorskip("zarr", reason="zarr is not in this environment")
     pytest.importorskip("dask", reason="dask is not in this environment")

@@ -63,6 +63,17 @@ def test_the_lowest_versions_are_those_that_are_declared():
     assert trimmed[0] == trimmed[1]
 
 
+def test_the_recipe_of_conda_has_what_is_declared():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    recipe = (ROOT / "recipe" / "meta.yaml").read_text(encoding="utf-8")
+    needs = re.search(r"  run:\n(.*?)\n\n", recipe, re.S)[1]
+    declared = {line.replace("torch>", "pytorch>").replace(">=", " >=") for line in project["dependencies"]}
+    assert set(re.findall(r"- (.*)", needs)) == {*declared, f"python {project['requires-python']}"}
+    entries = dict(re.findall(r"- (\S+) = (\S+)", recipe))
+    assert entries == project["scripts"]
+    assert re.search('version = "(.*?)"', recipe)[1] == project["version"]
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """The wheel and the sdist, built from a checkout."""
