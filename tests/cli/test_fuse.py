@@ -250,6 +250,25 @@ def test_batch_resumes_and_goes_on_after_failures(planes, folder, tmp_path, caps
     np.testing.assert_array_equal(imread(out / "a.ome.tif"), imread(out / "b.tif"))
 
 
+def test_a_batch_writes_pages_and_does_not_make_them_again(planes, tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    write_image(tmp_path / "in" / "a.ome.tif", planes, "ZYX", provenance={})
+    command = tmp_path / "in", "--batch", "-o", tmp_path / "out", "--report-html"
+    assert "expected --batch and --report FOLDER" in refused(capsys, *command)
+    command = *command, "--report", tmp_path / "pages"
+    assert fuse(*command) == 0
+    (page,) = (tmp_path / "pages").iterdir()
+    whole = page.read_bytes()
+    assert page.name == "a.ome.tif.html"
+    assert b"How good is a.ome.tif?" in whole
+    assert fuse(*command) == 0
+    page.write_bytes(whole[:-20])
+    assert fuse(*command) == 1
+    said = capsys.readouterr().err
+    assert "0 fused, 1 were there, 0 failed" in said
+    assert "a.ome.tif.html: expected a whole result or nothing there" in said
+
+
 def start(*args, **how):
     command = [sys.executable, "-m", "napari_rpsnn.cli.fuse", "fuse", *map(str, args)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)

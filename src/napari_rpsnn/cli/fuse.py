@@ -6,6 +6,7 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,8 @@ def _fuse(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
         parser.error("--map and --height: expected --method decision, got regression, which decides for no plane")
     if args.scheduler and args.register:
         parser.error("--scheduler: expected no --register, for which planes must be seen as a whole")
+    if args.report_html and not (args.batch and args.report):
+        parser.error("--report-html: expected --batch and --report FOLDER; of one image, --report FILE.html")
     find = batch_jobs if args.batch else single_jobs
     try:
         jobs = find(args.inputs, args.out, say, map=args.map, height=args.height, report=args.report)
@@ -47,6 +50,8 @@ def _fuse(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
             refuse_to_replace(jobs[0].outputs, args.overwrite)
     except (ValueError, OSError) as error:
         parser.error(str(error))
+    if args.report_html:
+        jobs = [replace(job, report=job.report and job.report.with_suffix(".html")) for job in jobs]
     with connected(args.scheduler) as args.client:
         if args.batch:
             return 0 if run_batch(jobs, args) else 1
@@ -98,8 +103,10 @@ def _add_fuse(commands: Any) -> None:
         "--report",
         type=Path,
         metavar="FILE",
-        help="write how the image was made, as JSON; or as a page (.html) what is wrong with the planes, and where",
+        help="write how the image was made, as JSON; or as a page (.html) what is wrong with the planes, and where; "
+        "with --batch a folder",
     )
+    parser.add_argument("--report-html", action="store_true", help="with --batch, write reports as pages")
     parser.add_argument("--json", action="store_true", help="print one JSON object for each image")
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 from napari_rpsnn.io import read_image
 from napari_rpsnn.io.formats import is_ours
@@ -34,6 +35,8 @@ def _is_done(job: Job) -> bool:
         try:
             if path.suffix == ".json":
                 ours = json.loads(path.read_bytes()).get("program") == "napari-rpsnn"
+            elif path.suffix == ".html":
+                ours = _is_our_page(path)
             else:
                 for _ in read_image(path).planes():
                     pass
@@ -48,3 +51,11 @@ def _is_done(job: Job) -> bool:
                 f"{path}: expected a result of ours or nothing there, got another; --overwrite replaces it"
             )
     return len(there) == len(job.outputs)
+
+
+def _is_our_page(path: Path) -> bool:
+    """Whether a page was written by us; one that was cut is refused."""
+    text = path.read_text(encoding="utf-8")
+    if not text.endswith("</html>\n"):
+        raise ValueError("expected a page, got one without an end")
+    return "<footer>napari-rpsnn " in text
