@@ -1,5 +1,6 @@
 """The manifest, the weights, and what the built packages hold."""
 
+import importlib
 import re
 import shutil
 import subprocess
@@ -26,6 +27,7 @@ CARRIED = (
     "weights/stack_decider.safetensors",
     "io/__init__.pyi",
     "metrics/__init__.pyi",
+    "plugin/icon.png",
     "reports/page.css",
     "reports/page.js",
 )
@@ -39,6 +41,8 @@ def test_the_installed_package_carries_all_it_needs():
 def test_the_manifest_is_valid():
     manifest = PluginManifest.from_distribution("napari-rpsnn")
     assert manifest.display_name == "R-PSNN focus fusion"
+    assert manifest.icon == "napari_rpsnn.plugin:icon.png"
+    assert "Image Processing" in manifest.categories
     assert [w.display_name for w in manifest.contributions.widgets] == ["Fuse two layers", "Fuse a stack"]
     assert "napari/layers/project" in manifest.contributions.menus
     assert [s.key for s in manifest.contributions.sample_data] == ["brightfield_pair", "fluorescence_stack"]
@@ -72,6 +76,20 @@ def test_the_recipe_of_conda_has_what_is_declared():
     entries = dict(re.findall(r"- (\S+) = (\S+)", recipe))
     assert entries == project["scripts"]
     assert re.search('version = "(.*?)"', recipe)[1] == project["version"]
+
+
+def test_a_release_names_its_repository(monkeypatch):
+    """What `.github/workflows/release.yml` does before it builds."""
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    script = importlib.import_module("name_repository")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    made = script.named(readme, "https://example.org/a/b", "v1")
+    assert "](https://example.org/a/b/raw/v1/docs/demo.png)" in made
+    assert "](https://example.org/a/b/blob/v1/docs/napari.md)" in made
+    assert not re.search(r"\]\((?!https?:)", made)
+    assert made.count("](https://doi.org") == readme.count("](https://doi.org")
+    added = script.urls("https://example.org/a/b", "v1")
+    assert tomllib.loads(added)["project"]["urls"]["Issues"] == "https://example.org/a/b/issues"
 
 
 @pytest.fixture(scope="module")

@@ -88,7 +88,7 @@ def spatial_frequency(fused: ArrayLike) -> float:
 
 
 def spatial_frequency_agreement(sources: Sequence[ArrayLike], fused: ArrayLike) -> float:
-    """Return 1-|rSFe|: how near the fused image's spatial frequency is to the greatest that its sources have.
+    """Return ``1-|rSFe|``: how near the fused image's spatial frequency is to the greatest that its sources have.
 
     Range: up to 1. Larger is better. [1]_
 
