@@ -98,10 +98,13 @@ def test_scaling(run, page):
 
 
 @pytest.mark.parametrize("source", [[], ["--dask"]])
-def test_stack_memory(script, source):
+def test_stack_memory(script, tmp_path, source):
     if source:
         pytest.importorskip("dask", reason="dask is not in this environment")
-    seconds, peak = script("stack_memory").measure(3, 64, "rpsnn-lite", dask=bool(source))
+    benchmark = script("stack_memory")
+    planes = benchmark.PlanesInAFile(tmp_path / "planes", 3, 64)
+    planes.write()
+    seconds, peak = benchmark.measure(planes, "rpsnn-lite", dask=bool(source))
     assert seconds > 0
     assert peak > 1e8
 
