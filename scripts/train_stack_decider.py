@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import trange
 
+from napari_rpsnn.engine.stacks.decision import beside_others
 from napari_rpsnn.engine.stacks.evidence import compare, look
 from napari_rpsnn.engine.stacks.statistics import energies, gains, relative
 from napari_rpsnn.io.atomic import write_bytes
@@ -57,7 +58,7 @@ def scores_of(decider: StackDecider, stack: Stack, draw: Draw) -> tuple[Tensor, 
     seen = torch.where(valid, seen, others)[:, None]
     levels = look(seen, valid[:, None])
     facts = relative(energies(levels))
-    return decider([compare(level) for level in levels], facts), valid
+    return beside_others(decider([compare(level) for level in levels], facts)), valid
 
 
 def lost_db(decider: StackDecider, stack: Stack, draw: Draw) -> Tensor:

@@ -197,10 +197,8 @@ class StackMaker:
         sign = draw.python.choice((-1, 1))
         strength = uniform(0, 1) ** 3
         phase = sign * strength * (4 * uniform(0, 1) * dome + 2 * uniform(0, 1) * smooth / pale)
-        if draw.python.random() < 0.4:  # a stained section: what absorbs refracts, down to its finest detail
-            phase = phase + draw.python.choice((-1, 1)) * uniform(0, 0.8) * defocus.gaussian_blur(
-                density, uniform(0.5, 2)
-            )
+        if draw.python.random() < 0.6:  # a stained section: what absorbs refracts, down to its finest detail
+            phase = phase + sign * uniform(0, 1.2) * defocus.gaussian_blur(density, uniform(0.5, 2))
         phase = phase + strength * uniform(0, 0.3) * draw.python.randint(0, 1) * draw.noise(absorbing, uniform(3, 20))
         condenser, step = (math.exp(uniform(math.log(a), math.log(b))) for a, b in ((0.004, 0.12), (4, 60)))
         best = uniform(-0.5, 0.5) * (draw.python.random() < 0.25)
@@ -210,7 +208,7 @@ class StackMaker:
             plane = defocus.brightfield(absorbing, phase, distance * step, condenser=condenser)
             return defocus.gaussian_blur(plane, optics)
 
-        if draw.python.random() < 0.3:  # flat: all of it is in focus in one plane
+        if draw.python.random() < 0.12:  # flat: all of it is in focus in one plane
             height = uniform(0, planes - 1)
             stack = torch.cat([seen(k - height + best) for k in range(planes)])
             truth = stack[round(height)]

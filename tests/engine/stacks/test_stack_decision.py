@@ -9,7 +9,7 @@ from skimage import data
 from napari_rpsnn import fuse_stack
 from napari_rpsnn.engine.borders import Border
 from napari_rpsnn.engine.stacks import decision
-from napari_rpsnn.engine.stacks.decision import HALO, decide_window, windows
+from napari_rpsnn.engine.stacks.decision import HALO, beside_others, decide_window, windows
 from napari_rpsnn.engine.stacks.engine import fuse_window
 from napari_rpsnn.engine.stacks.evidence import STEP, look, without_hot_pixels
 from napari_rpsnn.engine.stacks.statistics import PlaneStatistics, StackStatistics
@@ -147,6 +147,16 @@ def test_pixels_come_from_planes_that_have_data():
     _, index = fuse_stack(planes, return_index=True)
     assert (index[:, 3:7] == 0).all()
     assert (index[:, 7:11] <= 1).all()
+
+
+def test_surroundings_decide_where_scores_leave_it_open():
+    scores = torch.zeros(3, 64, 64)
+    scores[0] = 5.0
+    scores[1, 20, 20] = 6.0  # no more than noise
+    scores[2, :, 40] = 20.0  # a bristle
+    index = beside_others(scores).argmax(0)
+    assert (index[:, 40] == 2).all()
+    assert (index[:, torch.arange(64) != 40] == 0).all()
 
 
 def test_statistics_do_not_depend_on_the_order_of_planes():

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_rpsnn.engine.stacks.evidence import STEP, compare, look, to_steps
+from napari_rpsnn.engine.stacks.evidence import STEP, binomial, compare, look, to_steps
 from napari_rpsnn.engine.stacks.preference import leave_out_others
 from napari_rpsnn.images.tiling import Tile, split_image
 from napari_rpsnn.model.stack_decider import StackDecider
@@ -40,6 +40,9 @@ LEAST_SIDE, MOST_SIDE = 2 * HALO + 192, 1024
 #: What a plane's score, the logarithm of a probability, loses for being brighter or darker than the others by a factor
 #: of e: where planes are as good as each other, a background in one brightness is worth more than any of them.
 UNLIKE = 20.0
+
+#: Pixels at half the resolution that scores are averaged over, and what their surroundings change in them at most.
+AROUND_PX, BY_AROUND = 8, 3.0
 
 #: Reads a window of a plane, counted in those that contribute: grey, of one brightness, and where there is data (None:
 #: everywhere).
@@ -130,10 +133,21 @@ def decide_window(read: Read, window: tuple[slice, slice], known: StackStatistic
     evidence = [compare(level) for level in seen]
     seen.clear()
     scores = decider(evidence, known.detail.to(device))
-    scores = scores - UNLIKE * scores.new_tensor(known.unlike)[:, None, None]
+    scores = beside_others(scores) - UNLIKE * scores.new_tensor(known.unlike)[:, None, None]
     if known.prefer is not None:
         scores = leave_out_others(scores, known.planes, known.prefer)
     return _best(scores, masks, rows, columns)
+
+
+def beside_others(scores: Tensor) -> Tensor:
+    """Scores `(N, rows, columns)`, and as far as they leave it open, those of their surroundings.
+
+    Surfaces are smooth where little tells planes apart; a bristle, of which scores are sure, stays.
+    """
+    beside_best = (scores - scores.amax(0))[:, None]
+    around = F.avg_pool2d(beside_best, AROUND_PX)
+    around = F.interpolate(binomial(around), scale_factor=AROUND_PX, mode="bilinear")[:, 0]
+    return scores + (around - around.amax(0)).clamp_min(-BY_AROUND)
 
 
 def _room(planes: int, like: Tensor) -> Tensor:

@@ -67,12 +67,12 @@ def look(planes: Tensor, valid: Tensor | None = None, rounding: float = 1.0) -> 
     # Of each finer band the energy at the pixels of the level.
     finer: list[Tensor] = []
     for level in range(LEVELS + 1):
-        smooth = _binomial(picture)
+        smooth = binomial(picture)
         energy = (picture - smooth).square()
         if finer:
             least = [rounding * energy for energy in ROUNDING]
-            *others, last = ((_binomial(band) + floor).log10() for band, floor in zip(finer, least, strict=False))
-            sharp, here = (finer[-1] + least[level - 1]).log10(), (_binomial(energy) + least[level]).log10()
+            *others, last = ((binomial(band) + floor).log10() for band, floor in zip(finer, least, strict=False))
+            sharp, here = (finer[-1] + least[level - 1]).log10(), (binomial(energy) + least[level]).log10()
             levels.append(torch.cat((sharp, last, here, *others, picture, whole), 1))
         if level < LEVELS:
             finer = [F.avg_pool2d(band, 2) for band in (*finer, energy)]
@@ -104,7 +104,7 @@ def compare(seen: Tensor) -> Compared:
     return Compared(seen, torch.cat((best / 2 + 2, (best - least).clamp_max(4), mean, spread + 2), 1))
 
 
-def _binomial(planes: Tensor) -> Tensor:
+def binomial(planes: Tensor) -> Tensor:
     """Smooth by the weights 1, 2, 1 along rows and columns."""
     padded = F.pad(planes, (1, 1, 1, 1), mode="replicate")
     rows = padded[..., :-2, :] + padded[..., 2:, :] + 2 * padded[..., 1:-1, :]
