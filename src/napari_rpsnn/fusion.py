@@ -14,6 +14,7 @@ from napari_rpsnn.engine.borders import of_side_windows, side_windows
 from napari_rpsnn.engine.pairs.plan import Plan, PreparedPicture, Seen, settle
 from napari_rpsnn.engine.pairs.statistics import PairStatistics, plan_of
 from napari_rpsnn.engine.results import Progress, Result, drain
+from napari_rpsnn.engine.stages import of_pictures, steps_of
 from napari_rpsnn.images.array_like import as_array, as_mask
 from napari_rpsnn.images.array_part import is_dask
 from napari_rpsnn.images.checks import check_pair, count_infinite, refuse_infinite
@@ -193,9 +194,9 @@ def iter_fuse(
     target, nowhere = layout.pictures(result), np.zeros(a.shape, bool)
     nowhere_of = layout.pictures(nowhere)
     *pictures, rows, columns, _ = target.shape
-    total = engine.steps(rows, columns) * int(np.prod(pictures))
-    done = 0
-    yield Progress(done, total)
+    stages = of_pictures(engine.stages(rows, columns), pictures)
+    done, total = 0, steps_of(stages)
+    yield Progress(done, total, stages=stages)
     for index in np.ndindex(*pictures):
         # Whatever holds the images (memory map, zarr, dask) is read window by window.
         pair = ImageView(a, layout, index, masks[0]), ImageView(b, layout, index, masks[1])

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_rpsnn.engine.results import Preview, Progress, Result, drain
+from napari_rpsnn.engine.stages import Stage, of_pictures, steps_of
 from napari_rpsnn.images.array_like import as_stack
 from napari_rpsnn.images.array_part import is_dask
 from napari_rpsnn.images.focus_stack import FocusStack
@@ -199,11 +200,11 @@ def iter_fuse_stack(images: Any, options: StackOptions, name: str = "images") ->
     from napari_rpsnn.engine.pairs.engine import Engine
 
     engine = Engine.choose(options)
-    counts = [_count_steps(slab, engine, options) for slab in slabs]
-    total, before = sum(counts), 0
-    yield Progress(0, total)
+    stages = [_stages(slab, engine, options) for slab in slabs]
+    total, before = sum(map(steps_of, stages)), 0
+    yield Progress(0, total, stages=tuple(stage for part in stages for stage in part))
     results = []
-    for number, (slab, count) in enumerate(zip(slabs, counts, strict=True)):
+    for number, slab in enumerate(slabs):
         # Of several slabs the picture so far belongs to one.
         place = () if options.slab is None else ((slice(None),) * stack.axis + (number,))
         steps = _fuse(slab, engine, options)
@@ -215,7 +216,7 @@ def iter_fuse_stack(images: Any, options: StackOptions, name: str = "images") ->
                 break
             preview = report.preview and replace(report.preview, place=place)
             yield replace(report, done=before + report.done, total=total, preview=preview)
-        before += count
+        before += steps_of(stages[number])
     yield Progress(total, total)
     made = (
         results[0]
@@ -225,11 +226,11 @@ def iter_fuse_stack(images: Any, options: StackOptions, name: str = "images") ->
     return replace(made, made_by=engine.made_by(options))
 
 
-def _count_steps(stack: FocusStack, engine: Engine, options: StackOptions) -> int:
+def _stages(stack: FocusStack, engine: Engine, options: StackOptions) -> tuple[Stage, ...]:
     from napari_rpsnn.engine.stacks.engine import StackEngine
 
     *pictures, rows, columns, _ = stack.pictures
-    return StackEngine.count_steps(stack.count, rows, columns, engine, options) * int(np.prod(pictures))
+    return of_pictures(StackEngine.stages(stack.count, rows, columns, engine, options), pictures)
 
 
 def _fuse(stack: FocusStack, engine: Engine, options: StackOptions) -> Generator[Progress, None, Result]:
@@ -244,7 +245,7 @@ def _fuse(stack: FocusStack, engine: Engine, options: StackOptions) -> Generator
     heights, height_of = layout.new_map(stack.shape, np.float32) if options.return_height else (None, None)
     certain, confidence_of = layout.new_map(stack.shape, np.float32) if options.return_confidence else (None, None)
     *pictures, rows, columns, _ = target.shape
-    steps = StackEngine.count_steps(stack.count, rows, columns, engine, options)
+    steps = steps_of(StackEngine.stages(stack.count, rows, columns, engine, options))
     for number, where in enumerate(np.ndindex(*pictures)):
         maps = (None if made is None else made[where] for made in (confidence_of, height_of))
         work = StackEngine(Planes(stack, where, options.register), engine, options)

@@ -1,7 +1,7 @@
 import pytest
 
 from napari_rpsnn.options import FuseOptions, StackOptions
-from napari_rpsnn.plugin.choices import FILE, Choices, Remaining, duration
+from napari_rpsnn.plugin.choices import FILE, Choices
 
 
 def test_choices_survive_being_kept():
@@ -38,21 +38,3 @@ def test_a_model_that_is_no_file_is_refused():
     Choices(model_file="nowhere").options(FuseOptions)
     with pytest.raises(ValueError, match="expected a weights file, got 'nowhere'"):
         Choices(model=FILE, model_file="nowhere").options(FuseOptions)
-
-
-def test_the_time_left_follows_the_pace_of_the_last_steps():
-    remaining = Remaining()
-    assert remaining.after(0, 10, 100.0) == "Step 0 of 10"
-    assert remaining.after(1, 10, 102.0) == "Step 1 of 10, 18 s left"
-    assert remaining.after(3, 10, 106.0) == "Step 3 of 10, 14 s left"
-    for done in range(4, 9):
-        said = remaining.after(done, 10, 106.0 + 20 * (done - 3))
-    assert said == "Step 8 of 10, 34 s left"
-    assert remaining.after(8, 10, 999.0) == said  # a report that is not about a step
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"), [(-1, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (125, "2 min 5 s"), (3780, "1 h 3 min")]
-)
-def test_durations_are_readable(seconds, said):
-    assert duration(seconds) == said

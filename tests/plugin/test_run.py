@@ -10,7 +10,8 @@ from napari_rpsnn.fusion import fuse
 from napari_rpsnn.images.layout import Layout
 from napari_rpsnn.options import FuseOptions, StackOptions
 from napari_rpsnn.plugin.layers import Sources, read_stack
-from napari_rpsnn.plugin.run import PREVIEW_S, REPORT_S, Task, _now_and_then
+from napari_rpsnn.plugin.results.reports import PREVIEW_S, REPORT_S, now_and_then
+from napari_rpsnn.plugin.run import Task
 from napari_rpsnn.stack import fuse_stack
 
 
@@ -65,7 +66,7 @@ def test_errors_name_the_layer(grey_pair):
 
 def test_few_reports_pass_and_all_notes(monkeypatch):
     clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr("napari_rpsnn.plugin.run.time.perf_counter", lambda: clock.now)
+    monkeypatch.setattr("napari_rpsnn.plugin.results.reports.time.perf_counter", lambda: clock.now)
     preview = Preview(np.zeros((2, 2, 1)), (), Layout.of((2, 2), None, None))
 
     def steps():
@@ -76,7 +77,7 @@ def test_few_reports_pass_and_all_notes(monkeypatch):
             )
         return Result(np.zeros(1), {})
 
-    passed = list(_now_and_then(steps()))
+    passed = list(now_and_then(steps()))
     assert any(report.note == "halved" for report in passed)
     assert abs(len(passed) - 10 / REPORT_S) < 5  # 10 seconds
     assert len([report for report in passed if report.preview]) in range(8, int(10 / PREVIEW_S) + 2)

@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import re
 import threading
 import weakref
 
@@ -16,8 +17,8 @@ from napari_rpsnn.images.image_view import ImageView
 from napari_rpsnn.images.layout import WHOLE
 from napari_rpsnn.io.provenance import sha256
 from napari_rpsnn.model.catalog import FOLDER
-from napari_rpsnn.plugin import panel
 from napari_rpsnn.plugin import worker as background
+from napari_rpsnn.plugin import working
 
 
 def add_pair(viewer, near, far, **attributes):
@@ -197,8 +198,8 @@ def test_cancel_stops_and_adds_nothing(viewer, open_panel, qtbot, notices, grey_
     add_long_pair(viewer, *grey_pair[:2])
     widget = open_panel()
     begin(widget, qtbot)
-    assert "left" in widget.status.value
-    assert widget.progress.max == 400  # a tile and a window of the decision for each picture
+    qtbot.waitUntil(lambda: "left" in widget.status.value, timeout=60_000)
+    assert re.match(r"Image \d+ of 200: (fusing tile|deciding window), .* left", widget.status.value)
     widget.cancel_button.native.click()
     qtbot.waitUntil(lambda: widget.fuse_button.enabled, timeout=10_000)
     assert len(viewer.layers) == 2
@@ -318,8 +319,8 @@ def test_runs_keep_no_image_alive(viewer, open_panel, qtbot, grey_pair):
 
 def test_a_panel_at_rest_gives_memory_back(viewer, open_panel, qtbot, monkeypatch, grey_pair):
     given = []
-    monkeypatch.setattr(panel, "give_back", lambda: given.append(True))
-    monkeypatch.setattr(panel, "IDLE_MS", 1000)
+    monkeypatch.setattr(working, "give_back", lambda: given.append(True))
+    monkeypatch.setattr(working, "IDLE_MS", 1000)
     add_pair(viewer, *grey_pair[:2])
     run_to_end(open_panel(), qtbot)
     assert not given
@@ -343,7 +344,7 @@ def test_the_dock_may_be_closed_while_it_works(viewer, open_panel, qtbot, grey_p
 
 def test_the_viewer_may_be_closed_while_it_works(viewer, open_panel, qtbot, monkeypatch, grey_pair):
     given = []
-    for module in (background, panel):  # the run may end before the panel goes
+    for module in (background, working):  # the run may end before the panel goes
         monkeypatch.setattr(module, "give_back", lambda: given.append(True))
     add_long_pair(viewer, *grey_pair[:2])
     widget = open_panel()

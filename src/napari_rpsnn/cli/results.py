@@ -75,6 +75,7 @@ def run(job: Job, args: argparse.Namespace) -> None:
         plane_spacing=args.plane_spacing,
         plane_origin=args.plane_origin,
     )
+    work.check_folders()
     start = time.perf_counter()
     result = _fuse(work, lazy)
     files = work.files(result, say)

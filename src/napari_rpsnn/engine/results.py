@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_rpsnn.engine.stages import Stage
 from napari_rpsnn.images.focus_stack import FocusStack
 from napari_rpsnn.images.layout import Layout
 
@@ -51,12 +52,15 @@ class Progress:
         A sentence for the user about how the work goes on.
     preview : Preview or None
         Of a stack, now and then: the picture as far as it is fused.
+    stages : tuple of Stage
+        Of the first report: all of the work, in its order; their steps are `total`.
     """
 
     done: int
     total: int
     note: str | None = None
     preview: Preview | None = None
+    stages: tuple[Stage, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -46,14 +46,14 @@ class Work:
 
     @classmethod
     def of(cls, job: Job, stack: Stack, make: MakeOptions, say: Say, mask: Any = None, **heights: float | None) -> Work:
-        """What is to be done of opened files; refuses before the work what could not be written after it.
+        """What is to be done of opened files; refuses before the work what no file of these kinds could hold.
 
         `heights` are ``plane_spacing`` and ``plane_origin``; without them, or as None, what the file says.
 
         Raises
         ------
         ValueError, OSError
-            If an option does not fit, or a kind of file, or a folder, cannot hold the results.
+            If an option does not fit, or a kind of file cannot hold the results.
         """
         options = _options(job, stack, make, mask, heights)
         like = stack.image
@@ -61,7 +61,7 @@ class Work:
             like = results_of(stack.image, options, say)
             stack = stack if options.slab is None else stack.with_slabs()
         work = cls(job, stack, options, like)
-        work._check_outputs()
+        work._check_kinds()
         return work
 
     def fused_by(self, pair: Callable[..., Any], stack: Callable[..., Any]) -> Any:
@@ -88,7 +88,15 @@ class Work:
         # One number more than planes stands for no plane.
         return np.dtype("float32") if self.stack.other else np.min_scalar_type(self.stack.planes)
 
-    def _check_outputs(self) -> None:
+    def check_folders(self) -> None:
+        """Refuse before the work folders that are not there, or cannot be written to."""
+        for path in self.job.outputs:
+            if not path.parent.is_dir():
+                raise FileNotFoundError(f"{path}: expected a folder that exists, found none at {path.parent}")
+            if not os.access(path.resolve().parent, os.W_OK):
+                raise PermissionError(f"{path}: expected a folder that can be written to, got {path.resolve().parent}")
+
+    def _check_kinds(self) -> None:
         job = self.job
         for path, dtype, axes in (
             (job.out, self.like.data.dtype, self.stack.axes),
@@ -97,11 +105,6 @@ class Work:
         ):
             if path:
                 check_writable(path, self.like.lengths(axes), dtype, axes, self.like)
-        for path in job.outputs:
-            if not path.parent.is_dir():
-                raise FileNotFoundError(f"{path}: expected a folder that exists, found none at {path.parent}")
-            if not os.access(path.resolve().parent, os.W_OK):
-                raise PermissionError(f"{path}: expected a folder that can be written to, got {path.resolve().parent}")
 
 
 def write_files(files: Mapping[Path, tuple[Any, str]], like: ImageFile, provenance: Mapping[str, Any]) -> None:

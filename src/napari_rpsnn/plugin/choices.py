@@ -1,4 +1,4 @@
-"""What the user chose in a panel, as plain values, and what can be told of a run. No Qt here."""
+"""What the user chose in a panel, as plain values. No Qt here."""
 
 from __future__ import annotations
 
@@ -93,34 +93,3 @@ def _value(option: Field[Any], kept: Any) -> Any:
     if about(option).kind is str and isinstance(kept, str):
         return kept
     return next((value for _, value in listed(option) if text_of(value) == kept), UNKNOWN)
-
-
-class Remaining:
-    """Estimates the time left from the pace of the last steps."""
-
-    #: Weight of the newest step. Steps of a stack differ: planes are read, ranked, fused.
-    NEWEST = 0.3
-
-    def __init__(self) -> None:
-        self._last: tuple[int, float] | None = None
-        self._pace: float | None = None
-
-    def after(self, done: int, total: int, now_s: float) -> str:
-        """Return what to say after step `done` of `total` at the time `now_s`."""
-        if self._last is not None and done > self._last[0]:
-            pace = (now_s - self._last[1]) / (done - self._last[0])
-            self._pace = pace if self._pace is None else self._pace + self.NEWEST * (pace - self._pace)
-        if self._last is None or done > self._last[0]:
-            self._last = done, now_s
-        said = f"Step {done} of {total}"
-        return said if self._pace is None else f"{said}, {duration(self._pace * (total - done))} left"
-
-
-def duration(seconds: float) -> str:
-    """A time to read: 8 s, 2 min 5 s, 1 h 3 min."""
-    whole = max(round(seconds), 0)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

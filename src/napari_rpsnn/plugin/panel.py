@@ -1,38 +1,34 @@
-"""What both panels do: Fuse and Cancel, progress, and what becomes of a run."""
+"""What both panels of layers do: what becomes of a run in the viewer, its report, and retouching."""
 
 from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import napari
+from magicgui.widgets import PushButton
 from napari.utils.notifications import show_error, show_info
 
-from napari_rpsnn.engine.memory import give_back
 from napari_rpsnn.engine.results import Progress
 from napari_rpsnn.options import Options, StackOptions
-from napari_rpsnn.plugin.choices import Remaining, duration
-from napari_rpsnn.plugin.form import Form
 from napari_rpsnn.plugin.results.growing import Growing
 from napari_rpsnn.plugin.results.page import ask_for_page, open_in_browser
+from napari_rpsnn.plugin.results.remaining import duration
 from napari_rpsnn.plugin.retouch.offer import RetouchOffer
+from napari_rpsnn.plugin.rows.controls import describe
 from napari_rpsnn.plugin.rows.part_rows import PartRows
 from napari_rpsnn.plugin.settings import remember
-from napari_rpsnn.plugin.worker import LOG, Run
+from napari_rpsnn.plugin.worker import LOG
+from napari_rpsnn.plugin.working import Working
 
 if TYPE_CHECKING:
     from napari_rpsnn.plugin.run import NewLayer, Task
 
-#: A window stays open for hours, and is not to keep the memory of a tile; but the next run, if it comes soon, is 4 %
-#: faster where it finds it. Milliseconds.
-IDLE_MS = 30_000
 
-
-class Panel(Form):
+class Panel(Working):
     """Choose layers and how to fuse them, fuse them in the background, add what comes of it.
 
     Parameters
@@ -53,24 +49,17 @@ class Panel(Form):
         more: list[Any],
         beside: Mapping[str, Any] | None = None,
     ) -> None:
-        self._viewer = viewer
-        self._heard: list[tuple[Any, Callable[..., Any]]] = []
-        self._run: Run | None = None
         self._task: Task | None = None
         self._last: Task | None = None  # that is done, for a report
         self._retouch = RetouchOffer(viewer, self.say)
         self.retouch_button = self._retouch.button
+        self.report_button = PushButton(
+            name="report", text="Report…", tooltip="What is wrong with the images that were fused, as a page to save"
+        )
+        describe(self.report_button, "Quality report of the images that were fused last")
         self._growing: Growing | None = None
-        self._remaining = Remaining()
-        self._note = ""
-        self._began_s = 0.0
-        super().__init__(kind, layers, more, PartRows(viewer, planes=kind is StackOptions), beside)
-        self._set_busy(False)
-        self.fuse_button.changed.connect(self.start)
-        self.cancel_button.changed.connect(self.cancel)
+        super().__init__(viewer, kind, layers, more, PartRows(viewer, planes=kind is StackOptions), beside)
         self.report_button.changed.connect(self.report)
-        self.native.destroyed.connect(self._abandon)
-        self.native_parent_changed.connect(self._enter_or_leave)
         for change in ("inserted", "removed"):
             self._listen(getattr(viewer.layers.events, change), self._hint)
         self._listen(viewer.layers.events.removed, self._forget)
@@ -87,8 +76,7 @@ class Panel(Form):
 
     def start(self) -> None:
         """Begin, unless a run is at work: then it goes on."""
-        if self._run is not None:
-            show_info("A fusion is at work in this panel; cancel it, or wait for it to end.")
+        if self._is_at_work():
             return
         try:
             task = self.read()
@@ -98,28 +86,16 @@ class Panel(Form):
         remember(self.choices)
         if task.sources.note:
             show_info(task.sources.note)
-        self._task = task
-        self._remaining, self._note = Remaining(), task.sources.note or ""
+        self._task, self._note = task, task.sources.note or ""
         self._growing = Growing(self._viewer, task.sources)
-        self._began_s = time.perf_counter()
-        self._set_busy(True)
-        self.say("Loading the network…")
-        self._run = Run(
+        self._begin(
             task.run(),
             f"The fusion of {' and '.join(task.sources.names)}",
-            reported=self._show_report,
+            "Loading the network…",
             done=self._add,
             failed=self._tell_failure,
             cancelled=self._tell_cancelled,
         )
-        self._run.start()
-
-    def cancel(self) -> None:
-        """Ask the run to stop after the tile in work."""
-        if self._run is not None:
-            self.cancel_button.enabled = False
-            self.say("Stopping after this tile…")
-            self._run.cancel()
 
     def report(self) -> None:
         """Write what is wrong with the images that were fused last, as a page, and show it in a browser."""
@@ -129,35 +105,22 @@ class Panel(Form):
         path = ask_for_page(self.native, task.sources.title)
         if path is None:
             return
-        self._set_busy(True)
-        self.say("Looking at every image…")
-        self._run = Run(
+        self._note = ""
+        self._begin(
             task.report(path),
             f"The report of {task.sources.title}",
-            reported=self._show_progress,
+            "Looking at every image…",
             done=self._show_page,
             failed=lambda error: self._finish(f"No report: {error}", error=True),
             cancelled=lambda: self._finish("Cancelled."),
         )
-        self._run.start()
 
     def _show_page(self, made: list[Path]) -> None:
         self._finish(f"Wrote {made[0]}.", done=True)
         open_in_browser(made[0])
 
-    def _show_progress(self, report: Progress) -> None:
-        with self._one_repaint():
-            self.progress.max, self.progress.value = report.total, report.done
-
     def _show_report(self, report: Progress) -> None:
-        with self._one_repaint():
-            self.progress.max = report.total
-            self.progress.value = report.done
-            said = self._remaining.after(report.done, report.total, time.perf_counter())
-            self._note = report.note or self._note
-            self.say(f"{said}. {self._note}" if self._note else said)
-        if report.note is not None:
-            show_info(report.note)
+        super()._show_report(report)
         if report.preview is not None:
             assert self._growing is not None
             self._growing.show(report.preview)
@@ -203,24 +166,9 @@ class Panel(Form):
         self._finish("Cancelled.")
         show_info("Fusion cancelled.")
 
-    def _refuse(self, why: str) -> None:
-        """Say it where it wraps and stays, in place of what was said of an earlier run, and as napari says it."""
-        self.progress.value = 0
-        self.say(why, error=True)
-        show_error(why)
-
     def _finish(self, said: str, *, done: bool = False, error: bool = False) -> None:
-        self._run = self._task = self._growing = None
-        # Not in one go with adding a layer, which is a long step already.
-        self._later(0, lambda: self._show_end(said, done, error))
-        self._later(IDLE_MS, self._rest)
-
-    def _show_end(self, said: str, done: bool, error: bool) -> None:
-        if self._run is None:
-            with self._one_repaint():
-                self._set_busy(False)
-                self.progress.value = self.progress.max if done else 0
-                self.say(said, error=error)
+        self._task = self._growing = None
+        super()._finish(said, done=done, error=error)
 
     def _hint(self) -> None:
         """An empty panel says what to open."""
@@ -234,47 +182,19 @@ class Panel(Form):
             self._last = None
             self.report_button.enabled = False
 
-    def _rest(self) -> None:
-        if self._run is None:
-            give_back()
+    def _buttons(self) -> list[Any]:
+        return [*super()._buttons(), self.retouch_button, self.report_button]
 
     def _set_busy(self, busy: bool) -> None:
-        self.fuse_button.enabled = not busy
-        self.cancel_button.enabled = busy
+        super()._set_busy(busy)
         self.report_button.enabled = not busy and self._last is not None
-        self.progress.value = 0
-
-    @contextmanager
-    def _one_repaint(self) -> Iterator[None]:
-        """A progress bar repaints the window at once, canvas and all: once for all changes is enough."""
-        self.native.setUpdatesEnabled(False)
-        try:
-            yield
-        finally:
-            self.native.setUpdatesEnabled(True)
-
-    # The dock.
-
-    def _listen(self, signal: Any, call: Callable[..., Any]) -> None:
-        """Be called by the viewer as long as the panel is there."""
-        signal.connect(call)
-        self._heard.append((signal, call))
 
     def _enter_or_leave(self, dock: Any) -> None:
-        if dock is None:  # the dock was closed
-            self.cancel()
-        else:
+        super()._enter_or_leave(dock)
+        if dock is not None:
             self.follow_layers()
             self._hint()
 
     def _abandon(self) -> None:
-        """Stop the work of a panel that is being closed; nothing of the panel may be touched any more."""
-        self._ignore_lookout()
         self._retouch.withdraw()
-        for signal, call in self._heard:
-            signal.disconnect(call)
-        if self._run is not None:
-            LOG.info("The panel was closed; its fusion stops.")
-            self._run.abandon()
-        else:
-            give_back()
+        super()._abandon()

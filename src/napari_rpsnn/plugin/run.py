@@ -14,20 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from napari_rpsnn.engine.results import Preview, Progress, Result
+from napari_rpsnn.engine.results import Progress, Result
 from napari_rpsnn.fusion import iter_fuse
 from napari_rpsnn.io.atomic import write_bytes
 from napari_rpsnn.io.provenance import record
 from napari_rpsnn.options import FuseOptions, StackOptions
 from napari_rpsnn.plugin.layers import METADATA, Sources
 from napari_rpsnn.plugin.placement import GREY_LOOK
+from napari_rpsnn.plugin.results.reports import Steps, now_and_then
 from napari_rpsnn.plugin.results.surface import surface_mesh
 from napari_rpsnn.stack import iter_fuse_stack
-
-Steps = Generator[Progress, None, Result]
-
-#: Seconds between reports, and between previews: a window needs no more, and each costs it time.
-REPORT_S, PREVIEW_S = 0.5, 1.0
 
 
 @dataclass(frozen=True)
@@ -74,7 +70,7 @@ class Task:
                 "follow one."
             )
         start = time.perf_counter()
-        result = yield from _now_and_then(self._steps())
+        result = yield from now_and_then(self._steps())
         said = record(result.made_by, self.sources.names, time.perf_counter() - start)
         self.results.append((result, said))
         return self._apart(self._layers(result, said))
@@ -177,25 +173,3 @@ class Task:
                 name = item.attributes["name"].replace(self.sources.title, attributes["title"], 1)
                 layers.append(replace(item, data=item.data[number], attributes=item.attributes | {"name": name}))
         return layers
-
-
-def _now_and_then(steps: Steps) -> Steps:
-    """Pass some of the reports on, and all notes."""
-    reported = previewed = float("-inf")
-    preview: Preview | None = None
-    while True:
-        try:
-            report = next(steps)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
-        preview = report.preview or preview
-        now = time.perf_counter()
-        if report.note is None and now - reported < REPORT_S:
-            continue
-        reported = now
-        if preview is not None and now - previewed < PREVIEW_S:
-            yield replace(report, preview=None)
-        else:
-            previewed = now if preview is not None else previewed
-            yield replace(report, preview=preview)
-            preview = None

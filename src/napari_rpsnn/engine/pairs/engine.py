@@ -23,6 +23,7 @@ from napari_rpsnn.engine.pairs.decision import DECISION_HALO, NEAR_HALO, compose
 from napari_rpsnn.engine.pairs.evidence import VOTE_HALO, evidence, mean_channel, vote, widely
 from napari_rpsnn.engine.pairs.plan import Plan, one_or_three
 from napari_rpsnn.engine.shortage import Made, free, in_halves, is_shortage, say, unless_short
+from napari_rpsnn.engine.stages import Stage, of_pair
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import Layout
 from napari_rpsnn.images.tiling import Tile, narrowed, split_image, within
@@ -86,9 +87,9 @@ class Engine:
         chosen = self.chosen | {"model": devices.model_name(self.model), "model_sha256": model_sha256(self.model)}
         return provenance.made_by(options.said, chosen, self.notes)
 
-    def steps(self, rows: int, columns: int) -> int:
-        """How often `fuse` yields."""
-        return len(self.tiles(rows, columns)) + len(self.windows(rows, columns))
+    def stages(self, rows: int, columns: int, planes: int = 2) -> tuple[Stage, ...]:
+        """What `fuse` yields after the steps of; of more planes, of one such fusion after the other."""
+        return of_pair(len(self.tiles(rows, columns)), len(self.windows(rows, columns)), rows, columns, planes)
 
     def fuse(
         self,
@@ -270,9 +271,8 @@ class Engine:
             return host0, host1
 
         seen = one_or_three(to_units[0]), one_or_three(to_units[1])
-        compute: inference.Network = (
-            half_network(self.network) if self.dtype == torch.float16 else None
-        ) or self.network
+        half = half_network(self.network) if self.dtype == torch.float16 else None
+        compute: inference.Network = half or self.network
         batch = devices.choose_batch(self.tile, self.device, self.network.width, self.dtype)
         return inference.iter_tiles(
             compute, read, tiles, device=self.device, dtype=self.dtype, to_units=seen, then=then, batch=batch

@@ -25,6 +25,7 @@ from napari_rpsnn.engine.stacks.evidence import STEP
 from napari_rpsnn.engine.stacks.one_plane import settled
 from napari_rpsnn.engine.stacks.planes import Planes
 from napari_rpsnn.engine.stacks.statistics import PlaneStatistics, StackStatistics
+from napari_rpsnn.engine.stages import Stage, of_decision, of_heights, of_looks, steps_of
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import Layout, Window
 from napari_rpsnn.images.tiling import Tile
@@ -67,9 +68,9 @@ class StackEngine:
         self._values = IntensityRange(0, 0)
 
     @staticmethod
-    def count_steps(count: int, rows: int, columns: int, engine: Engine, options: StackOptions) -> int:
-        """Steps of `fuse` at most."""
-        return sum(_parts(count, rows, columns, engine, options))
+    def stages(count: int, rows: int, columns: int, engine: Engine, options: StackOptions) -> tuple[Stage, ...]:
+        """What `fuse` does, whose steps are those at most."""
+        return tuple(stage for part in _parts(count, rows, columns, engine, options) for stage in part)
 
     def fuse(self, results: Results) -> Iterator[tuple[int, str | None, NDArray[Any] | None]]:
         """Fuse the planes. Yields the number of steps done, and what there is to say."""
@@ -82,7 +83,7 @@ class StackEngine:
             looked: list[PlaneStatistics] = []
             work = self._look(looked), self._decide(looked, results), self._find_heights(results)
         before = 0
-        for part, steps in zip(parts, work, strict=True):
+        for part, steps in zip(map(steps_of, parts), work, strict=True):
             # Planes that are left out leave steps out; a shortage of memory adds some.
             for step, (note, running) in enumerate(steps, 1):
                 yield before + min(step, part), note, running
@@ -156,6 +157,7 @@ class StackEngine:
             planes.read, planes.count, planes.layout, self._values, results.index, results.height, threads
         ):
             yield NOTHING
+        yield NOTHING
 
 
 def fuse_window(
@@ -226,11 +228,14 @@ def _leave_out_hot_pixels(
     image[rows, columns], chosen[rows, columns] = colours[best, np.arange(len(rows))], best
 
 
-def _parts(count: int, rows: int, columns: int, engine: Engine, options: StackOptions) -> tuple[int, int, int]:
-    """Steps to look at the planes, to fuse them, and to find heights."""
-    merged = (count - 1) * engine.steps(rows, columns)
-    heights = count if options.return_height else 0
-    if options.method == "regression":
-        return 2 * count - 1, merged, heights
-    fused = merged if count == 2 else 1 + len(windows(rows, columns, count))
-    return count * (1 if options.register is None else 2), fused, heights
+def _parts(
+    count: int, rows: int, columns: int, engine: Engine, options: StackOptions
+) -> tuple[tuple[Stage, ...], tuple[Stage, ...], tuple[Stage, ...]]:
+    """To look at the planes, to fuse them, and to find heights."""
+    by_network = options.method == "regression"
+    looks = of_looks(count, rows, columns, aligned=options.register is not None, ranked=by_network)
+    if by_network or count == 2:
+        fused = engine.stages(rows, columns, count)
+    else:
+        fused = of_decision(count, windows(rows, columns, count))
+    return looks, fused, of_heights(count, rows, columns) if options.return_height else ()

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from magicgui.widgets import CheckBox, ComboBox, Container, Label, LineEdit, create_widget
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QComboBox, QFrame, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 #: Docks open at 170 pixels, too narrow for the names of layers and for their own titles.
-MIN_WIDTH_PX = 290
+MIN_WIDTH_PX = 296
 #: Labels begin and end at the same place in all rows.
 LABEL_WIDTH_PX = 74
 #: Rows are scrolled rather than squeezed to less.
@@ -115,6 +115,19 @@ def stacked(widgets: Sequence[Any], layout: str = "vertical") -> Container[Any]:
     return container
 
 
+class _Scrolled(QScrollArea):  # type: ignore[misc]  # Qt has no types here
+    """Wants to be as high as what it shows: Qt's own wants at most 24 lines of text."""
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        return self.widget().sizeHint()
+
+    def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
+        """A row that is shown, or a fold that is opened, makes it another height."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return bool(super().eventFilter(watched, event))
+
+
 def scrolled(widgets: Sequence[QWidget], least_px: int = MIN_ROWS_PX) -> QScrollArea:
     """Widgets below each other, as high as they are where there is room, else with a scroll bar."""
     content = QWidget()
@@ -122,12 +135,11 @@ def scrolled(widgets: Sequence[QWidget], least_px: int = MIN_ROWS_PX) -> QScroll
     rows.setContentsMargins(0, 0, 0, 0)
     for widget in widgets:
         rows.addWidget(widget)
-    area = QScrollArea()
+    area = _Scrolled()
     area.setWidget(content)
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setSizeAdjustPolicy(QScrollArea.SizeAdjustPolicy.AdjustToContents)
     area.setMinimumHeight(least_px)
     area.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
     return area

@@ -48,56 +48,59 @@ class Form(Container[Any]):
         What is fused.
     more : list of widget
         Further rows, after those of what is wanted beside the fused image.
-    part : PartRows
+    part : PartRows or None
         What part of it is fused; under a fold of its own.
     beside : dict
         Widgets that share a row with another one, by its name.
     """
 
-    #: What begins with the result of a run.
-    retouch_button: Any
+    #: Options that have a row elsewhere, and none here.
+    left_out: tuple[str, ...] = ()
 
     def __init__(
         self,
         kind: type[Options],
         layers: list[Any],
         more: list[Any],
-        part: PartRows,
+        part: PartRows | None,
         beside: Mapping[str, Any] | None = None,
     ) -> None:
         beside = beside or {}
         self._remembered = Choices()
         self._precisions: dict[str, list[str]] = {}
         self._make_widgets()
-        self._chosen = {option.name: _control(option) for option in rows(kind)}
-        self._decided = [self._chosen[option.name] for option in rows(kind) if about(option).decided] + [self.guide]
+        offered = [option for option in rows(kind) if option.name not in self.left_out]
+        self._chosen = {option.name: _control(option) for option in offered}
+        self._decided = [self._chosen[option.name] for option in offered if about(option).decided] + [self.guide]
         ticks, lists, hidden = list[Any](), list[Any](), list[Any]()
-        for option in rows(kind):
+        for option in offered:
             place = hidden if about(option).folded else ticks if isinstance(option.default, bool) else lists
             place.append(self._chosen[option.name])
         vars(self).update(self._chosen)  # attributes, as the other rows are
         lists.insert(lists.index(self.model) + 1, self.model_file)
         shown = [*layers, self.channels, self.guide, *ticks, *more, *lists]
-        wide = {option.name for option in rows(kind) if about(option).words}
+        wide = {option.name for option in offered if about(option).words}
         self._rows = {
             widget.name: labelled(widget, beside.get(widget.name), above=widget.name in wide)
             for widget in (*shown, *hidden)
         }
         upper, lower = (stacked([self._rows[w.name] for w in widgets]) for widgets in (shown, hidden))
-        buttons = stacked(
-            [self.fuse_button, self.cancel_button, self.retouch_button, self.report_button], layout="horizontal"
-        )
+        buttons = stacked(self._buttons(), layout="horizontal")
         super().__init__(widgets=[buttons, self.progress, self.status], labels=False)
         self.min_width = MIN_WIDTH_PX
-        self.part = part
+        self.part: Any = part
+        above = self._above()
+        self._folds = [part.fold] if part else []
         self._parts = upper, lower  # magicgui's wrappers must live as long as their widgets
         self.advanced = folded("Advanced", lower, "Precision, tile size and more")
         self.advanced.content().layout().addWidget(self._links())
         # What is chosen scrolls where the screen is small; Fuse and what is going on are always there.
         # A long message scrolls, too: it would push the buttons out of a low dock.
         self.native.layout().addWidget(scrolled([self.status.native], self.status.min_height), 1)
-        self.native.layout().insertWidget(0, scrolled([upper.native, part.fold, self.advanced]), 100)
-        self._order_tabs([w for row in shown for w in (row, beside.get(row.name)) if w is not None], hidden)
+        self.native.layout().insertWidget(0, scrolled([*above, upper.native, *self._folds, self.advanced]), 100)
+        in_rows = [w for row in shown for w in (row, beside.get(row.name)) if w is not None]
+        parts = [part.fold.toggleButton(), *(widget.native for widget in part.widgets)] if part else []
+        self._order_tabs(in_rows, parts, hidden)
         self._show_file_row()
         self._offer_maps()
         self._offer_precisions()
@@ -116,7 +119,8 @@ class Form(Container[Any]):
     def reset_choices(self, *_: Any) -> None:
         """Offer the layers that there are; napari calls it when the layer list changes."""
         for part in (*self._parts, self.part):
-            part.reset_choices()
+            if part is not None:
+                part.reset_choices()
 
     def show_row(self, widget: Any, visible: bool) -> None:
         """Show a widget with its label, or hide both."""
@@ -151,22 +155,26 @@ class Form(Container[Any]):
         self.cancel_button = PushButton(
             name="cancel", text="Cancel", tooltip="Stop after the tile in work, add nothing"
         )
-        self.report_button = PushButton(
-            name="report", text="Report…", tooltip="What is wrong with the images that were fused, as a page to save"
-        )
         self.progress = ProgressBar(name="progress", tooltip="How much is done")
         self.status = line("status", "What is going on")
         self.status.native.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.status.min_height = 2 * self.status.native.sizeHint().height()
+        self.status.min_height = 3 * self.status.native.sizeHint().height()
         for widget, title in (
             (self.model_file, "Weights file"),
             (self.fuse_button, "Fuse"),
             (self.cancel_button, "Cancel"),
-            (self.report_button, "Quality report of the images that were fused last"),
             (self.progress, "Progress"),
             (self.status, "Status"),
         ):
             describe(widget, title)
+
+    def _above(self) -> list[QWidget]:
+        """What stands above all rows."""
+        return []
+
+    def _buttons(self) -> list[Any]:
+        """In their row, from left to right."""
+        return [self.fuse_button, self.cancel_button]
 
     def _links(self) -> QWidget:
         """Where help is, and a way back to the defaults."""
@@ -191,12 +199,9 @@ class Form(Container[Any]):
         fold, told = ("▾", "") if self.advanced.isExpanded() else ("▸", f" ({changed} changed)" if changed else "")
         self.advanced.setText(f"{fold} Advanced{told}")
 
-    def _order_tabs(self, rows: list[Any], hidden: list[Any]) -> None:
-        widgets = [*(row.native for row in rows), self.part.fold.toggleButton()]
-        widgets += [*(widget.native for widget in self.part.widgets), self.advanced.toggleButton()]
-        widgets += [row.native for row in hidden]
-        ends = self.fuse_button, self.cancel_button, self.retouch_button, self.report_button
-        widgets += [button.native for button in ends]
+    def _order_tabs(self, rows: list[Any], parts: list[QWidget], hidden: list[Any]) -> None:
+        widgets = [*(row.native for row in rows), *parts, self.advanced.toggleButton()]
+        widgets += [row.native for row in (*hidden, *self._buttons())]
         for before, after in pairwise(widgets):
             QWidget.setTabOrder(before, after)
 

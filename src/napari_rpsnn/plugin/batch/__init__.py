@@ -1,0 +1,1 @@
+"""Fuse the files of a folder: what the shell does with `--batch`, in the window."""
