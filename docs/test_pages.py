@@ -47,8 +47,9 @@ def folder(tmp_path, monkeypatch):
             Path(path).parent.mkdir(exist_ok=True)
             imsave(path, image, check_contrast=False)
         write_image(f"{name}.ome.zarr", image, "YX", provenance={})
-    for path in ("ours/a.png", "theirs/a.png", "sharp/a.png", "a.tif", "b.tif"):
-        Path(path).parent.mkdir(exist_ok=True)
+    fused = ("ours", "theirs", "sharp", "img1", "img2", "authors_fused", "out/theirs")
+    for path in ("a.tif", "b.tif", *(f"{name}/a.png" for name in fused)):
+        Path(path).parent.mkdir(exist_ok=True, parents=True)
         imsave(path, planes[2], check_contrast=False)
     for k, plane in enumerate(planes):
         for path in (f"plane{k}.tif", f"planes/p{k}_ch0.tif"):
@@ -115,6 +116,8 @@ def run(words, request):
         train_command([*options, *SHORT])
     elif words[:2] == ["python", "-c"]:
         subprocess.run([sys.executable, *options], check=True)
+    elif command == "python":
+        assert (ROOT / options[0]).exists()
     elif command == "dask":
         subprocess.run([sys.executable, "-m", "dask", options[0], "--help"], check=True, capture_output=True)
     elif words[:2] == ["pip", "install"]:

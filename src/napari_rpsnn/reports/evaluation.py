@@ -16,6 +16,8 @@ from napari_rpsnn.reports.page import shown
 
 #: Side of a place in pixels, how many a method is shown with, and how many sources are shown of a stack.
 PLACE_PX, PLACES, SOURCES = 128, 3, 2
+#: Places of all methods together, or one of each: with three of each, a page of 13 methods took 22 MB.
+ALL_PLACES = 12
 #: A fused image correlates with the mean of its sources by 0.9 and more; below this it is of something else.
 LIKE = 0.7
 
@@ -155,7 +157,7 @@ class Evaluation:
         self.scores[scene.name] = scores
         for place in worst_places(scene, sources, fused, truth):
             kept = sorted([*self.places.get(place.method, []), place], key=lambda one: -one.badness)
-            self.places[place.method] = kept[:PLACES]
+            self.places[place.method] = kept[: max(1, min(PLACES, ALL_PLACES // len(fused)))]
 
 
 def worst_places(
