@@ -36,7 +36,7 @@ weights: $(TOX)  ## train all that is bundled anew: make weights DATA=folder/of/
 	$(TOX) run -q -e decider -- $(DATA) weights/decider.safetensors
 	$(TOX) run -q -e stack-decider -- $(DATA) weights/stack_decider.safetensors
 
-screenshots: $(TOX) display  ## make the pictures in docs/napari anew
+screenshots: $(TOX) display  ## make the pictures in docs/napari and of a report anew (that one needs Chromium)
 	$(TOX) run -q -e screenshots
 
 .PHONY: display

@@ -38,6 +38,7 @@ sphinx_gallery_conf = {
     "filename_pattern": "",
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
+    "capture_repr": (),
     "show_memory": False,
     "show_signature": False,
     "min_reported_time": 1_000_000,
@@ -47,12 +48,14 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = "napari-rpsnn"
+html_logo = html_favicon = "../src/napari_rpsnn/plugin/icon.png"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_theme_options = {
     "navbar_align": "left",
     "navbar_center": [],
+    "logo": {"text": "napari-rpsnn", "alt_text": ""},
     "show_prev_next": True,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
