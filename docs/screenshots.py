@@ -135,16 +135,17 @@ def show_pair(window: Window) -> None:
     near, far, _ = make_pair()
     widget = open_panel()
     wait(lambda: "cpu" in widget.device.choices)
-    rest()
-    window.save(viewer, "pair-empty")
-    viewer.add_image(near[:50], name="cut")
-    viewer.add_image(far, name="far")
-    rest()
-    widget.fuse_button.native.click()
-    rest()
-    window.save(viewer, "pair-refused")
-    viewer.layers.clear()
-    widget.say("")
+    if window.folder != DOCS:
+        rest()
+        window.save(viewer, "pair-empty")
+        viewer.add_image(near[:50], name="cut")
+        viewer.add_image(far, name="far")
+        rest()
+        widget.fuse_button.native.click()
+        rest()
+        window.save(viewer, "pair-refused")
+        viewer.layers.clear()
+        widget.say("")
     for name, image in (("near", near), ("far", far)):
         viewer.add_image(image, name=name, scale=(0.5, 0.5), units=("um", "um"))
     side_by_side(viewer, 2)
@@ -214,7 +215,7 @@ def show_more_of_a_stack(window: Window, viewer: napari.Viewer, widget: Any) -> 
     for layer in viewer.layers:
         layer.visible = layer.name == "stack surface"
     viewer.dims.ndisplay = 3
-    viewer.camera.angles = (10, -35, 55)
+    viewer.scene.camera.angles = (10, -35, 55)
     rest()
     window.save(viewer, "stack-surface")
     viewer.dims.ndisplay = 2

@@ -96,9 +96,9 @@ def test_results_are_those_of_the_shell_are_kept_are_made_anew_and_open(viewer, 
     number = list(table(panel)).index("a")
     panel.table.native.cellDoubleClicked.emit(number, 0)
     qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=30_000)
-    assert [layer.name for layer in viewer.layers] == ["a", "a height"]
+    assert [layer.name for layer in viewer.layers] == ["a height", "a"]
     np.testing.assert_array_equal(viewer.layers["a"].data, image.data[...])
-    assert [layer.visible for layer in viewer.layers] == [True, False]
+    assert [layer.visible for layer in viewer.layers] == [False, True]
 
     written = (folder / "fused" / "a.ome.tif").stat().st_mtime_ns
     panel.table.native.selectRow(list(table(panel)).index("flat"))

@@ -129,3 +129,24 @@ def test_both_panels_may_work_at_once(viewer, open_panel, qtbot, grey_pair, smal
     qtbot.waitUntil(lambda: pair.fuse_button.enabled and stack.fuse_button.enabled, timeout=90_000)
     np.testing.assert_array_equal(viewer.layers["near + far fused"].data, fuse(near, far))
     np.testing.assert_array_equal(viewer.layers["stack fused"].data, fuse_stack(small_stack[0]))
+
+
+@pytest.mark.parametrize("title", [*TITLES, "Fuse files"])
+def test_no_row_is_squeezed_when_a_fold_is_opened(viewer, open_panel, qtbot, title):
+    """Rows scroll, or the panel takes the room that there is."""
+    viewer.add_image(np.zeros((8, 20, 30)), axis_labels="zyx")
+    widget = open_panel(title)
+    rows = widget.native.layout().itemAt(0).widget().widget()
+    last = widget.links.native
+
+    def is_whole():
+        shown = [row.native for row in (widget.method, widget.device, widget.tile)]
+        high = all(row.height() >= row.sizeHint().height() - 1 for row in shown)
+        return high and last.mapTo(rows, last.rect().bottomLeft()).y() <= rows.height()
+
+    for size in ((1280, 720), (1400, 900)):
+        viewer.window.resize(*size)
+        widget.advanced.expand(animate=False)
+        qtbot.waitUntil(is_whole, timeout=10_000)
+        widget.advanced.collapse(animate=False)
+        qtbot.waitUntil(lambda: not last.isVisible() or last.height() == 0, timeout=10_000)

@@ -167,11 +167,11 @@ def has_results(row: Row) -> bool:
 
 
 def read_results(row: Row) -> list[Any]:
-    """Layers of the files of a row that are there, as napari takes them: the image, and maps, hidden."""
+    """Layers of the files of a row that are there, as napari takes them: maps, hidden, and last the image."""
     from napari_rpsnn.plugin.files.reading import read_layers
 
     layers = []
-    for path, what in ((row.job.out, ""), (row.job.map, "plane index"), (row.job.height, "height")):
+    for path, what in ((row.job.height, "height"), (row.job.map, "plane index"), (row.job.out, "")):
         for data, attributes, kind in read_layers(str(path)) if path is not None and path.exists() else ():
             maps = {"name": f"{attributes['name']} {what}", "colormap": "viridis", "visible": False} if what else {}
             layers.append((data, attributes | maps, kind))

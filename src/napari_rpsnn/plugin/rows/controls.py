@@ -116,16 +116,28 @@ def stacked(widgets: Sequence[Any], layout: str = "vertical") -> Container[Any]:
 
 
 class _Scrolled(QScrollArea):  # type: ignore[misc]  # Qt has no types here
-    """Wants to be as high as what it shows: Qt's own wants at most 24 lines of text."""
+    """As high as what it shows, where there is room; Qt's own wants 24 lines of text at most, and squeezes rows."""
 
     def sizeHint(self) -> QSize:  # noqa: N802
-        return self.widget().sizeHint()
+        frame = self.height() - self.viewport().height()
+        return QSize(self.widget().sizeHint().width(), self.widget().minimumHeight() + frame)
 
     def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
-        """A row that is shown, or a fold that is opened, makes it another height."""
-        if event.type() == QEvent.Type.LayoutRequest:
-            self.updateGeometry()
+        """A row that is shown makes it another height; so does width, where lines wrap."""
+        if watched is self.widget() and event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize):
+            self.fit()
         return bool(super().eventFilter(watched, event))
+
+    def fit(self) -> None:
+        """Leave all rows their height."""
+        rows, width = self.widget().layout(), self.widget().width()
+        parts = [rows.itemAt(place).widget() for place in range(rows.count())]
+        # What wraps knows its height by its width; what was unfolded just now does not.
+        heights = [max(part.sizeHint().height(), part.heightForWidth(width)) for part in parts]
+        height = sum(heights) + rows.spacing() * (len(parts) - 1)
+        if height != self.widget().minimumHeight():
+            self.widget().setMinimumHeight(height)
+            self.updateGeometry()
 
 
 def scrolled(widgets: Sequence[QWidget], least_px: int = MIN_ROWS_PX) -> QScrollArea:
@@ -133,9 +145,11 @@ def scrolled(widgets: Sequence[QWidget], least_px: int = MIN_ROWS_PX) -> QScroll
     content = QWidget()
     rows = QVBoxLayout(content)
     rows.setContentsMargins(0, 0, 0, 0)
+    area = _Scrolled()
     for widget in widgets:
         rows.addWidget(widget)
-    area = _Scrolled()
+        if isinstance(widget, QCollapsible):  # whose content asks for nothing when it is shown for the first time
+            widget.toggled.connect(area.fit)
     area.setWidget(content)
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)

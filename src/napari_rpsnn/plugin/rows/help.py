@@ -7,6 +7,8 @@ from importlib.metadata import PackageNotFoundError, metadata
 PACKAGE = "napari-rpsnn"
 #: What is shown, and what the metadata call it; else the page of the package.
 LINKS = {"Documentation": "Documentation", "Report a problem": "Issues"}
+#: Read in the dark and in the light theme: Qt's own blue is not.
+COLOUR = "#2f86e8"
 
 
 def links() -> str:
@@ -17,4 +19,6 @@ def links() -> str:
         declared = []
     addresses = dict(entry.split(", ", 1) for entry in declared)
     home = f"https://pypi.org/project/{PACKAGE}/"
-    return " · ".join(f'<a href="{addresses.get(name, home)}">{shown}</a>' for shown, name in LINKS.items())
+    return " · ".join(
+        f'<a style="color: {COLOUR}" href="{addresses.get(name, home)}">{shown}</a>' for shown, name in LINKS.items()
+    )
