@@ -20,6 +20,10 @@ SAYINGS = [
 ]
 
 
+def fail(error):
+    raise error
+
+
 @pytest.fixture(scope="module")
 def planes():
     sharp = gaussian_filter(255 * np.random.default_rng(0).random((64, 420)), 1)
@@ -55,13 +59,17 @@ def test_windows_are_halved_until_there_is_memory(error):
 def test_what_is_no_shortage_or_cannot_be_helped_is_raised():
     (place,) = split_image(300, 500, 1000, 20)
 
-    def fail(place, error):
-        raise error
-
     for error in (RuntimeError("expected a 4D tensor"), *SAYINGS):
         with pytest.raises(type(error)) as raised:
-            shortage.in_halves(lambda place, error=error: fail(place, error), place, 20, 2, [])
+            shortage.in_halves(lambda place, error=error: fail(error), place, 20, 2, [])
         assert raised.value is error
+
+
+def test_what_torch_says_becomes_an_error_by_name():
+    with pytest.raises(MemoryError, match="expected more memory to be free, got from torch: could not create"):
+        shortage.named(lambda: fail(SAYINGS[1]))()
+    with pytest.raises(RuntimeError, match="expected a 4D tensor"):
+        shortage.named(lambda: fail(RuntimeError("expected a 4D tensor")))()
 
 
 def test_a_pair_is_put_together_in_smaller_windows(planes, monkeypatch):

@@ -85,7 +85,8 @@ class TestAll:
             (np.full((64, 64), 256.0), ValueError, "fused: expected values from 0 to 255"),
             (np.full((64, 64), np.nan), ValueError, "fused: expected values from 0 to 255"),
             (np.zeros((64, 64, 3)), ValueError, r"fused: expected a grey image .* \(64, 64, 3\)"),
-            (np.zeros((64, 64), bool), TypeError, "fused: expected an integer or floating-point dtype, got bool"),
+            (np.zeros((64, 64), bool), TypeError, "fused: expected an integer or floating-point dtype of .*, got bool"),
+            (np.zeros((64, 64), np.longdouble), TypeError, "fused: expected .* of at most 64 bits, got "),
             (np.zeros((64, 63)), ValueError, "expected the same shape"),
         ],
     )

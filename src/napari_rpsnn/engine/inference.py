@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_rpsnn.engine.memory import on_first_heap
+from napari_rpsnn.engine.shortage import named
 from napari_rpsnn.images.tiling import Tile
 from napari_rpsnn.model.ambient import undisturbed
 
@@ -94,7 +95,7 @@ def compute_thread() -> Iterator[Callable[..., Any]]:
     """
     # A new thread does not know how many threads the user wants torch to have before it asks.
     with on_first_heap(torch.get_num_threads) as run:
-        yield lambda work, *values: run(undisturbed(work), *values)
+        yield lambda work, *values: run(named(undisturbed(work)), *values)
 
 
 @torch.inference_mode()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from napari_rpsnn.engine import memory
 from napari_rpsnn.images.tiling import Tile, halved
 
+P = ParamSpec("P")
+Value = TypeVar("Value")
 Made = tuple[NDArray[Any], ...]
 
 #: Sides of windows that are not halved any more: smaller ones are hardly smaller with their halo.
@@ -31,6 +35,21 @@ def is_shortage(error: Exception) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in _SAYINGS)
 
 
+def named(work: Callable[P, Value]) -> Callable[P, Value]:
+    """Return a function that does what `work` does; torch's errors for want of memory on a CPU become MemoryErrors."""
+
+    @wraps(work)
+    def named_work(*values: P.args, **options: P.kwargs) -> Value:
+        try:
+            return work(*values, **options)
+        except RuntimeError as error:
+            if not any(words in str(error) for words in _SAYINGS):
+                raise
+            raise MemoryError(f"expected more memory to be free, got from torch: {error}") from error
+
+    return named_work
+
+
 def unless_short(work: Callable[..., Made], *values: Any) -> Made | None:
     """What `work` returns; None where memory is too small for it."""
     try:
@@ -39,6 +58,7 @@ def unless_short(work: Callable[..., Made], *values: Any) -> Made | None:
         if not is_shortage(error):
             raise
     # Behind the exception, which keeps what has been computed.
+    memory.give_back()
     return None
 
 
@@ -68,7 +88,8 @@ def in_halves(work: Callable[[Tile], Made], place: Tile, halo: int, step: int, n
 
 
 def free(device: torch.device) -> None:
-    """Give back what torch keeps of a GPU's memory for later."""
+    """Give back what is kept for later, of a GPU's memory, too."""
+    memory.give_back()
     if device.type == "cuda":
         torch.cuda.empty_cache()
 

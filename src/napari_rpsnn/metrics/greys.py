@@ -34,7 +34,7 @@ def to_grey(image: ArrayLike, *, low: float = 0.0, high: float = WHITE) -> Grey:
     ValueError
         If the image has another shape, or values that are not finite, or `high` is not above `low`.
     TypeError
-        If it is not of an integer or floating-point dtype.
+        If it is not of an integer or floating-point dtype of at most 64 bits.
 
     Examples
     --------
@@ -44,9 +44,7 @@ def to_grey(image: ArrayLike, *, low: float = 0.0, high: float = WHITE) -> Grey:
     >>> to_grey(np.array([[1000, 3000]], np.uint16), low=1000, high=3000)
     array([[  0., 255.]])
     """
-    array = np.asarray(image)
-    if array.dtype.kind not in "iuf":
-        raise TypeError(f"image: expected an integer or floating-point dtype, got {array.dtype}")
+    array = _numbers(image, "image")
     if array.ndim != 2 and not (array.ndim == 3 and array.shape[2] in (3, 4)):
         raise ValueError(f"image: expected (rows, columns), or 3 or 4 colours as a third axis, got {array.shape}")
     if not high > low:
@@ -59,11 +57,17 @@ def to_grey(image: ArrayLike, *, low: float = 0.0, high: float = WHITE) -> Grey:
     return ((grey - low) * (WHITE / (high - low))).clip(0, WHITE)
 
 
+def _numbers(image: ArrayLike, name: str) -> NDArray[Any]:
+    array: NDArray[Any] = np.asarray(image)
+    # float64, which measures compute in, does not hold more.
+    if array.dtype.kind not in "iuf" or array.dtype.itemsize > 8:
+        raise TypeError(f"{name}: expected an integer or floating-point dtype of at most 64 bits, got {array.dtype}")
+    return array
+
+
 def checked(image: ArrayLike, name: str) -> Grey:
     """An image that a measure can take, or an error that names it."""
-    array: NDArray[Any] = np.asarray(image)
-    if array.dtype.kind not in "iuf":
-        raise TypeError(f"{name}: expected an integer or floating-point dtype, got {array.dtype}")
+    array = _numbers(image, name)
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(f"{name}: expected a grey image (rows, columns), got the shape {array.shape}; see to_grey")
     array = array.astype(np.float64)

@@ -22,7 +22,7 @@ from napari_rpsnn.engine import inference, memory
 from napari_rpsnn.engine.pairs.decision import DECISION_HALO, NEAR_HALO, compose, decide, mix
 from napari_rpsnn.engine.pairs.evidence import VOTE_HALO, evidence, mean_channel, vote, widely
 from napari_rpsnn.engine.pairs.plan import Plan, one_or_three
-from napari_rpsnn.engine.shortage import Made, free, in_halves, is_shortage, say, unless_short
+from napari_rpsnn.engine.shortage import Made, free, in_halves, is_shortage, named, say, unless_short
 from napari_rpsnn.engine.stages import Stage, of_pair
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import Layout
@@ -69,11 +69,11 @@ class Engine:
         """Engine of the user's options."""
         device = devices.choose_device(options.device)
         model = devices.choose_model(options.model, device)
-        network = prepared_model(model, device)
+        network = named(prepared_model)(model, device)
         dtype = choose_dtype(options.precision, device, network)
         tile = devices.choose_tile(options.tile, device, network.width, dtype)
         if device.type == "cpu":
-            memory.keep_freed()
+            memory.settle()
         return cls(model, network, device, dtype, tile, options.method, device)
 
     @property
