@@ -258,3 +258,12 @@ def test_previews_come_plane_by_plane_and_are_not_written_to_again(strips, order
     assert len(first) >= 2
     assert first[-1] < first[0]
     assert (live[..., 3] == 4095).all()
+
+
+@pytest.mark.parametrize("values", [[217, 163, 130, 69], [4, 9], [4e37, -7e37], [1.0, 2.0, 4.0]])
+def test_planes_that_differ_in_brightness_alone_have_a_plane_for_every_pixel(values):
+    stack = np.float32(values)[:, None, None] * np.ones((3, 4), np.float32)
+    fused, index, confidence = fuse_stack(stack, return_index=True, return_confidence=True)
+    assert index.max() < len(values)
+    assert ((confidence >= 0) & (confidence <= 1)).all()
+    assert np.isfinite(fused).all()

@@ -61,9 +61,9 @@ class Level:
         return values.astype(image.dtype)
 
     def of_unit(self, values: IntensityRange) -> Level:
-        """The same of intensities that `values` has brought to [0, 1]."""
-        span = values.high - values.low or 1
-        return Level(self.gain, (self.offset + (self.gain - 1) * values.low) / span)
+        """The same of intensities that `values` has brought to [0, 1]; of a range of one value there is none."""
+        span = values.high - values.low
+        return Level(self.gain, (self.offset + (self.gain - 1) * values.low) / span) if span else SAME
 
 
 #: A picture that needs none.
