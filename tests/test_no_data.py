@@ -213,6 +213,15 @@ def test_chunked_pairs_equal_whole_ones(planes, covered, how, method):
         np.testing.assert_array_equal(np.ma.getmaskarray(computed), np.ma.getmaskarray(other))
 
 
+def test_of_a_chunked_pair_one_image_may_be_masked(planes):
+    da = pytest.importorskip("dask.array")
+    masked, plain = np.ma.masked_greater(planes[0], 100), planes[1]
+    expected = fuse(masked, plain, precision="float32")
+    found = fuse(da.from_array(masked), da.from_array(plain), precision="float32").compute()
+    assert np.ma.isMaskedArray(found)
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_a_border_of_one_image_is_said_and_left_out(planes):
     images = planes[:2].astype(np.uint8)
     images[0, :9] = 0

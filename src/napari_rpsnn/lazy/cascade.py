@@ -92,4 +92,4 @@ def merged(
         image, _ = fuser.fuse(image0, image1, lambda _: Plan(values, lacking=True), valid=(valid0, valid1))
         pile.append((image, None if valid0 is None or valid1 is None else valid0 | valid1))
     image, valid = pile.pop()
-    return image, da.zeros(image.shape[:2], bool) if valid is None else ~valid
+    return image, da.zeros(image.shape[:2], dtype=bool) if valid is None else ~valid

@@ -53,7 +53,7 @@ def lazy_fuse(image0: Any, image1: Any, options: FuseOptions) -> Result:
         result = layout.with_alpha(result, da.maximum(*map(layout.alpha_of, sources)))
     image = layout.images(result).astype(da.asarray(arrays[0]).dtype)  # with its order of bytes
     if options.mask is not None or is_masked([image0, image1]):
-        some = [da.ones(result.shape[:-1], bool) if one is None else one for one in valid]
+        some = [da.ones(result.shape[:-1], dtype=bool) if one is None else one for one in valid]
         nowhere = layout.images(da.broadcast_to(~(some[0] | some[1])[..., None], result.shape))
         by_numpy = is_masked([image0, image1])
         image = said_back(image, nowhere, options.mask is not None, layout.alpha, by_numpy, da.ma.masked_array)
