@@ -29,3 +29,11 @@ def test_a_sample_opens_with_its_truth_hidden(viewer, key, names, ndim):
         assert tuple(layer.axis_labels) == ("z", "y", "x")[-layer.ndim :]
     picture = viewer.screenshot(canvas_only=True, flash=False)
     assert picture[..., :3].std() > 5  # something is to be seen
+
+
+def test_the_panel_for_stacks_opens_with_the_stack_though_its_height_is_selected(viewer):
+    viewer.open_sample("napari-rpsnn", "fluorescence_stack")
+    assert viewer.layers.selection.active.name == "true height in um"
+    widget = viewer.window.add_plugin_dock_widget("napari-rpsnn", "Fuse a stack")[1]
+    assert widget.image.value.name == "stack"
+    assert widget.read().sources.names == ("stack",)

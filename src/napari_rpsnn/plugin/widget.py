@@ -131,11 +131,12 @@ class FuseStack(Panel):
         return Task(sources, self.choices.options(StackOptions, **options), surface)
 
     def follow_layers(self) -> None:
-        """Offer the layers that there are; a panel that opens starts with the one that is selected."""
+        """Offer the layers that there are; one that opens starts with the selected one, if it has planes."""
         self.reset_choices()
         active = self._viewer.layers.selection.active
+        stacks = [layer for layer in self.image.choices if layer is not None and layer.ndim > 2]
         if not self._placed and active in self.image.choices:
-            self.image.value = active
+            self.image.value = active if active in stacks or not stacks else stacks[-1]
         self._placed = self._placed or bool(self.image.choices)
         self._follow_selection()
 
