@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from napari_rpsnn.engine.pairs.plan import Plan
 from napari_rpsnn.engine.stacks.cascade import merges
-from napari_rpsnn.engine.stacks.ranking import Strip, Survey, sample_windows, strip_rows, survey_strip
+from napari_rpsnn.engine.stacks.ranking import Strip, Survey, strip_rows, survey_strip
+from napari_rpsnn.engine.stacks.samples import sample_windows
 from napari_rpsnn.images.checks import count_differing, count_infinite, refuse_alpha, refuse_infinite
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import Layout

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from napari_rpsnn.engine.stacks.ranking import STRIP_ROWS, Survey, sample_windows, strip_rows, survey_strip
+from napari_rpsnn.engine.stacks.ranking import STRIP_ROWS, Survey, strip_rows, survey_strip
+from napari_rpsnn.engine.stacks.samples import sample_windows
 from napari_rpsnn.images.layout import Layout
 
 

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from napari_rpsnn.engine.pairs.plan import Plan, settle
 from napari_rpsnn.engine.stacks.planes import Planes
-from napari_rpsnn.engine.stacks.ranking import Survey, sample_windows, strip_rows, survey_strip
+from napari_rpsnn.engine.stacks.ranking import Survey, strip_rows, survey_strip
+from napari_rpsnn.engine.stacks.samples import sample_windows
 from napari_rpsnn.images.layout import WHOLE, Layout
 from napari_rpsnn.images.validity import NO_PLANE, Valid, like_the_rest
 

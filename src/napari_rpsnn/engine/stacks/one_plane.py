@@ -5,9 +5,12 @@ them for focus, so that the planes of a thin specimen become a patchwork. R-PSNN
 costs ten times as much as all the rest, so it is asked in a few small windows only:
 
 1. Windows of all planes are decided as the picture will be.
-2. Of the planes that most of their pixels come from, the one that R-PSNN finds in focus in more places is the best one.
+2. R-PSNN sees them at half the resolution: rings are wider than the details that it was trained to compare. Of the
+   planes that most pixels come from, the one that it finds in focus in more places is the best one.
 3. Where pixels come from another plane, R-PSNN is asked which of both is in focus. Only where it is plainly for the
-   best one instead, there and as a whole, what the planes differ in is no focus: one plane shows all, the best of all.
+   best one instead, there and as a whole, and at the full resolution not for the others either, what the planes differ
+   in is no focus: one plane shows all.
+4. Which plane that is, R-PSNN tells at the full resolution.
 
 Where most of a picture is dark nobody is asked: what shines by itself is not refracted. Noise makes votes small and
 random, so R-PSNN sees the planes smoothed as far as it takes to quieten them.
@@ -17,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +28,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import convolve, gaussian_filter, uniform_filter
 
 from napari_rpsnn.engine.stacks.decision import decide_window
+from napari_rpsnn.engine.stacks.samples import Sample
 from napari_rpsnn.engine.stacks.statistics import PlaneStatistics, StackStatistics
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.model.stack_decider import bundled_stack_decider
@@ -35,10 +40,12 @@ VoteMap = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float3
 MOST_PLANES, LEAST_SHARE = 5, 0.02
 #: Mean vote for the planes that were chosen, as a share of what votes are worth there: at most this in a thin specimen.
 SUPPORT = -0.4
+#: And at the full resolution, where bristles are seen, which R-PSNN takes for rings at half of it: at most this.
+NEAR_SUPPORT = -0.1
 #: Share of the pixels from other planes where votes for the best one are such, in the mean of a square of this side: at
-#: least this. Both bounds gained most on 90 held-out stacks of training's kinds: eleven became one plane, eight of them
-#: by 0.3 to 27 dB better, three by 1.0 to 7.5 dB worse.
-AGAINST, AROUND_PX, PLAINLY = 0.35, 5, 0.3
+#: least this. On 220 held-out stacks of training's kinds seventeen
+#: became one plane, 5.8 dB better in the mean.
+AGAINST, AROUND_PX, PLAINLY = 0.3, 5, 0.3
 #: Of the brightest value: the median in transmitted light is at least this. What shines by itself has no rings.
 GROUND = 0.3
 #: Standard deviation of noise that votes are good in, in grey values from 0 to 1; and least sigma worth smoothing by.
@@ -69,52 +76,100 @@ def settled(planes: Sequence[PlaneStatistics], known: StackStatistics, votes: Vo
 
 
 def _lit_from_behind(planes: Sequence[PlaneStatistics], values: IntensityRange) -> bool:
-    median = float(np.median([np.median(sample.astype(np.float64)) for plane in planes for sample, _ in plane.samples]))
+    medians = [np.median(sample.window.astype(np.float64)) for plane in planes for sample in plane.samples]
     black = min(0.0, float(values.low))
-    return median - black >= GROUND * (float(values.high) - black)
+    return float(np.median(medians)) - black >= GROUND * (float(values.high) - black)
 
 
 def asked_in_windows(planes: Sequence[PlaneStatistics], known: StackStatistics, votes: VoteMap) -> Verdict:
     """What R-PSNN says of the decision of the planes' samples."""
     numbers = {plane.number: plane for plane in planes}
-    windows = []
-    for i in range(len(planes[0].samples)):
-        samples = [numbers[k].samples[i] for k in known.planes]
-        seen = [known.seen(k, sample) for k, (sample, _) in enumerate(samples)]
-        valid = [there for _, there in samples]
-        windows.append((_filled(seen, valid), valid))
-    chosen = [_decided(*window, known) for window in windows]
+    samples = zip(*(numbers[k].samples for k in known.planes), strict=True)
+    windows = [_Window.of(sample, known) for sample in samples]
+    chosen = [window.decided(known) for window in windows]
     counts = np.bincount(np.concatenate([index.ravel() for index in chosen]), minlength=len(known.planes))
     share = counts / counts.sum()
     candidates = [int(k) for k in np.argsort(-share, kind="stable")[:MOST_PLANES] if share[k] >= LEAST_SHARE]
-    shown = [_quiet(seen) for seen, _ in windows]
-    asked: dict[tuple[int, int], NDArray[np.float32]] = {}
+    halved = _Votes([[_halved(plane) for plane in window.planes] for window in windows], votes)
+    verdict = halved.of(candidates, [_halved(index) for index in chosen])
+    if not verdict.thin:
+        return verdict
+    near = _Votes([window.inner_planes for window in windows], votes)
+    seen_near = near.of(candidates, [index[window.inner] for index, window in zip(chosen, windows, strict=True)])
+    if seen_near.support > NEAR_SUPPORT:
+        return seen_near
+    return replace(verdict, best=seen_near.best)
 
-    def vote(first: int, second: int) -> NDArray[np.float32]:
-        if (first, second) not in asked:
-            asked[first, second] = np.stack([votes(seen[first], seen[second]) for seen in shown])
-            asked[second, first] = -asked[first, second]
-        return asked[first, second]
 
-    best = candidates[0]
-    for k in candidates[1:]:
-        if vote(best, k).sum() < 0:
-            best = k
-    total = worth = plainly = pixels = 0.0
-    for k in candidates:
-        taken = np.stack(chosen) == k
-        if k != best and taken.any():
-            part = vote(k, best)
-            around = uniform_filter(part, (0, AROUND_PX, AROUND_PX))
-            total, worth = total + float(part[taken].sum()), worth + float(np.abs(part[taken]).sum())
-            plainly, pixels = plainly + float((around[taken] < -PLAINLY).sum()), pixels + float(taken.sum())
-    verdict = Verdict(best, total / worth if worth else 1.0, plainly / pixels if pixels else 0.0)
-    if verdict.thin:
-        # What is mostly phase has least contrast in focus, so that hardly a pixel may come from the best plane.
-        for k in sorted(set(range(len(known.planes))) - set(candidates)):
-            if vote(best, k).sum() < 0:
+class _Votes:
+    """Votes of R-PSNN between two planes in all windows, asked for once."""
+
+    def __init__(self, windows: list[list[NDArray[np.float32]]], votes: VoteMap) -> None:
+        self._windows, self._votes = [_quiet(planes) for planes in windows], votes
+        self._asked: dict[tuple[int, int], list[NDArray[np.float32]]] = {}
+
+    def __call__(self, first: int, second: int) -> list[NDArray[np.float32]]:
+        if (first, second) not in self._asked:
+            made = [self._votes(planes[first], planes[second]) for planes in self._windows]
+            self._asked[first, second], self._asked[second, first] = made, [-votes for votes in made]
+        return self._asked[first, second]
+
+    def best(self, candidates: list[int]) -> int:
+        """The plane that is in focus in more places than those before it."""
+        best = candidates[0]
+        for k in candidates[1:]:
+            if sum(float(votes.sum()) for votes in self(best, k)) < 0:
                 best = k
-    return replace(verdict, best=best)
+        return best
+
+    def of(self, candidates: list[int], chosen: list[NDArray[np.int64]]) -> Verdict:
+        """Verdict on the choice of other planes than the best one."""
+        best = self.best(candidates)
+        total = worth = plainly = pixels = 0.0
+        for k in sorted(set(candidates) - {best}):
+            for votes, index in zip(self(k, best), chosen, strict=True):
+                taken, around = index == k, uniform_filter(votes, AROUND_PX)
+                total, worth = total + float(votes[taken].sum()), worth + float(np.abs(votes[taken]).sum())
+                plainly, pixels = plainly + float((around[taken] < -PLAINLY).sum()), pixels + float(taken.sum())
+        return Verdict(best, total / worth if worth else 1.0, plainly / pixels if pixels else 0.0)
+
+
+@dataclass(frozen=True)
+class _Window:
+    """What all planes show in a sample: grey, filled where a plane has no data, and where they have data."""
+
+    planes: list[NDArray[np.float32]]
+    valid: list[NDArray[np.bool_] | None]
+    inner: tuple[slice, slice]
+
+    @property
+    def inner_planes(self) -> list[NDArray[np.float32]]:
+        """Without what lies around."""
+        return [plane[self.inner] for plane in self.planes]
+
+    @classmethod
+    def of(cls, samples: Sequence[Sample], known: StackStatistics) -> _Window:
+        """What is compared of the samples of all planes in one place."""
+        seen = [known.seen(k, sample.wide) for k, sample in enumerate(samples)]
+        valid = [sample.wide_valid for sample in samples]
+        return cls(_filled(seen, valid), valid, samples[0].inner)
+
+    def decided(self, known: StackStatistics) -> NDArray[np.int64]:
+        """Index, beside which nothing is known."""
+        rows, columns = self.planes[0].shape
+        window = slice(0, rows), slice(0, columns)
+        decider = bundled_stack_decider(torch.device("cpu"))
+        decided = decide_window(lambda k, _: (self.planes[k], self.valid[k]), window, known, decider)
+        index: NDArray[np.int64] = decided.index.numpy()
+        return index
+
+
+def _halved(picture: NDArray[Any]) -> NDArray[Any]:
+    """At half the resolution: means of four values, or of an index one of them."""
+    rows, columns = (length // 2 for length in picture.shape)
+    squares = picture[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2)
+    halved: NDArray[Any] = squares[:, 0, :, 0] if picture.dtype.kind == "i" else squares.mean((1, 3))
+    return halved
 
 
 def _quiet(planes: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
@@ -137,15 +192,3 @@ def _filled(
     weights = [np.ones(seen[0].shape) if there is None else there for there in valid]
     mean = np.average(np.stack(seen), 0, np.asarray(weights, np.float64) + 1e-9).astype(np.float32)
     return [one if there is None else np.where(there, one, mean) for one, there in zip(seen, valid, strict=True)]
-
-
-def _decided(
-    seen: Sequence[NDArray[np.float32]], valid: Sequence[NDArray[np.bool_] | None], known: StackStatistics
-) -> NDArray[np.int64]:
-    """Index of a window, beside which nothing is known."""
-    rows, columns = seen[0].shape
-    window = slice(0, rows), slice(0, columns)
-    decider = bundled_stack_decider(torch.device("cpu"))
-    decided = decide_window(lambda k, _: (seen[k], valid[k]), window, known, decider)
-    index: NDArray[np.int64] = decided.index.numpy()
-    return index

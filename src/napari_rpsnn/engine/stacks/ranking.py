@@ -22,8 +22,6 @@ from napari_rpsnn.images.validity import Valid, like_the_rest
 #: Which of two small pictures of a range is in focus in more places, see `Engine.mean_vote`.
 MeanVote = Callable[[NDArray[Any], NDArray[Any], IntensityRange], float]
 
-#: Side in pixels of the windows that planes are ranked by, at most four.
-SAMPLE_PX = 144
 #: Rows of a strip: a strip of the widest picture is a small part of a plane.
 STRIP_ROWS = 256
 
@@ -79,15 +77,6 @@ def survey_strip(part: NDArray[Any], valid: Valid, rows: int, layout: Layout) ->
         sum(float(np.abs(d).sum(dtype=np.float64)) for d in differences),
         lacks,
     )
-
-
-def sample_windows(rows: int, columns: int) -> list[tuple[slice, slice]]:
-    """The whole of a small picture, else windows at the quarters of both axes."""
-    axes = []
-    for length in (rows, columns):
-        starts = [length // 4 - SAMPLE_PX // 2, 3 * length // 4 - SAMPLE_PX // 2]
-        axes.append([slice(max(i, 0), i + SAMPLE_PX) for i in starts] if length > 2 * SAMPLE_PX else [slice(0, length)])
-    return [(i, j) for i in axes[0] for j in axes[1]]
 
 
 class Survey:

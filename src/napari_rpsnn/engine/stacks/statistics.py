@@ -27,7 +27,7 @@ from napari_rpsnn.engine.borders import NO_BORDER, SAID_PX, Border
 from napari_rpsnn.engine.brightness import Level, block_means, block_sums, levels, plainly
 from napari_rpsnn.engine.pairs.plan import Plan
 from napari_rpsnn.engine.stacks.evidence import look, to_steps
-from napari_rpsnn.engine.stacks.ranking import sample_windows
+from napari_rpsnn.engine.stacks.samples import Sample
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import WHOLE, Layout
 from napari_rpsnn.images.validity import Valid, both, like_the_rest
@@ -155,8 +155,7 @@ class PlaneStatistics:
     means : ndarray
         Its `block_means`.
     border : Border
-    samples : list of (ndarray, ndarray or None)
-        Small windows of it, and where they have data.
+    samples : list of Sample
     """
 
     number: int
@@ -166,7 +165,7 @@ class PlaneStatistics:
     ends: tuple[float, float] | None
     means: NDArray[np.float64]
     border: Border
-    samples: list[tuple[NDArray[np.generic], Valid]]
+    samples: list[Sample]
 
     @classmethod
     def of(
@@ -181,9 +180,6 @@ class PlaneStatistics:
         border = Border.of(seen) if told is None and find_border else NO_BORDER
         valid = both(told, border.valid(WHOLE, (rows, columns)))
         seen = like_the_rest(seen, valid)
-        samples = [
-            (seen[part].copy(), None if valid is None else valid[part].copy()) for part in sample_windows(rows, columns)
-        ]
         return cls(
             number,
             digest.digest(),
@@ -192,14 +188,14 @@ class PlaneStatistics:
             _supported_ends(seen) if told is None or told.any() else None,
             block_means(block_sums(seen, valid, (rows, columns)), (rows, columns)),
             border,
-            samples,
+            Sample.of(seen, valid),
         )
 
     def energies(self, values: IntensityRange, level: Level, rounding: float) -> Tensor:
         """Mean energies of the bands of detail in the samples."""
         parts = []
-        for sample, valid in self.samples:
-            grey = torch.from_numpy(_seen(sample, values, level))
+        for sample in self.samples:
+            grey, valid = torch.from_numpy(_seen(sample.window, values, level)), sample.valid
             mask = None if valid is None else to_steps(torch.from_numpy(valid)[None, None].float()) > 0
             parts.append(energies(look(to_steps(grey[None, None]), mask, rounding))[0])
         return torch.stack(parts).mean(0)
