@@ -43,7 +43,7 @@ def test_the_manifest_is_valid():
     assert manifest.display_name == "R-PSNN focus fusion"
     assert manifest.icon == "napari_rpsnn.plugin:icon.png"
     assert "Image Processing" in manifest.categories
-    assert [w.display_name for w in manifest.contributions.widgets] == ["Fuse two layers", "Fuse a stack"]
+    assert [w.display_name for w in manifest.contributions.widgets] == ["Fuse two layers", "Fuse a stack", "Fuse files"]
     assert "napari/layers/project" in manifest.contributions.menus
     assert [s.key for s in manifest.contributions.sample_data] == ["brightfield_pair", "fluorescence_stack"]
 

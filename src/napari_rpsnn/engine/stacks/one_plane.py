@@ -43,8 +43,7 @@ SUPPORT = -0.4
 #: And at the full resolution, where bristles are seen, which R-PSNN takes for rings at half of it: at most this.
 NEAR_SUPPORT = -0.1
 #: Share of the pixels from other planes where votes for the best one are such, in the mean of a square of this side: at
-#: least this. On 220 held-out stacks of training's kinds seventeen
-#: became one plane, 5.8 dB better in the mean.
+#: least this. Of 220 held-out stacks of training's kinds seventeen became one plane, 5.8 dB better in the mean.
 AGAINST, AROUND_PX, PLAINLY = 0.3, 5, 0.3
 #: Of the brightest value: the median in transmitted light is at least this. What shines by itself has no rings.
 GROUND = 0.3
