@@ -33,6 +33,12 @@ def test_few_thin_things_before_a_flat_ground_are_no_thin_specimen(kind, seed, d
     assert len(np.unique(index)) > 2
 
 
+@pytest.mark.parametrize("shape", [(3, 1, 5), (3, 2, 1), (4, 1, 1), (3, 7, 9)])
+def test_pictures_of_few_pixels_are_asked_too(shape):
+    planes = np.random.default_rng(0).integers(100, 200, shape, np.uint8)
+    assert fuse_stack(planes).shape == shape[1:]
+
+
 def test_what_has_noise_is_smoothed_and_nothing_else():
     sharp = (data.camera()[100:244, 200:344] / 255).astype(np.float32)
     noise = np.random.default_rng(0).normal(0, 30 / 255, sharp.shape).astype(np.float32)

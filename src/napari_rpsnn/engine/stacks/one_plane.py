@@ -164,9 +164,10 @@ class _Window:
 
 
 def _halved(picture: NDArray[Any]) -> NDArray[Any]:
-    """At half the resolution: means of four values, or of an index one of them."""
-    rows, columns = (length // 2 for length in picture.shape)
-    squares = picture[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2)
+    """At half the resolution, the last row and column repeated: means of four values, or of an index one of them."""
+    whole = np.pad(picture, [(0, length % 2) for length in picture.shape], mode="edge")
+    rows, columns = (length // 2 for length in whole.shape)
+    squares = whole.reshape(rows, 2, columns, 2)
     halved: NDArray[Any] = squares[:, 0, :, 0] if picture.dtype.kind == "i" else squares.mean((1, 3))
     return halved
 
