@@ -107,3 +107,16 @@ def test_colours_of_a_pair_are_taken_and_alpha_is_kept():
     made.labels[...] = 2
     made.update()
     np.testing.assert_array_equal(image, images[1])
+
+
+def test_what_a_mask_leaves_out_of_a_pair_is_not_painted(rgb_pair):
+    first, second = rgb_pair[:2]
+    has = np.ones((2, *first.shape[:2]), bool)
+    has[1, 30:40] = False
+    sources = read_pair(*(layer(n, i.shape, data=i, ndim=2, rgb=True) for n, i in (("a", first), ("b", second))))
+    image = first.copy()
+    made = Painting(Sources(Task(sources, FuseOptions(**sources.options, mask=has))), image)
+    made.labels[20:60, 30:80] = 2
+    made.update()
+    np.testing.assert_array_equal(image[30:40], first[30:40])
+    np.testing.assert_array_equal(image[42:56, 34:76], second[42:56, 34:76])

@@ -28,3 +28,13 @@ def test_large_ones_have_fewer_points_in_the_same_place():
     assert points[:, 1].max() == 1497
     assert points[:, 2].max() == 699
     assert MOST >= 1500 / 3
+
+
+def test_where_there_is_no_height_there_is_a_hole():
+    planes = np.arange(20.0).reshape(4, 5) + 3
+    planes[0, 0] = np.nan
+    points, faces, values = surface_mesh(planes, np.full((4, 5), np.nan), 0)
+    assert len(faces) == 2 * 3 * 4 - 1
+    assert 0 not in faces
+    assert np.isfinite(points).all()
+    assert np.isfinite(values).all()

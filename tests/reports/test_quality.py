@@ -15,6 +15,10 @@ from truth import kinds
 from truth.scenes import scene
 
 from napari_rpsnn.cli.fuse import main
+from napari_rpsnn.engine.results import drain
+from napari_rpsnn.fusion import iter_fuse
+from napari_rpsnn.options import FuseOptions
+from napari_rpsnn.reports.sections import pair_sections
 
 SIZE = {"size": 192, "planes": 12}
 
@@ -160,3 +164,15 @@ def test_where_no_image_has_data_the_report_goes_on(tmp_path, grey_pair):
     assert "In two images: borders." in text
     assert "Images 0 to 1 have borders without data, up to 3.3% of an image." in text
     assert "NaN" not in text
+
+
+def test_what_a_mask_leaves_out_of_a_pair_counts_for_nothing(grey_pair):
+    near, far = (image.astype(np.float32) for image in grey_pair[:2])
+    has = np.ones((2, *near.shape), bool)
+    has[0, 20:60, 30:70] = False
+    lacking, spoiled = (np.where(has[0], near, value) for value in (np.nan, 9999))
+    result = drain(iter_fuse(spoiled, far, options := FuseOptions(mask=has)))
+    (seen,) = pair_sections(spoiled, far, options, result)
+    (expected,) = pair_sections(lacking, far, FuseOptions(), result)
+    assert seen.survey.brightness == expected.survey.brightness
+    assert seen.survey.top[0] < 256

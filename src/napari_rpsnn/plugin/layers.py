@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from napari_rpsnn.images.slabs import middle_of, split_planes, step_of
-from napari_rpsnn.plugin.axes import data_of
+from napari_rpsnn.plugin.axes import data_of, shape_of
 from napari_rpsnn.plugin.part import WHOLE, Part, picture_axes
 from napari_rpsnn.plugin.placement import (
     is_mixed,
@@ -71,6 +72,10 @@ class Sources:
     split: tuple[dict[str, Any], ...] = ()
     place: dict[str, Any] = field(default_factory=dict)
 
+    def noting(self, note: str) -> Sources:
+        """The same, with one more thing to know."""
+        return replace(self, note=f"{self.note or ''} {note}".strip() or None)
+
     def has(self, layer: Any) -> bool:
         """Whether a layer is one of them: by its name, or its data where it was renamed."""
         is_image = hasattr(layer, "multiscale")
@@ -78,7 +83,12 @@ class Sources:
 
 
 def read_pair(
-    layer0: Any, layer1: Any, channel_axis: int | None = None, guide: int | None = None, part: Part = WHOLE
+    layer0: Any,
+    layer1: Any,
+    channel_axis: int | None = None,
+    guide: int | None = None,
+    part: Part = WHOLE,
+    masks: Sequence[Any] = (None, None),
 ) -> Sources:
     """Read two image layers, so that they may be removed, renamed or moved afterwards. Their arrays are not copied.
 
@@ -91,6 +101,8 @@ def read_pair(
         The channel that decides for all.
     part : Part, optional
         What to take of both.
+    masks : sequence of two arrays, optional
+        Where each has data, of what goes with its shape without colours; None: everywhere.
 
     Raises
     ------
@@ -121,6 +133,11 @@ def read_pair(
     options = _channels(layer0, channel_axis, guide)
     picture = picture_axes(layer0.ndim, _shared(layer0, options))
     images = tuple(part.of(data_of(layer), picture) for layer in (layer0, layer1))
+    if any(mask is not None for mask in masks):
+        where = [np.array(True) if mask is None else mask for mask in masks]
+        options["mask"] = np.stack(
+            [_mask(mask, layer0, options, part.window(shape_of(layer0), picture)) for mask in where]
+        )
     place = moved(place, part.starts(picture), {})
     return Sources(
         images=images,
@@ -143,11 +160,12 @@ def read_stack(
     part: Part = WHOLE,
     planes: tuple[int, int] | None = None,
     slab: int | None = None,
+    mask: Any = None,
 ) -> Sources:
     """Read an image layer whose planes lie along one of its axes, as `read_pair` reads two.
 
-    `planes` and `slab` are those of `fuse_stack`. The options have what is to be taken, and as the height of plane 0
-    where it lies in the world.
+    `planes` and `slab` are those of `fuse_stack`, `mask` is one of those of `read_pair`. The options have what is to be
+    taken, and as the height of plane 0 where it lies in the world.
 
     Raises
     ------
@@ -193,6 +211,8 @@ def read_stack(
     origin = origin_of(place, axis) if layer.scale[axis] > 0 else 0.0
     more = {"planes": planes, "region": part.region, "slab": slab, "plane_origin": origin}
     options |= {name: value for name, value in more.items() if value}
+    if mask is not None:
+        options["mask"] = _mask(mask, layer, options, part.window(shape_of(layer), picture, region=False))
     place = moved(place, starts, factors)
     return Sources(
         images=(data,),
@@ -222,6 +242,16 @@ def _channels(layer: Any, channel_axis: int | None, guide: int | None) -> dict[s
 def _shared(layer: Any, options: dict[str, Any]) -> set[int]:
     """Axes of the layer whose pictures share a decision, so that maps do not have them. Colours are no such axis."""
     return set() if layer.rgb or options["channel_axis"] is None else {options["channel_axis"]}
+
+
+def _mask(mask: Any, layer: Any, options: dict[str, Any], window: list[slice]) -> Any:
+    """A mask of the layer's shape as `fuse` takes it: of a part, and without channels that share a decision."""
+    shape = list(shape_of(layer))
+    for axis in _shared(layer, options):  # a pixel has data where all of them have
+        if (own := axis - len(shape) + mask.ndim) >= 0:
+            mask = mask.all(own)
+        del shape[axis], window[axis]
+    return np.broadcast_to(mask, shape)[tuple(window)]
 
 
 def _others(layer: Any, axis: int) -> set[int]:

@@ -48,29 +48,35 @@ def same_place(layer0: Any, layer1: Any) -> tuple[dict[str, Any], str | None]:
     ValueError
         If they do not lie in one place. The message has both values.
     """
-    place0, place1 = place_of(layer0), place_of(layer1)
+    return agree(place_of(layer0), place_of(layer1), (layer0.name, layer1.name))
+
+
+def agree(place0: dict[str, Any], place1: dict[str, Any], names: tuple[str, str]) -> tuple[dict[str, Any], str | None]:
+    """`same_place` of two places, of layers of these names; what `without_axes` leaves out counts for nothing."""
+    given0, given1 = place0, place1
     note = None
-    bare = next((one for one, other in ((layer0, layer1), (layer1, layer0)) if _is_bare(one, beside=other)), None)
+    bare = next((k for k, pair in enumerate(((place0, place1), (place1, place0))) if _is_bare(*pair)), None)
     if bare is not None:
-        known = layer1 if bare is layer0 else layer0
-        place0, place1 = (place_of(known) | {"axis_labels": place["axis_labels"]} for place in (place0, place1))
-        note = f"'{bare.name}' has no scale and units: it is taken to lie where '{known.name}' lies."
+        known = given1 if bare == 0 else given0
+        place0, place1 = (known | {"axis_labels": place["axis_labels"]} for place in (place0, place1))
+        note = f"'{names[bare]}' has no scale and units: it is taken to lie where '{names[1 - bare]}' lies."
     elif (converted := _in_units(place1, place0["units"])) is not None:
         place1 = converted
     elif _is_pixels(place0) != _is_pixels(place1):
-        unknown, known = (layer0, layer1) if _is_pixels(place0) else (layer1, layer0)
-        place0, place1 = (place | {"units": value_of(known, "units")} for place in (place0, place1))
-        note = f"'{unknown.name}' has no units: it is taken to have those of '{known.name}'."
+        unknown = 0 if _is_pixels(place0) else 1
+        units = (given1 if unknown == 0 else given0)["units"]
+        place0, place1 = (place | {"units": units} for place in (place0, place1))
+        note = f"'{names[unknown]}' has no units: it is taken to have those of '{names[1 - unknown]}'."
     labels = tuple(zip(place0["axis_labels"], place1["axis_labels"], strict=False))
     if all(one == other or UNLABELLED.fullmatch(one) or UNLABELLED.fullmatch(other) for one, other in labels):
         place0["axis_labels"] = place1["axis_labels"] = tuple(
             other if UNLABELLED.fullmatch(one) else one for one, other in labels
         )
-    for name in PLACE:
+    for name in (name for name in PLACE if name in place0 and name in place1):
         if not _is_same(name, place0[name], place1[name], np.abs(place0["scale"])):
             raise ValueError(
-                f"Expected layers of the same {name}, got {_text(value_of(layer0, name))} ('{layer0.name}') and "
-                f"{_text(value_of(layer1, name))} ('{layer1.name}')."
+                f"Expected layers of the same {name}, got {_text(given0[name])} ('{names[0]}') and "
+                f"{_text(given1[name])} ('{names[1]}')."
             )
     return place0, note
 
@@ -149,11 +155,11 @@ def _is_pixels(place: dict[str, Any]) -> bool:
     return all(unit_text(unit) in ("px", "pixel") for unit in place["units"])
 
 
-def _is_bare(layer: Any, beside: Any) -> bool:
+def _is_bare(place: dict[str, Any], beside: dict[str, Any]) -> bool:
     """Whether nobody has said where a layer lies, and somebody has said how large the pixels of the other one are."""
-    place, other = place_of(layer), place_of(beside)
-    moved = np.any(place["translate"]) or np.any(place["affine"] != np.eye(len(place["affine"])))
-    pixels, others = (_is_pixels(p) and bool(np.all(np.asarray(p["scale"]) == 1)) for p in (place, other))
+    still = np.eye(len(place["scale"]) + 1)
+    moved = np.any(place["translate"]) or np.any(place.get("affine", still) != still)
+    pixels, others = (_is_pixels(p) and bool(np.all(np.asarray(p["scale"]) == 1)) for p in (place, beside))
     return pixels and not moved and not others
 
 

@@ -16,8 +16,10 @@ import numpy as np
 
 from napari_rpsnn.engine.results import Progress, Result
 from napari_rpsnn.fusion import iter_fuse
+from napari_rpsnn.images.validity import is_masked
 from napari_rpsnn.io.atomic import write_bytes
 from napari_rpsnn.io.provenance import record
+from napari_rpsnn.jobs.masks import to_store
 from napari_rpsnn.options import FuseOptions, StackOptions
 from napari_rpsnn.plugin.layers import METADATA, Sources
 from napari_rpsnn.plugin.placement import GREY_LOOK
@@ -71,6 +73,11 @@ class Task:
             )
         start = time.perf_counter()
         result = yield from now_and_then(self._steps())
+        if is_masked(result.image):  # layers have no masks
+            lacks, told = bool(np.ma.getmaskarray(result.image).any()), list[str]()
+            result = replace(result, image=to_store(result, told.append))
+            if lacks:
+                yield Progress(0, 0, note=told[0])
         said = record(result.made_by, self.sources.names, time.perf_counter() - start)
         self.results.append((result, said))
         return self._apart(self._layers(result, said))

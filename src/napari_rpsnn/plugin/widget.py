@@ -47,9 +47,11 @@ class FuseTwoLayers(Panel):
     def read(self) -> Task:
         """See `Panel`."""
         guide = self.guide.value
-        part = self.part.part(None if guide is None else self.channels.value)
-        sources = read_pair(self.image0.value, self.image1.value, self.channels.value, guide, part)
-        return Task(sources, self.choices.options(FuseOptions, **sources.options))
+        joined = None if guide is None else self.channels.value
+        layers = self.image0.value, self.image1.value
+        masks, note = self.part.masks(layers, joined)
+        sources = read_pair(*layers, self.channels.value, guide, self.part.part(joined), masks)
+        return Task(sources.noting(note), self.choices.options(FuseOptions, **sources.options))
 
     def follow_layers(self) -> None:
         """Choose another second layer: both combo boxes start at the first one. Else they follow the list alone."""
@@ -114,12 +116,14 @@ class FuseStack(Panel):
     def read(self) -> Task:
         """See `Panel`."""
         part, planes, slab = self.part.part(self._joined), self.part.planes, self.slab.value
-        if self.together.value == PLANES and (part != WHOLE or planes or slab):
+        left_out = any(row.value for row in self.part.left_out)
+        if self.together.value == PLANES and (part != WHOLE or planes or slab or left_out):
             raise ValueError("Part: expected all of layers that are single planes; merge them to a stack for a part.")
 
         def read_one(layer: Any) -> Sources:
             axis, channels = self.planes.value, self.channels.value
-            return read_stack(layer, axis, channels, self._guide, part, planes, slab)
+            (mask,), note = self.part.masks([layer], self._joined)
+            return read_stack(layer, axis, channels, self._guide, part, planes, slab, mask).noting(note)
 
         sources = self._together.read(self.image.value, read_one)
         sources = replace(sources, unit=self.spacing_unit.value)

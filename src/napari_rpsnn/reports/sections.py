@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_rpsnn.images.array_like import as_array, as_mask
 from napari_rpsnn.images.focus_stack import FocusStack
+from napari_rpsnn.images.image_view import ImageView
 from napari_rpsnn.images.layout import Layout
-from napari_rpsnn.images.validity import NO_PLANE, known, like_the_rest
+from napari_rpsnn.images.validity import NO_PLANE, like_the_rest, split_pair
 from napari_rpsnn.options import FuseOptions, StackOptions
 from napari_rpsnn.reports.quality import Decision, Finding, findings
 from napari_rpsnn.reports.survey import Survey
@@ -66,8 +68,10 @@ def stack_sections(images: Any, options: StackOptions, result: Any, unit: str = 
 def pair_sections(image0: Any, image1: Any, options: FuseOptions, result: Any) -> Iterator[Section]:
     """Of what `iter_fuse` made of two images."""
     layout = Layout.of(image0.shape, options.channel_axis, options.guide_channel)
-    both = [layout.pictures(np.asarray(image)) for image in (image0, image1)]
-    for where in np.ndindex(*both[0].shape[:-3]):
+    mask = None if options.mask is None else as_mask(options.mask)
+    a, b, masks = split_pair(as_array(image0, "image0"), as_array(image1, "image1"), mask, options.channel_axis)
+    every = layout.pictures(np.broadcast_to(np.zeros((), np.uint8), a.shape)).shape[:-3]
+    for where in np.ndindex(*every):
         share = _map(result.map, layout, where)
         shares = confidence = index = None
         if share is not None:
@@ -75,7 +79,7 @@ def pair_sections(image0: Any, image1: Any, options: FuseOptions, result: Any) -
             shares, confidence = [first, 1 - first], np.abs(2 * np.nan_to_num(share, nan=0.5) - 1)
             index = np.where(np.isnan(share), -1, share < 0.5).astype(np.int32)
         decision = Decision(shares, confidence, aligned=options.register is not None)
-        seen = (known(pictures[where], layout) for pictures in both)
+        seen = (ImageView(image, layout, where, given).see() for image, given in zip((a, b), masks, strict=True))
         survey = Survey.of(like_the_rest(_guide(layout, picture), valid) for picture, valid in seen)
         yield _section(where, layout, result.image, survey, decision, index)
 

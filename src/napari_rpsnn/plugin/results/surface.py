@@ -19,7 +19,7 @@ def surface_mesh(planes: NDArray[Any], image: NDArray[Any], axis: int, most: int
     Parameters
     ----------
     planes : ndarray of shape `(rows, columns)`
-        Where the surface lies, in planes of the stack.
+        Where the surface lies, in planes of the stack; where it is NaN the surface has a hole.
     image : ndarray of shape `(rows, columns)` or `(rows, columns, colours)`
         Its values; colours are averaged, which is what a surface can show.
     axis : int
@@ -29,7 +29,9 @@ def surface_mesh(planes: NDArray[Any], image: NDArray[Any], axis: int, most: int
     """
     step = max(1, -(-max(planes.shape) // most))
     height = planes[::step, ::step].astype(np.float32)
-    values = image[::step, ::step].astype(np.float32)
+    known = np.isfinite(height)
+    height[~known] = height[known].min() if known.any() else 0  # no extent reaches to NaN; no face has these points
+    values = np.nan_to_num(image[::step, ::step].astype(np.float32))
     rows, columns = (step * grid for grid in np.indices(height.shape, np.float32))
     places = [rows, columns]
     places.insert(axis, height)
@@ -37,4 +39,5 @@ def surface_mesh(planes: NDArray[Any], image: NDArray[Any], axis: int, most: int
     corners = number[:-1, :-1], number[:-1, 1:], number[1:, :-1], number[1:, 1:]
     a, b, c, d = (corner.ravel() for corner in corners)
     faces = np.concatenate([np.stack([a, b, c], -1), np.stack([d, c, b], -1)])
+    faces = faces[known.ravel()[faces].all(-1)]
     return np.stack(places, -1).reshape(-1, 3), faces, (values.mean(-1) if values.ndim == 3 else values).ravel()

@@ -46,7 +46,7 @@ class Sources:
         else:
             axis = options.channel_axis
             axis = None if axis is None else axis % len(images[0].shape) + 1
-            self.stack = FocusStack.of(list(images), 0, axis, options.guide_channel, name)
+            self.stack = FocusStack.of(list(images), 0, axis, options.guide_channel, name, options.mask)
         self._planes: dict[tuple[int, ...], Any] = {}
         for where in np.ndindex(*self.stack.pictures[:-3]):
             if options.register is None or isinstance(options, StackOptions):

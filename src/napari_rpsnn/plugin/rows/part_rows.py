@@ -1,10 +1,10 @@
-"""Rows of a part to try first: some planes, a region, this time point."""
+"""Rows of a part to try first: some planes, a region, this time point; and what to leave out."""
 
 from __future__ import annotations
 
 import re
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import napari
@@ -22,6 +22,7 @@ from napari_rpsnn.plugin.part import (
     steps_in_view,
 )
 from napari_rpsnn.plugin.rows.controls import choice, describe, folded, labelled, stacked, tick
+from napari_rpsnn.plugin.rows.left_out import has_data, left_out_choice
 
 #: In the list of regions.
 IN_VIEW = "visible part"
@@ -47,6 +48,8 @@ class PartRows:
         None, `IN_VIEW`, or a layer of shapes.
     here : CheckBox
         Of the other axes only what the sliders show.
+    left_out : list of ComboBox
+        Pixels without data: of the stack, or of each image of a pair.
     fold : QCollapsible
     """
 
@@ -70,11 +73,14 @@ class PartRows:
         self.here = tick(
             "only_here", "This time point only", "Of time, position and the like only what the sliders show"
         )
+        of = ("",) if planes else ("\nof first", "\nof second")
+        self.left_out = [left_out_choice(viewer, f"left_out{k}", f"Leave out{whose}") for k, whose in enumerate(of)]
         self._planes = [labelled(self.span, self.margins)] if planes else []
-        self._rows = stacked([*self._planes, labelled(self.region), self.here])
-        self.fold = folded("Part", self._rows, "Try it on some planes, a region, one time point")
+        self._rows = stacked([*self._planes, labelled(self.region), self.here, *map(labelled, self.left_out)])
+        about = "Try it on some planes, a region, one time point; leave out what is no data"
+        self.fold = folded("Part", self._rows, about)
         self.fold.toggled.connect(self._title)
-        for widget in (self.span, self.region, self.here):
+        for widget in (self.span, self.region, self.here, *self.left_out):
             widget.changed.connect(self._title)
         self.margins.changed.connect(self._take_margins)
         viewer.layers.events.removed.connect(self.reset_choices)
@@ -88,11 +94,12 @@ class PartRows:
     @property
     def widgets(self) -> list[Any]:
         """All that can be changed, from top to bottom."""
-        return [*([self.span, self.margins] if self._planes else []), self.region, self.here]
+        return [*([self.span, self.margins] if self._planes else []), self.region, self.here, *self.left_out]
 
     def reset_choices(self, *_: Any) -> None:
-        """Offer the layers of shapes that there are."""
-        self.region.reset_choices()
+        """Offer the layers that there are."""
+        for row in (self.region, *self.left_out):
+            row.reset_choices()
 
     def follow(self, layer: Any, axis: int | None = None) -> None:
         """Offer the parts of `layer`, whose planes lie along `axis`: all, where it is another one than before."""
@@ -141,6 +148,17 @@ class PartRows:
         others = set(range(layer.ndim)) - {self._axis, channel_axis, *picture}
         return Part(region, steps_in_view(layer, others, dims.point) if self.here.value and others else {})
 
+    def masks(self, layers: Sequence[Any], channel_axis: int | None) -> tuple[list[Any], str]:
+        """Where each of the layers has data, as `has_data` says it, None: everywhere; and what is to be known of it."""
+        masks, notes = list[Any](), list[str]()
+        for row, layer in zip(self.left_out, layers, strict=True):
+            mask, note = None, None
+            if row.value is not None and layer is not None:
+                mask, note = has_data(row.value, layer, picture_axes(layer.ndim, {self._axis, channel_axis}))
+            masks.append(mask)
+            notes += [note] if note else []
+        return masks, " ".join(notes)
+
     def _regions(self, _: ComboBox) -> list[tuple[str, Any]]:
         shapes = [(f"shapes: {layer.name}", layer) for layer in self._viewer.layers if isinstance(layer, Shapes)]
         return [("all", None), (IN_VIEW, IN_VIEW), *shapes]
@@ -163,5 +181,7 @@ class PartRows:
             told.append("a region")
         if self.here.value:
             told.append("this time point")
+        if any(row.value is not None for row in self.left_out):
+            told.append("some left out")
         fold, said = ("▾", "") if self.fold.isExpanded() else ("▸", f" ({', '.join(told)})" if told else "")
         self.fold.setText(f"{fold} Part{said}")
