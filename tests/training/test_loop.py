@@ -22,9 +22,12 @@ from napari_rpsnn.model.weights import read_card
 from napari_rpsnn.training.loop import iter_train
 
 
-@pytest.fixture(autouse=True)
-def short_validation(monkeypatch):
-    monkeypatch.setattr("napari_rpsnn.training.validation.PAIRS", 8)
+@pytest.fixture(autouse=True, scope="module")
+def short_validation():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("napari_rpsnn.training.validation.PAIRS", 8)
+        patch.setattr("napari_rpsnn.training.validation.CROP", 48)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +40,10 @@ def folder(tmp_path_factory):
     return out
 
 
-@pytest.fixture
-def config(folder, tmp_path):
+def short_run(folder, out):
     return TrainConfig(
         data=str(folder),
-        out=str(tmp_path / "run"),
+        out=str(out),
         width=16,
         steps=4,
         geometric=1,
@@ -53,6 +55,40 @@ def config(folder, tmp_path):
     )
 
 
+@pytest.fixture
+def config(folder, tmp_path):
+    return short_run(folder, tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def whole_run(folder, tmp_path_factory):
+    """The folder of a run that is through, to be looked at only."""
+    return train(short_run(folder, tmp_path_factory.mktemp("whole") / "run")).parent
+
+
+@pytest.fixture
+def finished(config, whole_run):
+    """A run that is through: its weights in a folder of the test's own, and its configuration."""
+    shutil.copytree(whole_run, config.out)
+    return Path(config.out) / "model.safetensors", config
+
+
+@pytest.fixture(scope="module")
+def long_run(tmp_path_factory):
+    """Weights of 100 steps on ten pictures, and the loss at each."""
+    pictures = tmp_path_factory.mktemp("ten")
+    for i in range(5):
+        for name, image in (("ihc", data.immunohistochemistry()), ("coffee", data.coffee())):
+            crop = image[70 * i : 70 * i + 112, 60 * i : 60 * i + 160]
+            io.imsave(pictures / f"{name}{i}.png", crop, check_contrast=False)
+    rates = {"steps": 100, "warmup": 30, "learning_rate": 4e-4, "ema": 0.97}
+    kinds = {"geometric": 3, "fluorescence": 0, "brightfield": 0}
+    out = tmp_path_factory.mktemp("long") / "run"
+    config = TrainConfig(str(pictures), str(out), width=16, crop=48, device="cpu", **rates, **kinds)
+    losses = [report.loss for report in iter_train(config)]
+    return out / "model.safetensors", losses
+
+
 def tensors(path):
     return load_model(path).state_dict()
 
@@ -62,16 +98,8 @@ def assert_same(path0, path1):
     assert all(torch.equal(t, second[n]) for n, t in tensors(path0).items())
 
 
-def test_ten_pictures_and_100_steps_train_a_model_that_fuses(tmp_path, grey_pair):
-    pictures = tmp_path / "ten"
-    pictures.mkdir()
-    for i in range(5):
-        for name, image in (("ihc", data.immunohistochemistry()), ("coffee", data.coffee())):
-            crop = image[70 * i : 70 * i + 112, 60 * i : 60 * i + 160]
-            io.imsave(pictures / f"{name}{i}.png", crop, check_contrast=False)
-    rates = {"steps": 100, "warmup": 30, "learning_rate": 4e-4, "ema": 0.97}
-    kinds = {"geometric": 3, "fluorescence": 0, "brightfield": 0}
-    path = train(TrainConfig(str(pictures), str(tmp_path / "run"), width=16, crop=48, device="cpu", **rates, **kinds))
+def test_ten_pictures_and_100_steps_train_a_model_that_fuses(long_run, grey_pair):
+    path, _ = long_run
     near, far, truth = grey_pair
     average = ((near.astype(int) + far) // 2).astype(np.uint8)
     for method in ("regression", "decision"):
@@ -79,23 +107,26 @@ def test_ten_pictures_and_100_steps_train_a_model_that_fuses(tmp_path, grey_pair
         assert peak_signal_noise_ratio(truth, fused) > peak_signal_noise_ratio(truth, average) + 3
 
 
-def test_a_run_makes_a_model_that_fuse_takes(config, tmp_path):
-    path = train(config)
+def test_training_lowers_the_loss(long_run):
+    _, losses = long_run
+    assert np.mean(losses[-20:]) < np.mean(losses[:20])
+
+
+def test_a_run_makes_a_model_that_fuse_takes(whole_run):
+    path = whole_run / "model.safetensors"
     image = np.arange(64, dtype=np.uint8).reshape(8, 8)
     assert fuse(image, image, model=path).shape == (8, 8)
     card = read_card(path)
     assert (card["step"], card["recipe"]["seed"]) == (4, 0)
     assert sorted(card["pictures"]) == ["coffee0.png", "coffee1.png", "ihc0.png", "ihc1.png"]
-    assert str(tmp_path) not in str(card)
+    assert str(whole_run.parent) not in str(card)
 
 
-def test_the_same_seed_gives_the_same_weights(config, tmp_path):
-    first, again, other = (
-        train(replace(config, out=str(tmp_path / name), seed=seed)) for name, seed in (("a", 0), ("b", 0), ("c", 1))
-    )
-    assert_same(first, again)
+def test_the_same_seed_gives_the_same_weights(config, whole_run, tmp_path):
+    again, other = (train(replace(config, out=str(tmp_path / str(seed)), seed=seed)) for seed in (0, 1))
+    assert_same(whole_run / "model.safetensors", again)
     with pytest.raises(AssertionError):
-        assert_same(first, other)
+        assert_same(whole_run / "model.safetensors", other)
 
 
 def three_steps(config):
@@ -106,43 +137,35 @@ def three_steps(config):
     return steps
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(config, tmp_path):
-    whole = train(config)
-    part = replace(config, out=str(tmp_path / "part"))
-    steps = three_steps(part)
+def test_a_resumed_run_equals_an_uninterrupted_one(config, whole_run):
+    steps = three_steps(config)
     steps.close()  # as Ctrl-C does; saves the third step
-    assert_same(whole, train(part, resume=True))
+    assert_same(whole_run / "model.safetensors", train(config, resume=True))
 
 
-def test_a_run_that_was_killed_resumes_from_the_last_checkpoint(config, tmp_path):
-    whole = train(config)
-    part = replace(config, out=str(tmp_path / "part"))
-    steps = three_steps(part)
-    shutil.copytree(part.out, tmp_path / "killed")  # the third step is not in there
+def test_a_run_that_was_killed_resumes_from_the_last_checkpoint(config, whole_run, tmp_path):
+    steps = three_steps(config)
+    shutil.copytree(config.out, tmp_path / "killed")  # the third step is not in there
     steps.close()
-    assert_same(whole, train(replace(part, out=str(tmp_path / "killed")), resume=True))
+    assert_same(whole_run / "model.safetensors", train(replace(config, out=str(tmp_path / "killed")), resume=True))
 
 
-def test_minutes_bound_a_run_and_resuming_ends_it(config, tmp_path):
-    whole = train(config)
-    part = replace(config, out=str(tmp_path / "part"), minutes=0)
-    train(part)
-    assert read_card(Path(part.out) / "model.safetensors")["step"] == 0
-    assert_same(whole, train(replace(part, minutes=None), resume=True))
+def test_minutes_bound_a_run_and_resuming_ends_it(config, whole_run):
+    path = train(replace(config, minutes=0))
+    assert read_card(path)["step"] == 0
+    assert_same(whole_run / "model.safetensors", train(config, resume=True))
 
 
-def test_logs_and_panels_are_written(config):
-    train(config)
-    out = Path(config.out)
-    assert "geometric network" in (out / "logs" / "from_step_0" / "metrics.csv").read_text()
-    assert list((out / "logs" / "from_step_0").glob("events.out.tfevents*"))
-    panel = io.imread(out / "panels" / "step_0000004.png")
-    assert panel.shape == (6 * 112, 5 * 112, 3)
+def test_logs_and_panels_are_written(whole_run):
+    assert "geometric network" in (whole_run / "logs" / "from_step_0" / "metrics.csv").read_text()
+    assert list((whole_run / "logs" / "from_step_0").glob("events.out.tfevents*"))
+    panel = io.imread(whole_run / "panels" / "step_0000004.png")
+    assert panel.shape == (6 * 48, 5 * 48, 3)
     assert panel.std() > 10
 
 
-def test_resuming_a_finished_run_changes_nothing(config, capsys):
-    path = train(config)
+def test_resuming_a_finished_run_changes_nothing(finished, capsys):
+    path, config = finished
     before = path.read_bytes()
     train_command([*options(config), "--resume"])
     assert path.read_bytes() == before
@@ -211,23 +234,14 @@ def test_measured_triples_train_too(config, tmp_path):
     assert "measured network" in read_card(path)["validation_psnr_db"]
 
 
-def test_training_lowers_the_loss(config):
-    config = replace(
-        config, steps=60, learning_rate=2e-3, warmup=5, crop=48, geometric=4, brightfield=0, fluorescence=0
-    )
-    losses = [report.loss for report in iter_train(replace(config, save_every=60))]
-    assert np.mean(losses[-20:]) < np.mean(losses[:20])
-
-
-def test_a_wider_network_starts_from_a_narrow_one(config, tmp_path):
-    narrow = train(config)
-    wide = train(replace(config, out=str(tmp_path / "wide"), width=32, init=str(narrow), steps=2))
+def test_a_wider_network_starts_from_a_narrow_one(config, whole_run):
+    wide = train(replace(config, width=32, init=str(whole_run / "model.safetensors"), steps=2))
     assert load_model(wide).width == 32
     assert read_card(wide)["recipe"]["init"] == "model.safetensors"
 
 
-def test_resuming_with_another_configuration_is_refused(config):
-    train(config)
+def test_resuming_with_another_configuration_is_refused(finished):
+    _, config = finished
     with pytest.raises(
         ValueError,
         match=r"resume: expected the options of the checkpoint, {'learning_rate': 0.001}, got {'learning_rate': 1.0}",
@@ -280,6 +294,8 @@ def test_the_command(config, capsys):
 
 
 def start_command(config, *more, **how):
+    """On pairs of one kind, as another process validates as long as users' do."""
+    config = replace(config, brightfield=0, fluorescence=0)
     command = [Path(sys.executable).with_name("napari-rpsnn-train"), *options(config), *more]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
 
@@ -309,8 +325,8 @@ def test_two_processes_train_one_model_and_stop_together(config):
     assert read_card(Path(config.out) / "model.safetensors")["recipe"]["devices"] == 2
 
 
-def test_a_full_disk_keeps_the_last_checkpoint_and_says_so(config):
-    train(config)
+def test_a_full_disk_keeps_the_last_checkpoint_and_says_so(finished):
+    _, config = finished
     kept = (Path(config.out) / "checkpoint.pt").read_bytes()
     limit = 200_000  # bytes: less than a checkpoint, enough for the logs
 
