@@ -6,11 +6,12 @@ import pytest
 from duck_layers import layer
 
 from napari_rpsnn.engine.results import Preview, Progress, Result, drain
+from napari_rpsnn.engine.stages import Stage
 from napari_rpsnn.fusion import fuse
 from napari_rpsnn.images.layout import Layout
 from napari_rpsnn.options import FuseOptions, StackOptions
 from napari_rpsnn.plugin.layers import Sources, read_stack
-from napari_rpsnn.plugin.results.reports import PREVIEW_S, REPORT_S, now_and_then
+from napari_rpsnn.plugin.results.reports import PREVIEW_S, REPORT_S, STAGE_S, now_and_then
 from napari_rpsnn.plugin.run import Task
 from napari_rpsnn.stack import fuse_stack
 
@@ -81,6 +82,26 @@ def test_few_reports_pass_and_all_notes(monkeypatch):
     assert any(report.note == "halved" for report in passed)
     assert abs(len(passed) - 10 / REPORT_S) < 5  # 10 seconds
     assert len([report for report in passed if report.preview]) in range(8, int(10 / PREVIEW_S) + 2)
+
+
+def test_the_first_report_of_a_stage_passes_at_once_but_stages_that_are_short_do_not_flood(monkeypatch):
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr("napari_rpsnn.plugin.results.reports.time.perf_counter", lambda: clock.now)
+    # Eight quick looks, then a comparison of five seconds, then windows; and many short stages after that.
+    stages = (Stage("Looking", 8, 0.01), Stage("Comparing", 1, 5.0), Stage("Fusing", 4, 0.1))
+    seconds = [0.01] * 8 + [5.0] + [0.1] * 4
+    short, quick = (Stage("Short", 1, 0.01),) * 400, [0.01] * 400
+
+    def steps():
+        yield Progress(0, 413, stages=stages + short)
+        for done, spent in enumerate(seconds + quick, 1):
+            clock.now += spent
+            yield Progress(done, 413)
+        return Result(np.zeros(1), {})
+
+    passed = [report.done for report in now_and_then(steps())]
+    assert passed[:3] == [0, 8, 9]
+    assert len(passed) < 3 + (0.4 + 4) / STAGE_S + 2
 
 
 def test_a_surface_lies_in_the_stack_and_is_of_one_picture(small_stack):

@@ -46,6 +46,16 @@ def test_devices_are_named_when_they_are_known(viewer, open_panel, qtbot):
     assert "threads" in names[-1]
 
 
+def test_what_is_found_out_reaches_no_panel_that_is_gone(viewer, open_panel, qtbot):
+    widget = open_panel()
+    qtbot.waitUntil(lambda: widget._lookout is not None, timeout=5_000)
+    worker = widget._lookout
+    worker.yielded.disconnect()  # as Qt does it where the thread ends in this moment
+    widget._abandon()
+    worker.returned.emit(({"gone": "a device"}, {}))
+    assert widget.device.choices == ("auto",)
+
+
 def test_choices_are_remembered(viewer, open_panel, qtbot, grey_pair):
     from napari.settings import _clear_plugin_settings_cache, get_plugin_settings
 

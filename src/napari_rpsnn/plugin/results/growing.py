@@ -61,6 +61,8 @@ class Growing:
             layer = add(item.data, **item.attributes)
         if item.colorbar and hasattr(layer, "colorbar"):  # napari 0.6.2 and later
             layer.colorbar.visible = True
+        if item.colorbar and hasattr(layer, "name_overlay"):  # the bar itself has no title
+            layer.name_overlay.position, layer.name_overlay.visible = layer.colorbar.position, True
         return layer
 
     def select(self) -> None:

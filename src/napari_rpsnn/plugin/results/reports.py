@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from collections.abc import Generator
 from dataclasses import replace
+from itertools import accumulate
 
 from napari_rpsnn.engine.results import Preview, Progress, Result
 
@@ -12,12 +14,15 @@ Steps = Generator[Progress, None, Result]
 
 #: Seconds between reports, and between previews: a window needs no more, and each costs it time.
 REPORT_S, PREVIEW_S = 0.5, 1.0
+#: The first report of a stage, whose first step may take long, is passed on at once, but no more often than this.
+STAGE_S = 0.25
 
 
 def now_and_then(steps: Steps) -> Steps:
-    """Pass some of the reports on, and all notes."""
-    reported = previewed = float("-inf")
+    """Pass some of the reports on, all notes, and the first report of each stage."""
+    reported = previewed = entered = float("-inf")
     preview: Preview | None = None
+    starts, stage = list[int](), 0
     while True:
         try:
             report = next(steps)
@@ -25,9 +30,12 @@ def now_and_then(steps: Steps) -> Steps:
             return end.value  # type: ignore[no-any-return]
         preview = report.preview or preview
         now = time.perf_counter()
-        if report.note is None and now - reported < REPORT_S:
+        starts = list(accumulate(part.steps for part in report.stages)) or starts
+        before, stage = stage, bisect_right(starts, report.done)
+        enters = stage > before and now - entered >= STAGE_S
+        if report.note is None and now - reported < REPORT_S and not enters:
             continue
-        reported = now
+        reported, entered = now, now if enters else entered
         if preview is not None and now - previewed < PREVIEW_S:
             yield replace(report, preview=None)
         else:

@@ -241,6 +241,8 @@ class Form(Container[Any]):
 
     def _recall(self, choices: Choices) -> None:
         """Show what was chosen before, but leave alone what has been chosen by now."""
+        if self._lookout is None:
+            return
         self._remembered = choices
         for widget, value in ((self.device, choices.device), (self.precision, choices.precision)):
             if value not in widget.choices:  # whether it is there is found out later
@@ -252,6 +254,8 @@ class Form(Container[Any]):
             self.model_file.value = Path(choices.model_file)
 
     def _offer_devices(self, found: tuple[dict[str, str], dict[str, list[str]]]) -> None:
+        if self._lookout is None:
+            return
         self._lookout = None
         devices, self._precisions = found
         wanted = self.device.value
@@ -266,10 +270,11 @@ class Form(Container[Any]):
         set_choices(self.precision, [(name, name) for name in names], wanted if wanted in names else "auto")
 
     def _ignore_lookout(self) -> None:
-        """The panel is gone: what is found out must not reach it."""
-        if self._lookout is not None:
-            for signal in (self._lookout.yielded, self._lookout.returned):
-                signal.disconnect()
+        """The panel is gone: what is found out must not reach it.
+
+        Nothing is disconnected: that fails where the thread ends in this moment.
+        """
+        self._lookout = None
 
 
 def _control(option: Field[Any]) -> Any:
