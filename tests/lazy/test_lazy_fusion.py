@@ -35,6 +35,42 @@ def test_chunks_of_no_length_are_left_out(grey_pair):
     np.testing.assert_array_equal(fuse_stack(lazy, **SMALL), fuse_stack([near, far], **SMALL))
 
 
+SHAPE, DTYPE = (
+    r"expected the shape \(.*8, 8\) of dask's block \(.*\), got ",
+    "expected the dtype uint8 of dask's block ",
+)
+LIES = {
+    "shorter": (lambda block: block[..., :-1], ValueError, SHAPE + r"\(.*8, 7\)"),
+    "broadcast": (lambda block: block[..., :1], ValueError, SHAPE + r"\(.*8, 1\)"),
+    "longer": (lambda block: block.repeat(2, -2), ValueError, SHAPE + r"\(.*16, 8\)"),
+    "an axis more": (lambda block: block[None], ValueError, SHAPE + r"\(1, .*8, 8\)"),
+    "floats": (lambda block: block / 2, TypeError, DTYPE + r"\(.*\), got float64"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize("method", ["decision", "regression"])
+def test_chunks_that_are_not_as_promised_are_named(method, lie):
+    change, error, message = LIES[lie]
+
+    def lying(image):
+        return image.map_blocks(change, dtype=image.dtype, meta=image._meta)
+
+    planes = da.ones((3, 8, 16), dtype=np.uint8, chunks=(3, 8, 8))
+    one, *_ = planes
+    options = SMALL | {"method": method}
+    for name, work in [
+        ("image0", lambda: fuse(lying(one), one, **options)),
+        ("image1", lambda: fuse(one, lying(one), **options)),
+        ("mask", lambda: fuse(one, one, mask=lying(one), **options)),
+        ("images", lambda: fuse_stack(lying(planes), **options)),
+        (r"images\[1\]", lambda: fuse_stack([one, lying(one), one], **options)),
+        ("mask", lambda: fuse_stack(planes, mask=lying(planes), **options)),
+    ]:
+        with pytest.raises(error, match=f"^{name}: {message}"):
+            work().compute(scheduler="synchronous")
+
+
 @pytest.fixture(scope="module")
 def large_pair():
     """A pair of odd size with four windows of decision: uint16."""

@@ -24,7 +24,7 @@ from napari_rpsnn.images.checks import check_pair
 from napari_rpsnn.images.layout import Layout, Window
 from napari_rpsnn.images.tiling import one_more, part_size
 from napari_rpsnn.images.validity import both, is_masked, said_back, split_pair, where_data
-from napari_rpsnn.lazy.graph import array_of, as_dask, by_picture, clone_graph, refuse_registration, window
+from napari_rpsnn.lazy.graph import array_of, as_dask, as_promised, by_picture, clone_graph, refuse_registration, window
 from napari_rpsnn.lazy.planes import see
 from napari_rpsnn.lazy.tasks import Fuser
 from napari_rpsnn.options import FuseOptions
@@ -34,9 +34,11 @@ def lazy_fuse(image0: Any, image1: Any, options: FuseOptions) -> Result:
     """`fuse` of two images of which one is a dask array, at least; the result's arrays are dask arrays too."""
     refuse_registration(options.register)
     names = ("image0", "image1")
-    arrays = as_array(image0, names[0]), as_array(image1, names[1])
-    mask = None if options.mask is None else as_mask(options.mask)
-    a, b, masks = split_pair(*arrays, mask, options.channel_axis)
+    image0, image1 = (
+        as_promised(as_array(image, name), name) for image, name in zip((image0, image1), names, strict=True)
+    )
+    mask = None if options.mask is None else as_promised(as_mask(options.mask), "mask")
+    a, b, masks = split_pair(image0, image1, mask, options.channel_axis)
     a, b = (as_dask(image, name) for image, name in zip((a, b), names, strict=True))
     check_pair(a, b, names)
     layout = Layout.of(a.shape, options.channel_axis, options.guide_channel)
@@ -51,7 +53,7 @@ def lazy_fuse(image0: Any, image1: Any, options: FuseOptions) -> Result:
     )
     if layout.alpha:
         result = layout.with_alpha(result, da.maximum(*map(layout.alpha_of, sources)))
-    image = layout.images(result).astype(da.asarray(arrays[0]).dtype)  # with its order of bytes
+    image = layout.images(result).astype(da.asarray(image0).dtype)  # with its order of bytes
     if options.mask is not None or is_masked([image0, image1]):
         some = [da.ones(result.shape[:-1], dtype=bool) if one is None else one for one in valid]
         nowhere = layout.images(da.broadcast_to(~(some[0] | some[1])[..., None], result.shape))

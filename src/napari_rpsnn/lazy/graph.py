@@ -15,6 +15,7 @@ from dask.graph_manipulation import clone
 from dask.highlevelgraph import HighLevelGraph
 from numpy.typing import NDArray
 
+from napari_rpsnn.images.array_part import is_dask
 from napari_rpsnn.images.tiling import Tile
 from napari_rpsnn.lazy.dask_private import as_tasks, renamed
 
@@ -28,6 +29,35 @@ def refuse_registration(register: str | None) -> None:
             f"register: expected None for dask arrays, got {register!r}: to align planes they must be seen as a whole; "
             "align them first, or hand in NumPy arrays"
         )
+
+
+def as_promised(image: Any, name: str) -> Any:
+    """`image`; of a dask array each block is compared, when it comes, with what the array says of it.
+
+    Raises
+    ------
+    ValueError, TypeError
+        When it is computed: if a block has another shape, or values of a dtype that the array's does not hold.
+    """
+    if not is_dask(image) or np.isnan(image.shape).any():
+        return image
+    look = partial(_as_promised, chunks=image.chunks, dtype=image.dtype, name=name)
+    return image.map_blocks(look, dtype=image.dtype, meta=image._meta)
+
+
+def _as_promised(
+    block: Any, chunks: Any, dtype: np.dtype[Any], name: str, block_id: tuple[int, ...] | None = None
+) -> Any:
+    if block_id is None:
+        return block
+    promised = tuple(lengths[i] for lengths, i in zip(chunks, block_id, strict=True))
+    if (shape := np.shape(block)) != promised:
+        raise ValueError(f"{name}: expected the shape {promised} of dask's block {block_id}, got {shape}")
+    if block.dtype == dtype:
+        return block
+    if not np.can_cast(block.dtype, dtype):
+        raise TypeError(f"{name}: expected the dtype {dtype} of dask's block {block_id}, got {block.dtype}")
+    return block.astype(dtype)
 
 
 def as_dask(image: Any, name: str) -> da.Array:

@@ -30,6 +30,7 @@ from napari_rpsnn.engine.stacks.engine import fuse_window
 from napari_rpsnn.engine.stacks.evidence import STEP
 from napari_rpsnn.engine.stacks.one_plane import settled
 from napari_rpsnn.engine.stacks.statistics import PlaneStatistics, StackStatistics
+from napari_rpsnn.images.array_part import is_dask
 from napari_rpsnn.images.checks import count_differing, count_infinite, refuse_alpha, refuse_infinite
 from napari_rpsnn.images.focus_stack import FocusStack
 from napari_rpsnn.images.layout import Layout, Window
@@ -40,7 +41,7 @@ from napari_rpsnn.images.validity import (
     said_back,
 )
 from napari_rpsnn.lazy.cascade import merged, survey
-from napari_rpsnn.lazy.graph import Where, array_of, as_dask, grid, numbered, refuse_registration, window
+from napari_rpsnn.lazy.graph import Where, array_of, as_dask, as_promised, grid, numbered, refuse_registration, window
 from napari_rpsnn.lazy.heights import heights
 from napari_rpsnn.lazy.planes import LazyPlane, see
 from napari_rpsnn.lazy.stack_windows import StackWindows
@@ -54,7 +55,12 @@ Decided = tuple[da.Array, da.Array, da.Array]
 def lazy_fuse_stack(images: Any, options: StackOptions) -> Result:
     """`fuse_stack` of a dask array, or of planes of which one is, at least; the result's arrays are dask arrays too."""
     refuse_registration(options.register)
-    stack = FocusStack.of(images, options.axis, options.channel_axis, options.guide_channel, mask=options.mask)
+    if is_dask(images):
+        images = as_promised(images, "images")
+    else:
+        images = [as_promised(plane, f"images[{k}]") for k, plane in enumerate(images)]
+    mask = as_promised(options.mask, "mask")
+    stack = FocusStack.of(images, options.axis, options.channel_axis, options.guide_channel, mask=mask)
     whole, *masks = (_as_one(source) for source in (stack.images, *stack.masks))
     stack = replace(stack, images=whole, masks=tuple(masks)).part(options.planes, options.region)
     fuser = Fuser.choose(stack.layout, options)
