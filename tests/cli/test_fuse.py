@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import ome_types
@@ -270,11 +271,13 @@ def test_a_batch_writes_pages_and_does_not_make_them_again(planes, tmp_path, cap
 
 
 def start(*args, **how):
-    command = [sys.executable, "-m", "napari_rpsnn.cli.fuse", "fuse", *map(str, args)]
+    # By its script: with -m Python ends by SIGINT itself, whatever it is told to return, if that has met an `exec`.
+    command = [Path(sys.executable).with_name("napari-rpsnn"), "fuse", *map(str, args)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
 
 
-def test_ctrl_c_leaves_nothing_half_written(planes, tmp_path):
+@pytest.mark.parametrize("wait", [0.1, 3])  # seconds: while torch is loaded, and after it, unless much else is done
+def test_ctrl_c_leaves_nothing_half_written(planes, tmp_path, wait):
     tifffile.imwrite(tmp_path / "large.tif", np.tile(planes, (4, 16, 16)), photometric="minisblack")
 
     def listen():  # shells make what they start in the background deaf to it
@@ -283,12 +286,33 @@ def test_ctrl_c_leaves_nothing_half_written(planes, tmp_path):
     options = ("--tile", 64, "--method", "regression")
     process = start(tmp_path / "large.tif", "-o", tmp_path / "out.tif", *options, preexec_fn=listen)
     assert "taken as planes" in process.stderr.readline()  # it has begun, and has a minute of work before it
-    time.sleep(3)
+    time.sleep(wait)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, ""), err
     assert "stopped; nothing is half-written" in err
     assert [p.name for p in tmp_path.iterdir()] == ["large.tif"]
+
+
+LOADING = """
+import os, signal, sys
+import napari_rpsnn.cli.fuse as command
+from napari_rpsnn.cli.terminal import load_torch
+
+def hear(event, args):
+    if event == "import" and args[0].startswith("torch"):
+        os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.addaudithook(hear)
+command._parser = load_torch
+print(command.main([]), "torch._C" in sys.modules)
+"""
+
+
+def test_ctrl_c_waits_for_torch_which_would_abort():
+    done = subprocess.run([sys.executable, "-c", LOADING], check=True, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("130 True\n", "napari-rpsnn: stopped; nothing is half-written.\n")
 
 
 def test_a_full_disk_is_said_and_keeps_the_old_result(stack_file, tmp_path):

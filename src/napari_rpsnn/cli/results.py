@@ -16,7 +16,7 @@ import numpy as np
 import psutil
 
 from napari_rpsnn.cli.flags import given
-from napari_rpsnn.cli.terminal import say, tell, watch
+from napari_rpsnn.cli.terminal import load_torch, say, tell, watch
 from napari_rpsnn.io import read_image
 from napari_rpsnn.io.atomic import write_bytes
 from napari_rpsnn.io.formats import chunked_format
@@ -112,6 +112,7 @@ def connected(scheduler: str | None) -> AbstractContextManager[Any]:
 
 
 def _cluster() -> Any:
+    load_torch()
     try:
         from napari_rpsnn.cli import dask_files
     except ModuleNotFoundError as error:
@@ -149,6 +150,7 @@ def _stored(
 
 def _fuse(work: Work, lazy: bool) -> Any:
     """The `Result`."""
+    load_torch()
     if lazy:
         from napari_rpsnn.lazy.fusion import lazy_fuse
         from napari_rpsnn.lazy.stack import lazy_fuse_stack

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Generator
 from typing import Any, TextIO
 
@@ -16,6 +18,27 @@ def quiet_threads() -> None:
     They spin by default, and take the cores from one another where several processes compute: 327 s became 33.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+def load_torch() -> None:
+    """Load torch; Ctrl-C takes effect when it is loaded, as an exception in its C++ would abort the process."""
+    interrupted = False
+
+    def interrupt(*_: Any) -> None:
+        nonlocal interrupted
+        interrupted = True
+
+    before = signal.getsignal(signal.SIGINT)
+    deaf = not callable(before) or threading.current_thread() is not threading.main_thread()
+    if not deaf:
+        signal.signal(signal.SIGINT, interrupt)
+    try:
+        import torch  # noqa: F401
+    finally:
+        if not deaf:
+            signal.signal(signal.SIGINT, before)
+    if interrupted:
+        raise KeyboardInterrupt
 
 
 def say(text: str) -> None:
