@@ -10,11 +10,19 @@ from hypothesis import strategies as st
 from networks import randomized
 
 from napari_rpsnn import fuse, fuse_stack
+from napari_rpsnn.model.weights import save_model
 
-EXACT = {"model": randomized(4).eval(), "precision": "float32", "device": "cpu"}
+EXACT = {"precision": "float32", "device": "cpu"}
 METHODS = st.sampled_from(["decision", "regression"])
 TILES = st.sampled_from([5, 8, "auto"])
 pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def weights_in_a_file(tmp_path_factory):
+    """Which are read once; a network is copied for each call."""
+    EXACT["model"] = tmp_path_factory.mktemp("weights") / "4.safetensors"
+    save_model(randomized(4), EXACT["model"], {})
 
 
 def bits(image):

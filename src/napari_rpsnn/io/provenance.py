@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,11 +29,16 @@ def made_by(options: Mapping[str, Any], chosen: Mapping[str, Any], notes: Sequen
     return {
         "program": "napari-rpsnn",
         "version": version("napari-rpsnn"),
-        "versions": {name: version(name) for name in LIBRARIES},
+        "versions": dict(_versions()),
         "options": dict(options),
         **chosen,
         "notes": notes,
     }
+
+
+@lru_cache(maxsize=1)  # their metadata are read from files, which takes longer than to fuse a small image
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in LIBRARIES}
 
 
 def record(made: Mapping[str, Any], sources: Sequence[str], seconds: float) -> dict[str, Any]:
