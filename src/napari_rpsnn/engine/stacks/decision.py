@@ -92,6 +92,17 @@ def _sides(window: tuple[slice, slice]) -> tuple[int, int]:
 def decide_window(read: Read, window: tuple[slice, slice], known: StackStatistics, decider: StackDecider) -> Decided:
     """Decide a window; good `HALO` inside of it, and up to the borders of the picture.
 
+    Parameters and what is read are those of `score_window`.
+    """
+    return best_planes(*score_window(read, window, known, decider), *_sides(window))
+
+
+@torch.inference_mode()
+def score_window(
+    read: Read, window: tuple[slice, slice], known: StackStatistics, decider: StackDecider
+) -> tuple[Tensor, list[NDArray[np.bool_] | None]]:
+    """Scores of all planes `(N, rows / 2, columns / 2)`, rounded up to steps, and where they have data.
+
     Parameters
     ----------
     read : callable
@@ -136,7 +147,7 @@ def decide_window(read: Read, window: tuple[slice, slice], known: StackStatistic
     scores = beside_others(scores) - UNLIKE * scores.new_tensor(known.unlike)[:, None, None]
     if known.prefer is not None:
         scores = leave_out_others(scores, known.planes, known.prefer)
-    return _best(scores, masks, rows, columns)
+    return scores, masks
 
 
 def beside_others(scores: Tensor) -> Tensor:
@@ -155,8 +166,8 @@ def _room(planes: int, like: Tensor) -> Tensor:
     return torch.empty(shape, dtype=torch.float16, device=like.device, memory_format=torch.channels_last)
 
 
-def _best(scores: Tensor, masks: list[NDArray[np.bool_] | None], rows: int, columns: int) -> Decided:
-    """Plane by plane at the full resolution, so that it is never there for all planes at once."""
+def best_planes(scores: Tensor, masks: list[NDArray[np.bool_] | None], rows: int, columns: int) -> Decided:
+    """Of what `score_window` found, plane by plane at the full resolution, which is never there for all at once."""
     best = torch.full((rows, columns), -torch.inf, dtype=scores.dtype, device=scores.device)
     second, index = best.clone(), torch.zeros_like(best, dtype=torch.int64)
     total = torch.zeros_like(best)
