@@ -110,7 +110,7 @@ def _disturb(made: Rendered, name: str, disturbance: str, rng: np.random.Generat
         assert depth is not None, "these borders are of kinds whose depth is known"
         covered = _covered(light.shape[:3], rng)
         seen = light = np.where(covered.reshape(*covered.shape, *[1] * (light.ndim - 3)), light, -offset / peak)
-        truth, depth = _within_reach(light, covered, truth, depth)
+        truth, depth = within_reach(light, covered, truth, depth)
     if made.photons:
         seen = rng.poisson(np.maximum(seen, 0) * made.photons).astype(np.float32) / made.photons
     if noise:
@@ -125,7 +125,7 @@ def _disturb(made: Rendered, name: str, disturbance: str, rng: np.random.Generat
     return Scene(name, planes, truth, clean, depth, made.thin, behind, covered, peak, made.accepted, disturbed)
 
 
-def _within_reach(
+def within_reach(
     light: NDArray[np.float32], covered: NDArray[np.bool_], truth: NDArray[np.float32], depth: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Truth and depth; where the plane in focus has no data, of the plane next to it that has."""

@@ -17,7 +17,7 @@ from scipy.ndimage import gaussian_filter
 from skimage.metrics import structural_similarity
 
 from napari_rpsnn.metrics import index_error, thin_things_lost
-from truth.scenes import Scene
+from truth.scenes import Scene, within_reach
 
 Stacker = Callable[[NDArray[Any]], Any]
 #: Stands for no error at all, in dB: rounding to 8 bits alone leaves 58.9.
@@ -64,7 +64,7 @@ def score(
     seen = image = image.astype(np.float32)
     if index is not None and scene.disturbed:
         seen = at_planes(scene.clean, index)
-    wanted = [scene.truth, *(scene.clean[k] for k in scene.accepted)]
+    wanted = [scene.truth, *(_as_far_as_seen(scene, k) for k in scene.accepted)]
     best = max(wanted, key=lambda one: psnr(one, seen, scene.peak))
     where, within, error = known(scene), np.nan, np.nan
     if index is not None and scene.depth is not None and where.any():
@@ -86,6 +86,12 @@ def score(
     )
     returned = psnr(best, image, scene.peak) if scene.disturbed else np.nan
     return Score(psnr(best, seen, scene.peak), returned, float(similar), within, error, lost, seconds, image)
+
+
+def _as_far_as_seen(scene: Scene, plane: int) -> NDArray[np.float32]:
+    """What a plane shows; where it has no data, the one next to it that has."""
+    depth = np.full(scene.covered.shape[1:], plane, np.float32)
+    return within_reach(scene.clean, scene.covered, scene.clean[plane], depth)[0]
 
 
 def psnr(truth: NDArray[Any], image: NDArray[Any], peak: float) -> float:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.ndimage import zoom
 from skimage import data
 
 from napari_rpsnn import fuse_stack
@@ -22,6 +23,15 @@ def index_of(kind, disturbance, seed):
 @pytest.mark.parametrize("seed", [0, 11])
 def test_a_thin_specimen_comes_from_one_plane(disturbance, seed):
     one, index = index_of("smear", disturbance, seed)
+    assert index.min() == index.max()
+    assert index[0, 0] in one.accepted
+
+
+def test_a_thin_specimen_whose_rings_are_wider_than_those_of_training_comes_from_one_plane():
+    """Most of it would come from a plane that is out of focus, as R-PSNN sees at half the resolution."""
+    one = scene("smear", "noise-6", 288, 12, 5)
+    planes = zoom(one.planes, (1, 2, 2), order=1)[:, :432, :432]
+    index = fuse_stack(planes, return_index=True)[1]
     assert index.min() == index.max()
     assert index[0, 0] in one.accepted
 
