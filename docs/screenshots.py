@@ -27,6 +27,7 @@ from skimage import data
 os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp()) / "settings.yaml")
 
 import napari
+from napari._qt.dialogs.qt_notification import NapariQtNotification
 from qtpy.QtWidgets import QApplication
 
 from napari_rpsnn.cli.demo import make_pair
@@ -144,6 +145,8 @@ def show_pair(window: Window) -> None:
         widget.fuse_button.native.click()
         rest()
         window.save(viewer, "pair-refused")
+        for notice in viewer.window._qt_window.findChildren(NapariQtNotification):
+            notice.close()  # it would lie over the next pictures
         viewer.layers.clear()
         widget.say("")
     for name, image in (("near", near), ("far", far)):

@@ -63,8 +63,8 @@ def test_the_table_says_first_what_will_be_fused_and_what_not(panel, folder):
     assert list(seen) == ["a", "b", "bad", "c", "flat", "photos"]
     assert seen["a"] == seen["photos"] == ("4", "96\N{MULTIPLICATION SIGN}128", "1", "will be fused")
     assert seen["c"] == ("4", "96\N{MULTIPLICATION SIGN}128", "2", "will be fused")
-    assert seen["bad"][3].startswith("cannot be read as an image")
-    assert seen["flat"][3] == "expected an axis Z, of the planes, got the axes Y (96), X (128); name them under Axes"
+    assert seen["bad"][3].startswith("✗ cannot be read as an image")
+    assert seen["flat"][3] == "✗ expected an axis Z, of the planes, got the axes Y (96), X (128); name them under Axes"
     assert panel.status.value == "6 stacks: 4 to be fused, 2 refused."
     assert str(panel.out.value) == str(folder / "fused")
     assert not (folder / "fused").exists()
@@ -91,7 +91,7 @@ def test_results_are_those_of_the_shell_are_kept_are_made_anew_and_open(viewer, 
     guided = fuse_stack(both, axis=1, channel_axis=0, guide_channel=1)
     np.testing.assert_array_equal(read_image(folder / "fused" / "c.ome.tif").data[...], guided)
     assert (folder / "fused" / "heights" / "a.ome.tif").exists()
-    assert all(seen[3].startswith("fused in") for name, seen in table(panel).items() if name in "abc")
+    assert all(seen[3].startswith("✓ fused in") for name, seen in table(panel).items() if name in "abc")
 
     number = list(table(panel)).index("a")
     panel.table.native.cellDoubleClicked.emit(number, 0)
@@ -131,7 +131,7 @@ def test_cancel_keeps_what_is_done(panel, folder, qtbot):
     assert there[0] == "a.ome.tif"
     assert len(there) < 4
     seen = table(panel)
-    assert seen["a"][3].startswith("fused in")
+    assert seen["a"][3].startswith("✓ fused in")
     assert seen["photos"][3] == "will be fused"
 
 

@@ -103,6 +103,19 @@ def test_every_widget_has_a_tooltip_and_a_name_and_tab_goes_from_top_to_bottom(v
         assert seen == sorted(seen)
 
 
+def test_where_there_is_room_nothing_scrolls_however_many_panels_were_opened_before(viewer, open_panel, qtbot):
+    from qtpy.QtWidgets import QScrollArea
+
+    viewer.window.resize(1300, 850)
+    for title in (*TITLES, TITLES[0]):
+        widget = open_panel(title)
+        qtbot.wait(100)
+        areas = widget.native.findChildren(QScrollArea)
+        assert len(areas) == 2
+        assert not [area for area in areas if area.verticalScrollBar().isVisible()]
+        viewer.window.remove_dock_widget(widget.native)
+
+
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_it_fits_into_260_pixels(viewer, open_panel, qtbot, theme):
     viewer.theme = theme

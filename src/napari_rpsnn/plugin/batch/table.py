@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
-from napari_rpsnn.plugin.batch.rows import FUSED, REFUSED, THERE, Row
+from napari_rpsnn.plugin.batch.rows import FUSED, REFUSED, Row
 
 COLUMNS = ("Stack", "Planes", "Size", "Ch.", "Result")
 #: As high as six rows, and no name is wider than a dock can show beside the rest.
 HEIGHT_PX, NAME_PX = 190, 96
-#: What stands out in the dark and in the light theme.
-COLOURS = {REFUSED: QColor(226, 92, 92), FUSED: QColor(64, 160, 92), THERE: QColor(136, 136, 136)}
+#: What stands out: no colour of text is readable in the dark theme and in the light one.
+MARKS = {REFUSED: "\N{BALLOT X} ", FUSED: "\N{CHECK MARK} "}
 
 
 class FileTable:
@@ -67,11 +66,10 @@ class FileTable:
             self.native.insertRow(number)
         self.rows[number] = row
         tooltip = "\n".join([*map(str, row.job.sources[:20]), f"→ {row.job.out}", row.said])
-        for column, text in enumerate((row.name, row.planes, row.size, row.channels, row.said)):
+        said = f"{MARKS.get(row.state, '')}{row.said}"
+        for column, text in enumerate((row.name, row.planes, row.size, row.channels, said)):
             item = QTableWidgetItem(text)
             item.setToolTip(tooltip)
-            if row.state in COLOURS:
-                item.setForeground(COLOURS[row.state])
             self.native.setItem(number, column, item)
 
     def show_at_work(self, number: int) -> None:

@@ -13,11 +13,11 @@ from qtpy.QtWidgets import QComboBox, QFrame, QScrollArea, QSizePolicy, QVBoxLay
 from superqt import QCollapsible
 
 #: Docks open at 170 pixels, too narrow for the names of layers and for their own titles.
-MIN_WIDTH_PX = 296
+MIN_WIDTH_PX = 312
 #: Labels begin and end at the same place in all rows.
 LABEL_WIDTH_PX = 74
-#: Rows are scrolled rather than squeezed to less.
-MIN_ROWS_PX = 110
+#: Rows are scrolled rather than squeezed to less: with this, three panels fit below each other on a small screen.
+MIN_ROWS_PX = 72
 
 
 def choice(name: str, label: str, options: Sequence[Any] | Callable[[Any], Any], tooltip: str) -> ComboBox:
@@ -118,9 +118,10 @@ def stacked(widgets: Sequence[Any], layout: str = "vertical") -> Container[Any]:
 class _Scrolled(QScrollArea):  # type: ignore[misc]  # Qt has no types here
     """As high as what it shows, where there is room; Qt's own wants 24 lines of text at most, and squeezes rows."""
 
+    least_px = _needed_px = MIN_ROWS_PX
+
     def sizeHint(self) -> QSize:  # noqa: N802
-        frame = self.height() - self.viewport().height()
-        return QSize(self.widget().sizeHint().width(), self.widget().minimumHeight() + frame)
+        return QSize(self.widget().sizeHint().width(), self._needed_px)
 
     def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
         """A row that is shown makes it another height; so does width, where lines wrap."""
@@ -137,15 +138,24 @@ class _Scrolled(QScrollArea):  # type: ignore[misc]  # Qt has no types here
         height = sum(heights) + rows.spacing() * (len(parts) - 1)
         if height != self.widget().minimumHeight():
             self.widget().setMinimumHeight(height)
+        frame = 2 * self.frameWidth()  # of napari's theme, which is not there when the panel is made
+        if height + frame != self._needed_px:
+            self._needed_px = height + frame
+            self.setMinimumHeight(self.least_px + frame)
             self.updateGeometry()
 
 
-def scrolled(widgets: Sequence[QWidget], least_px: int = MIN_ROWS_PX) -> QScrollArea:
-    """Widgets below each other, as high as they are where there is room, else with a scroll bar."""
+def scrolled(widgets: Sequence[QWidget], least_px: int = MIN_ROWS_PX, *, last: bool = False) -> QScrollArea:
+    """Widgets below each other, as high as they are where there is room, else with a scroll bar.
+
+    The `last` one of a panel takes what room is left: where nobody does, napari adds a space that grows with each panel
+    that is opened in a session, and is not above squeezing others.
+    """
     content = QWidget()
     rows = QVBoxLayout(content)
     rows.setContentsMargins(0, 0, 0, 0)
     area = _Scrolled()
+    area.least_px = least_px
     for widget in widgets:
         rows.addWidget(widget)
         if isinstance(widget, QCollapsible):  # whose content asks for nothing when it is shown for the first time
@@ -154,8 +164,8 @@ def scrolled(widgets: Sequence[QWidget], least_px: int = MIN_ROWS_PX) -> QScroll
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setMinimumHeight(least_px)
-    area.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+    upright = QSizePolicy.Policy.Expanding if last else QSizePolicy.Policy.Maximum
+    area.setSizePolicy(QSizePolicy.Policy.Preferred, upright)
     return area
 
 

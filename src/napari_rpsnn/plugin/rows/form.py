@@ -96,7 +96,7 @@ class Form(Container[Any]):
         self.advanced.content().layout().addWidget(self._links())
         # What is chosen scrolls where the screen is small; Fuse and what is going on are always there.
         # A long message scrolls, too: it would push the buttons out of a low dock.
-        self.native.layout().addWidget(scrolled([self.status.native], self.status.min_height), 1)
+        self.native.layout().addWidget(scrolled([self.status.native], self.status.min_height, last=True), 1)
         self.native.layout().insertWidget(0, scrolled([*above, upper.native, *self._folds, self.advanced]), 100)
         in_rows = [w for row in shown for w in (row, beside.get(row.name)) if w is not None]
         parts = [part.fold.toggleButton(), *(widget.native for widget in part.widgets)] if part else []

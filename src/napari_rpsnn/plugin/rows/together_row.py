@@ -69,4 +69,4 @@ class TogetherRow:
             size = f"{rows}\N{MULTIPLICATION SIGN}{columns}"
             return f"{len(self.layers)} planes of {size} → 1 image: {self.layers[0].name} … {self.layers[-1].name}"
         how = "each by itself" if mode == EACH else f"all follow {self.layers[mode].name}"
-        return f"{len(self.layers)} layers, {how}: {alone}"
+        return f"{len(self.layers)} layers, {how}; of each {alone}"
