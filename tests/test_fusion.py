@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from networks import randomized
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio
 
@@ -268,7 +269,7 @@ def test_a_picture_larger_than_a_tile_is_read_window_by_window(method, channel_a
     far[..., 3] = near[..., 3] = np.maximum(near[..., 3], 1)
     if channel_axis is None:
         near, far = near[..., 0], far[..., 0]
-    options = {"channel_axis": channel_axis, "method": method, "tile": 50}
+    options = {"channel_axis": channel_axis, "method": method, "tile": 50, "model": randomized(4)}
     lazy = Watched(near), Watched(far)
     np.testing.assert_array_equal(fuse(*lazy, **options), fuse(near, far, **options))
     # No window is larger than that of the decision: a tile and 137 pixels to each side.
