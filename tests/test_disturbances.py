@@ -81,3 +81,19 @@ def test_plain_ground_does_not_come_from_a_plane_of_another_brightness():
     sky = slice(0, 48)
     assert np.mean(index[sky] == 2) <= np.mean(clean[sky] == 2) + 0.05
     assert np.mean(index[80:] != clean[80:]) < 0.1
+
+
+@pytest.mark.parametrize("gain", [0.6, 1.35])
+def test_a_plane_that_stands_apart_by_its_brightness_is_not_taken_for_a_little_more_detail(gain):
+    """A flash: a band of that brightness is worse than its neighbours, which are a little out of focus there."""
+    truth = data.camera()[60:188, 120:264] * 0.7
+    focus = np.linspace(0, 5, truth.shape[1])
+    levels = np.stack([gaussian_filter(truth, s) for s in np.linspace(0, 4, 41)])
+    planes = np.stack([levels[np.abs(np.rint(8 * (focus - k))).astype(int), :, range(len(focus))].T for k in range(6)])
+    planes[2] *= gain
+    taken = fuse_stack(planes.astype(np.float32), **LITE)
+    error = [np.sqrt(np.mean((image - truth) ** 2)) for image in (taken, planes.mean(0))]
+    assert error[0] < 0.7 * error[1]
+    matched, index = fuse_stack(planes.astype(np.float32), return_index=True, match_brightness=True, **LITE)
+    assert np.mean(index == 2) > 0.15  # where brightness is made equal, it is taken where it is in focus
+    assert np.abs(matched / matched.mean() - truth / truth.mean()).mean() < 0.01

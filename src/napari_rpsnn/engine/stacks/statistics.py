@@ -84,9 +84,17 @@ class StackStatistics:
 
     @property
     def unlike(self) -> list[float]:
-        """How much brighter or darker each plane is than they are in common, from 0; returned values keep that."""
+        """How much brighter or darker each plane is than they are in common, from 0; returned values keep that.
+
+        More of it where a plane stands apart from others that are alike, as by a flash.
+        """
+        if self.matched:
+            return [0.0] * len(self.levels)
         units = (level.of_unit(self.values) for level in self.levels)
-        return [0.0 if self.matched else abs(math.log(unit.gain)) + abs(unit.offset) for unit in units]
+        away = np.array([abs(math.log(unit.gain)) + abs(unit.offset) for unit in units])
+        apart = np.maximum(away - 2 * np.median(away), 0)
+        found: list[float] = (away + APART * apart).tolist()
+        return found
 
     @property
     def rounding(self) -> list[float]:
@@ -135,6 +143,10 @@ class StackStatistics:
             relative(torch.stack(sums)),
             [plane.border for plane in useful],
         )
+
+
+#: How much more a plane counts as unlike others for standing apart from them.
+APART = 4.0
 
 
 @dataclass(frozen=True)
