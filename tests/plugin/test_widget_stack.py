@@ -49,10 +49,10 @@ def test_a_stack_becomes_an_image_an_index_and_a_height(viewer, open_stack, qtbo
         np.testing.assert_array_equal(made.affine.affine_matrix, affine[1:, 1:])
     assert (fused.colormap.name, fused.gamma, fused.contrast_limits) == ("green", 0.7, layer.contrast_limits)
     assert heights.contrast_limits == [9, 15]
-    for made in (heights, planes):  # a colour bar has no title of its own: the name stands beside it, with the unit
+    for made in (heights, planes):  # a colour bar has no title of its own: the name stands below it, with the unit
         assert made.colorbar.visible
         assert made.name_overlay.visible
-        assert made.name_overlay.position == made.colorbar.position
+        assert (made.colorbar.position, made.name_overlay.position) == ("top_right", "bottom_right")
     assert not fused.name_overlay.visible
     said = heights.metadata["napari-rpsnn"]
     assert said["unit"] == "µm"

@@ -177,7 +177,8 @@ def read_stack(
     shape = tuple(data_of(layer).shape)
     if axis is None or layer.ndim < 3:
         raise ValueError(
-            f"Expected a layer with an axis of planes beside rows and columns, got '{layer.name}' of shape {shape}."
+            f"Expected a layer with an axis of planes beside rows and columns, got '{layer.name}' of shape {shape}. Of "
+            "planes that are layers of their own, select all in the layer list."
         )
     if shape[axis] < 2:
         raise ValueError(f"Expected at least two planes, got {shape[axis]} on that axis of '{layer.name}', {shape}.")

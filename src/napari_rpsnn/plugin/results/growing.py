@@ -61,8 +61,9 @@ class Growing:
             layer = add(item.data, **item.attributes)
         if item.colorbar and hasattr(layer, "colorbar"):  # napari 0.6.2 and later
             layer.colorbar.visible = True
-        if item.colorbar and hasattr(layer, "name_overlay"):  # the bar itself has no title
-            layer.name_overlay.position, layer.name_overlay.visible = layer.colorbar.position, True
+        if item.colorbar and hasattr(layer, "name_overlay"):
+            # The bar has no title. In one corner with it a long name would push it out of a narrow canvas.
+            layer.name_overlay.position, layer.name_overlay.visible = "bottom_right", True
         return layer
 
     def select(self) -> None:
