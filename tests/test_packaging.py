@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+import yaml
 from npe2 import PluginManifest
 
 import napari_rpsnn
@@ -76,6 +77,20 @@ def test_the_recipe_of_conda_has_what_is_declared():
     entries = dict(re.findall(r"- (\S+) = (\S+)", recipe))
     assert entries == project["scripts"]
     assert re.search('version = "(.*?)"', recipe)[1] == project["version"]
+
+
+def test_what_is_released_was_tried_and_says_where_it_is_from():
+    test, release = (
+        yaml.safe_load((ROOT / ".github" / "workflows" / f"{name}.yml").read_text(encoding="utf-8"))["jobs"]
+        for name in ("test", "release")
+    )
+    tried = {step.get("run") for job in test.values() for step in job["steps"]}
+    assert {".ci/run", "make lowest", "pip-audit --skip-editable"} <= tried
+    assert (release["publish"]["needs"], release["build"]["needs"]) == ("build", "test")
+    assert release["test"]["uses"] == "./.github/workflows/test.yml"
+    steps = [step.get("uses", step.get("run")) for step in release["build"]["steps"]]
+    attest = steps.index("actions/attest-build-provenance@v2")
+    assert steps.index("pipx run build") < attest < steps.index("actions/upload-artifact@v4")
 
 
 def test_a_release_names_its_repository(monkeypatch):
