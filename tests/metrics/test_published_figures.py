@@ -46,7 +46,7 @@ def figures_of(number):
 @pytest.fixture(scope="module")
 def figures():
     """By way and measure, those of the 20 pairs."""
-    with ThreadPoolExecutor() as threads:
+    with ThreadPoolExecutor(2) as threads:  # more pairs at a time would push one another out of the cache of phases
         pairs = list(threads.map(figures_of, PAIRS))
     return {way: {name: [pair[way][k] for pair in pairs] for k, name in enumerate(REFERENCE[way])} for way in REFERENCE}
 
