@@ -17,7 +17,7 @@ MIN_WIDTH_PX = 312
 #: Labels begin and end at the same place in all rows.
 LABEL_WIDTH_PX = 74
 #: Rows are scrolled rather than squeezed to less: with this, three panels fit below each other on a small screen.
-MIN_ROWS_PX = 72
+MIN_ROWS_PX = 70
 
 
 def choice(name: str, label: str, options: Sequence[Any] | Callable[[Any], Any], tooltip: str) -> ComboBox:
@@ -154,6 +154,7 @@ def scrolled(widgets: Sequence[QWidget], least_px: int = MIN_ROWS_PX, *, last: b
     content = QWidget()
     rows = QVBoxLayout(content)
     rows.setContentsMargins(0, 0, 0, 0)
+    rows.setAlignment(Qt.AlignmentFlag.AlignTop)
     area = _Scrolled()
     area.least_px = least_px
     for widget in widgets:
