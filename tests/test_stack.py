@@ -267,3 +267,10 @@ def test_planes_that_differ_in_brightness_alone_have_a_plane_for_every_pixel(val
     assert index.max() < len(values)
     assert ((confidence >= 0) & (confidence <= 1)).all()
     assert np.isfinite(fused).all()
+
+
+@pytest.mark.parametrize("method", ["decision", "regression"])
+def test_pixels_at_the_end_of_64_bits(method):
+    planes = np.array([2**64 - 7, 2**64 - 15], np.uint64)[:, None, None]
+    fused = fuse_stack(planes, method=method)
+    assert planes.min() <= fused[0, 0] <= planes.max()

@@ -268,6 +268,8 @@ def _common_range(ends: list[tuple[float, float]]) -> IntensityRange:
     low, high = sorted((median(lows), median(highs)))  # of few pixels none may support another
     reach = MOST_RANGE * (high - low)
     low, high = max(min(lows), low - reach), min(max(highs), high + reach)
+    if not min(lows) <= low <= high <= max(highs):  # a mean of integers of 64 bits is rounded
+        low, high = min(lows), max(highs)
     if all(isinstance(end, int) for end in (*lows, *highs)):
         low, high = int(low), int(high)
     return IntensityRange.of([np.asarray(low), np.asarray(high)])
