@@ -149,6 +149,17 @@ def test_pixels_come_from_planes_that_have_data():
     assert (index[:, 7:11] <= 1).all()
 
 
+def test_a_plane_counts_up_to_its_border():
+    """Coarse levels see far beyond it, and would have left it out for as far."""
+    planes = tilted(160, 256).astype(np.float32)
+    _, whole = fuse_stack(planes, return_index=True)
+    mask = np.zeros(planes.shape, bool)
+    mask[0, :, :16] = mask[1, :40] = mask[3, -40:] = True
+    _, index = fuse_stack(planes, mask=~mask, return_index=True)
+    beside = ~np.take_along_axis(mask, whole[None].astype(int), 0)[0]  # where the same plane can be taken
+    assert np.mean(index[beside] != whole[beside]) < 0.005
+
+
 def test_surroundings_decide_where_scores_leave_it_open():
     scores = torch.zeros(3, 64, 64)
     scores[0] = 5.0

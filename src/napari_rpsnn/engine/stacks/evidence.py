@@ -58,8 +58,8 @@ def look(planes: Tensor, valid: Tensor | None = None, rounding: float = 1.0) -> 
     -------
     list of Tensor of shape `(N, OWN[0], rows / 2, columns / 2)` and so on
         Energy of the band whose pixels are twice as fine as the level's, at the pixel and around it, energy of the band
-        of the level itself, energies of all still finer bands around the pixel, brightness, and 1 where all of these
-        are of data, else 0.
+        of the level itself, energies of all still finer bands around the pixel, brightness, and 1 where most of
+        what these are made of is data, else 0.
     """
     picture = without_hot_pixels(planes)
     whole = torch.ones_like(planes) if valid is None else valid.to(planes.dtype)
@@ -78,8 +78,9 @@ def look(planes: Tensor, valid: Tensor | None = None, rounding: float = 1.0) -> 
             finer = [F.avg_pool2d(band, 2) for band in (*finer, energy)]
             picture = F.avg_pool2d(smooth, 2)
             if valid is not None:
-                # A pixel of a level is of data where all that it is made of is.
-                whole = -F.max_pool2d(-F.pad(whole, (2, 2, 2, 2), value=1.0), 6, 2)
+                # A pixel of a level is of data where most of what it is made of is: if it had to be all, a plane would
+                # know nothing of the coarse levels for 60 pixels beside its border.
+                whole = (F.avg_pool2d(F.pad(whole, (2, 2, 2, 2), value=1.0), 6, 2) >= 0.5).to(planes.dtype)
             else:
                 whole = torch.ones_like(picture)
     return levels
