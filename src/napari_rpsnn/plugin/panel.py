@@ -142,7 +142,7 @@ class Panel(Working):
                 LOG.exception("A map could not be shown")
                 self._tell_failure(error)
             else:
-                self._later(0, lambda: self._add_maps(maps[1:], added))
+                self._later(0, lambda: self._explain(maps, added))
             return
         self._growing.select()
         if self._task is not None:
@@ -151,6 +151,14 @@ class Panel(Working):
         spent = duration(time.perf_counter() - self._began_s)
         hidden = f" Beside it, hidden: {', '.join(names)}." if names else ""
         self._finish(f"Done in {spent}.{hidden} {self._note}".strip(), done=True)
+
+    def _explain(self, maps: list[NewLayer], added: list[tuple[NewLayer, Any]]) -> None:
+        assert self._growing is not None
+        try:
+            self._growing.explain(*added[-1])
+        except Exception:  # the map is there without it
+            LOG.exception("A colour bar could not be shown")
+        self._later(0, lambda: self._add_maps(maps[1:], added))
 
     def _tell_failure(self, error: Exception) -> None:
         assert self._growing is not None

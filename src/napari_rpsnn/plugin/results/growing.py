@@ -58,13 +58,15 @@ class Growing:
         """Return a new layer."""
         with self._selection_kept():
             add = self._viewer.add_surface if item.what == "surface" else self._viewer.add_image
-            layer = add(item.data, **item.attributes)
+            return add(item.data, **item.attributes)
+
+    def explain(self, item: NewLayer, layer: Any) -> None:
+        """Say what the colours of a new layer mean: in an event of its own, it takes half as long as adding it."""
         if item.colorbar and hasattr(layer, "colorbar"):  # napari 0.6.2 and later
             layer.colorbar.visible = True
         if item.colorbar and hasattr(layer, "name_overlay"):
             # The bar has no title. In one corner with it a long name would push it out of a narrow canvas.
             layer.name_overlay.position, layer.name_overlay.visible = "bottom_right", True
-        return layer
 
     def select(self) -> None:
         """Select the fused image, unless somebody has selected another layer meanwhile, or draws in one."""
