@@ -16,8 +16,8 @@ from superqt import QCollapsible
 MIN_WIDTH_PX = 312
 #: Labels begin and end at the same place in all rows.
 LABEL_WIDTH_PX = 74
-#: Rows are scrolled rather than squeezed to less: with this, three panels fit below each other on a small screen.
-MIN_ROWS_PX = 70
+#: Rows are scrolled rather than squeezed to less: with this, two panels fit below each other on a small screen.
+MIN_ROWS_PX = 110
 
 
 def choice(name: str, label: str, options: Sequence[Any] | Callable[[Any], Any], tooltip: str) -> ComboBox:
