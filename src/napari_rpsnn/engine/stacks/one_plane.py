@@ -14,7 +14,7 @@ costs ten times as much as all the rest, so it is asked in a few small windows o
    things before a ground would not be most of it. But then scores have to leave it nearly to one plane, too, as they
    do not where there are many depths.
 4. Which plane that is, R-PSNN tells at the full resolution: one of those that were decided for. Where it is against
-   most of what was decided, any plane may be the one, and both resolutions tell.
+   most of what was decided, others may be the one, too, and both resolutions tell.
 
 Where most of a picture is dark nobody is asked: what shines by itself is not refracted. Noise makes votes small and
 random, so R-PSNN sees the planes smoothed as far as it takes to quieten them.
@@ -57,6 +57,8 @@ MOSTLY = 0.6
 MOST_SUPPORT, MOST_AGAINST, MOST_LOSS = -0.3, 0.2, 6.0
 #: Of the brightest value: the median in transmitted light is at least this. What shines by itself has no rings.
 GROUND = 0.3
+#: Planes that are compared there, besides those decided for: the ones of most detail in the finest band.
+MOST_FINEST = 12
 #: Standard deviation of noise that votes are good in, in grey values from 0 to 1; and least sigma worth smoothing by.
 QUIET, LEAST_SIGMA_PX = 4 / 255, 0.3
 IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
@@ -105,8 +107,8 @@ def _shows_all(planes: Sequence[PlaneStatistics], known: StackStatistics, votes:
     windows = [_Window.of(sample, known) for sample in samples]
     chosen, losses = zip(*(window.decided(known) for window in windows), strict=True)
     counts = np.bincount(np.concatenate([index.ravel() for index in chosen]), minlength=len(known.planes))
-    order, share = [int(k) for k in np.argsort(-counts, kind="stable")], counts / counts.sum()
-    candidates = [k for k in order[:MOST_PLANES] if share[k] >= LEAST_SHARE]
+    share = counts / counts.sum()
+    candidates = [int(k) for k in np.argsort(-share, kind="stable")[:MOST_PLANES] if share[k] >= LEAST_SHARE]
     halved = _Votes([[_halved(plane) for plane in window.planes] for window in windows], votes)
     verdict = halved.of(candidates, [_halved(index) for index in chosen])
     if not (verdict.against_others or verdict.against_most):
@@ -117,7 +119,8 @@ def _shows_all(planes: Sequence[PlaneStatistics], known: StackStatistics, votes:
         if seen_near.support <= NEAR_SUPPORT:
             return seen_near.best
     if verdict.against_most and np.mean(losses, 0).min() <= MOST_LOSS:
-        return _best(order, halved, near)
+        finest = (-known.detail[:, 0]).argsort(stable=True)[:MOST_FINEST].tolist()
+        return _best(list(dict.fromkeys(candidates + finest)), halved, near)
     return None
 
 
