@@ -36,6 +36,12 @@ def test_a_thin_specimen_whose_rings_are_wider_than_those_of_training_comes_from
     assert index[0, 0] in one.accepted
 
 
+def test_in_much_noise_what_most_of_it_was_decided_for_is_kept():
+    """Smoothed by two pixels, R-PSNN takes rings for focus."""
+    one, index = index_of("smear", "noise-30", 1)
+    assert np.bincount(index.ravel()).argmax() in one.accepted
+
+
 @pytest.mark.parametrize("disturbance", ["clean", "noise-30"])
 @pytest.mark.parametrize(
     ("kind", "seed"), [("twigs", 11), ("bristles", 0), ("bristles", 42), ("thick", 1), ("puncta", 1)]

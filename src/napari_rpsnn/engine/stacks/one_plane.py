@@ -57,6 +57,8 @@ MOSTLY = 0.6
 MOST_SUPPORT, MOST_AGAINST, MOST_LOSS = -0.3, 0.2, 6.0
 #: Of the brightest value: the median in transmitted light is at least this. What shines by itself has no rings.
 GROUND = 0.3
+#: Smoothed by more than this, rings are like detail, and R-PSNN is against what is right.
+MOST_SIGMA_PX = 1.5
 #: Planes that are compared there, besides those decided for: the ones of most detail in the finest band.
 MOST_FINEST = 12
 #: Standard deviation of noise that votes are good in, in grey values from 0 to 1; and least sigma worth smoothing by.
@@ -118,7 +120,8 @@ def _shows_all(planes: Sequence[PlaneStatistics], known: StackStatistics, votes:
         seen_near = near.of(candidates, [index[window.inner] for index, window in zip(chosen, windows, strict=True)])
         if seen_near.support <= NEAR_SUPPORT:
             return seen_near.best
-    if verdict.against_most and np.mean(losses, 0).min() <= MOST_LOSS:
+    smoothed = max(_smoothing(window.inner_planes) for window in windows)
+    if verdict.against_most and smoothed <= MOST_SIGMA_PX and np.mean(losses, 0).min() <= MOST_LOSS:
         finest = (-known.detail[:, 0]).argsort(stable=True)[:MOST_FINEST].tolist()
         return _best(list(dict.fromkeys(candidates + finest)), halved, near)
     return None
@@ -208,14 +211,19 @@ def _halved(picture: NDArray[Any]) -> NDArray[Any]:
 
 
 def _quiet(planes: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-    """Planes of a window, smoothed by what it takes to make their noise `QUIET`.
+    """Planes of a window, smoothed by what it takes to make their noise `QUIET`."""
+    sigma = _smoothing(planes)
+    return [gaussian_filter(plane, sigma) if sigma >= LEAST_SIGMA_PX else plane for plane in planes]
+
+
+def _smoothing(planes: Sequence[NDArray[np.float32]]) -> float:
+    """Pixels of the standard deviation that makes the noise of a window `QUIET`.
 
     Noise is measured by a mask that straight edges and slopes have no part in (J. Immerkær, "Fast noise variance
     estimation", Comput. Vis. Image Underst. 64 (1996)), in the plane where that finds least: details are no noise.
     """
     least = min(float(np.median(np.abs(convolve(plane, IMMERKAER)))) for plane in planes)
-    sigma = least / (0.6745 * 6) / (2 * np.sqrt(np.pi) * QUIET)
-    return [gaussian_filter(plane, sigma) if sigma >= LEAST_SIGMA_PX else plane for plane in planes]
+    return least / (0.6745 * 6) / (2 * float(np.sqrt(np.pi)) * QUIET)
 
 
 def _filled(
