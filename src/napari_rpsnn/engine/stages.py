@@ -13,9 +13,9 @@ from math import prod
 from napari_rpsnn.images.tiling import Tile
 
 #: Of a plane, by megapixel: to look at it, to align it, to decide for it, and its height; heights in the end.
-LOOK, ALIGN, DECIDE, HEIGHT, HEIGHTS = 0.01, 6.5, 0.19, 0.03, 0.58
+LOOK, ALIGN, DECIDE, HEIGHT, HEIGHTS = 0.01, 6.5, 0.18, 0.03, 0.64
 #: To find out whether a specimen is thin: at all, and by plane.
-COMPARE, COMPARE_PLANE = 0.85, 0.032
+COMPARE, COMPARE_PLANE = 0.75, 0.085
 #: Of two images, by megapixel: the network, and the decision. To rank a plane.
 NETWORK, WEIGH, RANK = 2.2, 0.14, 0.22
 
@@ -27,23 +27,27 @@ class Stage:
     Attributes
     ----------
     what : str
-        What is done, up to the number of what it is done with.
+        What is done, up to the number of what it is done with. Stages of the same name take about equally long.
     steps : int
     cost : float
         Of a step.
     count : int or None
         How many planes the steps are, where each takes several; None: as many as there are steps.
+    of : str
+        Of several pictures, which one.
     """
 
     what: str
     steps: int
     cost: float
     count: int | None = None
+    of: str = ""
 
     def said(self, done: int) -> str:
         """What is going on when so many of its steps are done."""
         count = self.count or self.steps
-        return self.what if count == 1 else f"{self.what} {done * count // self.steps + 1} of {count}"
+        what = f"{self.of}: {self.what[0].lower()}{self.what[1:]}" if self.of else self.what
+        return what if count == 1 else f"{what} {done * count // self.steps + 1} of {count}"
 
 
 def of_pair(tiles: int, windows: int, rows: int, columns: int, planes: int = 2) -> tuple[Stage, ...]:
@@ -92,8 +96,4 @@ def of_pictures(stages: Sequence[Stage], pictures: Sequence[int]) -> tuple[Stage
     count = prod(pictures)
     if count == 1:
         return tuple(stages)
-    return tuple(
-        replace(stage, what=f"Image {number + 1} of {count}: {stage.what[0].lower()}{stage.what[1:]}")
-        for number in range(count)
-        for stage in stages
-    )
+    return tuple(replace(stage, of=f"Image {number + 1} of {count}") for number in range(count) for stage in stages)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from napari_rpsnn.engine.stages import Stage
-from napari_rpsnn.plugin.results.remaining import Remaining, duration
+from napari_rpsnn.plugin.results.remaining import Remaining, time_left
 
 #: The time left of a stack is told from its own steps when so much is done, before from the pace of the others.
 KNOWN = 0.1
@@ -54,7 +54,7 @@ class BatchRemaining:
         if spent and (self._at or is_known):
             pace = (now_s - self._began_s) / spent
             here = self._stack.left_s(now_s) if is_known else self._weights[number - 1] * pace
-            told = f", {duration(here + sum(self._weights[number:]) * pace)} left"
+            told = f", {time_left(here + sum(self._weights[number:]) * pace)}"
         return doing + told
 
     @property
