@@ -59,7 +59,22 @@ def test_painting_takes_the_plane_of_the_slider_erasing_and_undo_give_it_back(vi
     assert (fused.visible, viewer.layers["stack"].visible) == (False, True)
     toggle(labels)
     assert fused.visible
+    labels.paint((100, 200), 2)
+    assert not widget.retouch_button.enabled
     viewer.layers.remove(labels)
+    assert widget.retouch_button.enabled  # it goes on where it was left
+    widget.retouch_button.native.click()
+    again = viewer.layers["stack retouch"]
+    assert again is not labels
+    assert (index.data[painted] == 1).all()
+    np.testing.assert_array_equal(again.data == 2, painted)
+    again.paint((60, 60), 3)
+    assert set(fused.metadata["napari-rpsnn"]["retouched"]) == {"1", "2"}
+    for place in ((100, 200), (60, 60)):
+        again.paint(place, 0)
+    np.testing.assert_array_equal(fused.data, before)
+    assert "retouched" not in fused.metadata["napari-rpsnn"]
+    viewer.layers.remove(again)
     viewer.dims.set_current_step(0, 0)
     viewer.layers.remove(fused)
     assert not widget.retouch_button.enabled

@@ -76,6 +76,38 @@ def test_single_planes_are_a_stack_in_the_order_of_their_names(viewer, open_pane
     assert fused.metadata["napari-rpsnn"]["sources"][-1] == "plane 10"
 
 
+@pytest.mark.parametrize("of_each", [False, True])
+def test_of_single_planes_a_region_is_taken_and_pixels_are_left_out(viewer, open_panel, qtbot, small_stack, of_each):
+    planes = small_stack[0]
+    for k, plane in enumerate(planes):
+        viewer.add_image(plane, name=f"plane {k}", scale=(0.5, 0.5), units=("um", "um"))
+    painted = np.zeros(planes.shape if of_each else planes.shape[1:], np.uint8)
+    painted[..., 30:60, 20:60] = 1
+    if of_each:
+        painted[1:] = 0
+    viewer.add_labels(painted, name="scratch", scale=(0.5,) * painted.ndim, units=("um",) * painted.ndim)
+    corner = np.array([[10, 4], [10, 100], [90, 100], [90, 4]]) * 0.5
+    viewer.add_shapes([corner], name="here", units=("um", "um"))
+    widget = open_panel("Fuse a stack")
+    viewer.layers.selection = {layer for layer in viewer.layers if layer.name.startswith("plane")}
+    widget.part.left_out[0].native.setCurrentText("in scratch")
+    widget.part.region.value = viewer.layers["here"]
+    assert "4 planes of a region of 96" in widget.said.value
+    widget.return_index.value = True
+    run_to_end(widget, qtbot)
+    fused = viewer.layers["plane 0 to plane 3 fused"]
+    region = ((10, 91), (4, 101))
+    mask = np.broadcast_to(painted == 0, planes.shape)
+    expected, index = fuse_stack(planes, mask=mask, region=region, return_index=True)
+    assert (np.ma.getmaskarray(expected)[20:50, 16:56].all(), of_each) in ((True, False), (False, True))
+    np.testing.assert_array_equal(fused.data, np.ma.filled(expected, 0))
+    np.testing.assert_array_equal(viewer.layers["plane 0 to plane 3 plane index"].data, index)
+    assert tuple(fused.translate) == (5, 2)
+    widget.slab.value = 2
+    widget.fuse_button.native.click()
+    assert widget.status.value.startswith("From-to, Slabs: expected none for layers that are single planes")
+
+
 def test_a_panel_starts_with_the_selected_layer_and_what_does_not_fit_is_fused_alone(
     viewer, open_panel, qtbot, small_stack
 ):

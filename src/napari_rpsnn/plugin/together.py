@@ -16,7 +16,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from napari_rpsnn.plugin.axes import data_of
 from napari_rpsnn.plugin.layers import Sources
-from napari_rpsnn.plugin.placement import look_of, same_place, unit_text
+from napari_rpsnn.plugin.part import Part, Region
+from napari_rpsnn.plugin.placement import look_of, moved, same_place, unit_text
 
 
 class Joined:
@@ -73,8 +74,8 @@ def join_channels(reads: Sequence[Sources], leader: int | None) -> Sources:
     )
 
 
-def read_planes(layers: Sequence[Any]) -> Sources:
-    """Layers of a single plane as a stack in the order of their names."""
+def read_planes(layers: Sequence[Any], region: Region | None = None, mask: Any = None) -> Sources:
+    """Layers of a single plane as a stack in the order of their names; `mask` is of that stack."""
     layers = in_order(layers)
     first = layers[0]
     place = same_place(first, layers[1])[0]
@@ -83,14 +84,18 @@ def read_planes(layers: Sequence[Any]) -> Sources:
         limits = [limit for layer in layers for limit in layer.contrast_limits]
         look["contrast_limits"] = (min(limits), max(limits))
     title = f"{first.name} to {layers[-1].name}"
+    options = {"axis": 0, "channel_axis": -1 if first.rgb else None, "guide_channel": None}
+    options |= ({"region": region} if region else {}) | ({} if mask is None else {"mask": mask})
+    part, picture = Part(region), (0, 1)
+    place = moved(place, part.starts(picture), {})
     return Sources(
         images=(Joined([data_of(layer) for layer in layers]),),
         names=tuple(layer.name for layer in layers),
-        options={"axis": 0, "channel_axis": -1 if first.rgb else None, "guide_channel": None},
+        options=options,
         attributes=place | look | {"name": f"{title} fused", "rgb": first.rgb},
         map_attributes=place,
         title=title,
         planes=len(layers),
         unit=unit_text(first.units[0]),
-        shape=tuple(data_of(first).shape),
+        shape=part.of(np.broadcast_to(0, data_of(first).shape), picture).shape,
     )

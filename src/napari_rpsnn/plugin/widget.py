@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,11 +12,11 @@ from napari_rpsnn.options import FuseOptions, StackOptions
 from napari_rpsnn.plugin.axes import View, axis_names, describe_stack, find_plane_axis
 from napari_rpsnn.plugin.layers import Sources, read_pair, read_stack
 from napari_rpsnn.plugin.panel import Panel
-from napari_rpsnn.plugin.part import WHOLE
 from napari_rpsnn.plugin.rows.controls import choice, describe, layer_choice, line, set_choices, tick
 from napari_rpsnn.plugin.rows.plane_distance import PlaneDistance
-from napari_rpsnn.plugin.rows.together_row import ALONE, PLANES, TogetherRow
+from napari_rpsnn.plugin.rows.together_row import ALONE, TogetherRow
 from napari_rpsnn.plugin.run import Task
+from napari_rpsnn.plugin.together import read_planes
 
 
 class FuseTwoLayers(Panel):
@@ -116,16 +117,22 @@ class FuseStack(Panel):
     def read(self) -> Task:
         """See `Panel`."""
         part, planes, slab = self.part.part(self._joined), self.part.planes, self.slab.value
-        left_out = any(row.value for row in self.part.left_out)
-        if self.together.value == PLANES and (part != WHOLE or planes or slab or left_out):
-            raise ValueError("Part: expected all of layers that are single planes; merge them to a stack for a part.")
+
+        def read_all(layers: Sequence[Any]) -> Sources:
+            if slab or self.part.span.value.strip():
+                raise ValueError(
+                    "From-to, Slabs: expected none for layers that are single planes; select fewer, or merge them to a "
+                    "stack (right-click them in the layer list)."
+                )
+            mask, note = self.part.mask_of_planes(layers)
+            return read_planes(layers, part.region, mask).noting(note)
 
         def read_one(layer: Any) -> Sources:
             axis, channels = self.planes.value, self.channels.value
             (mask,), note = self.part.masks([layer], self._joined)
             return read_stack(layer, axis, channels, self._guide, part, planes, slab, mask).noting(note)
 
-        sources = self._together.read(self.image.value, read_one)
+        sources = self._together.read(self.image.value, read_one, read_all)
         sources = replace(sources, unit=self.spacing_unit.value)
         origin = self.distance.in_unit(sources.options.get("plane_origin", 0.0))
         options = sources.options | {"plane_spacing": self.distance.value, "plane_origin": origin}
@@ -223,7 +230,7 @@ class FuseStack(Panel):
         if is_stack:
             view, taken = View.of(self._viewer.dims), self.part.taken(self.slab.value)
             said = describe_stack(layer, view, axis, self._joined, taken)
-        self.said.value = self._together.said(said)
+        self.said.value = self._together.said(said, self.part.region.value is not None)
         self.show_row(self.said, bool(self.said.value))
 
     def _offer_spacing(self) -> None:

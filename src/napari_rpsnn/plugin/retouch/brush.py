@@ -35,7 +35,8 @@ class Brush:
 
     def __init__(self, viewer: napari.viewer.Viewer, task: Task, painting: Painting, layers: list[Any]) -> None:
         self._viewer, self._task, self._painting, self._layers = viewer, task, painting, layers
-        self._said = [dict(layer.metadata.get(METADATA, {})) for layer in layers]
+        records = [layer.metadata.get(METADATA, {}) for layer in layers]
+        self._said = [{name: what for name, what in said.items() if name != "retouched"} for said in records]
         self._shown = 0
         place = task.sources.map_attributes
         self.labels = viewer.add_labels(painting.labels, name=f"{task.sources.title} retouch", opacity=0.25, **place)
@@ -90,7 +91,7 @@ class Brush:
             layer.refresh(thumbnail=False, highlight=False, extent=False)
 
     def _close(self, event: Any) -> None:
-        if event.value is self.labels or event.value is self._layers[0]:
+        if event.value in (self.labels, self._layers[0]):  # equal, not the same: napari hands proxies to plugins
             self._viewer.dims.events.current_step.disconnect(self._follow)
             self._viewer.layers.events.removed.disconnect(self._close)
             for signal in self._signals:

@@ -32,6 +32,8 @@ class RetouchOffer:
         self._task: Task | None = None
         self._layers: list[Any] = []
         self._worker: Any = None
+        self._painting: Painting | None = None  # begun on these layers
+        self._brush: Brush | None = None
         about = "Paint on the result: a region is taken from the plane that you look at"
         self.button = PushButton(name="retouch", text="Retouch", tooltip=about, enabled=False)
         describe(self.button, "Retouch")
@@ -41,7 +43,7 @@ class RetouchOffer:
     def offer(self, task: Task, made: list[tuple[NewLayer, Any]]) -> None:
         """Offer it for layers that were made: the fused image first, its index and heights among the others."""
         wanted = ("", "plane index", "height")
-        self._task = task
+        self._task, self._painting, self._brush = task, None, None
         self._layers = [layer for what in wanted for item, layer in made if item.what == what]
         self._whats = [item.what for what in wanted for item, _ in made if item.what == what]
         # Of one time point, a region of a pair, or several layers, no layer has the arrays that were fused.
@@ -54,6 +56,9 @@ class RetouchOffer:
         if task is None:
             return
         self.button.enabled = False
+        if self._painting is not None:  # what was painted before is there
+            self._take_up(task, self._painting)
+            return
         if task.options.register is None:
             self._add(task, Sources(task))
             return
@@ -75,8 +80,11 @@ class RetouchOffer:
         if task is not self._task:  # the result was removed meanwhile
             return
         arrays = dict(zip(self._whats, [layer.data for layer in self._layers], strict=True))
-        painting = Painting(sources, arrays[""], arrays.get("plane index"), arrays.get("height"))
-        Brush(self._viewer, task, painting, self._layers)
+        self._painting = Painting(sources, arrays[""], arrays.get("plane index"), arrays.get("height"))
+        self._take_up(task, self._painting)
+
+    def _take_up(self, task: Task, painting: Painting) -> None:
+        self._brush = Brush(self._viewer, task, painting, self._layers)
         looked_at = "the plane of the slider" if hasattr(task.options, "axis") else "the image that is shown"
         self._say(
             f"Painting takes a region from {looked_at}, erasing gives the decision back. {KEY} shows the source and "
@@ -84,10 +92,15 @@ class RetouchOffer:
         )
 
     def _forget(self, event: Any) -> None:
-        """Without the result or one of its sources there is nothing to retouch, and nothing is kept in memory."""
+        """Without the result or one of its sources there is nothing to retouch, and nothing is kept in memory.
+
+        Without the Labels layer it may be begun anew.
+        """
         gone = event.value
         if self._task is None:
             return
         if gone in self._layers or self._task.sources.has(gone):
-            self._task, self._layers = None, []
+            self._task, self._painting, self._layers = None, None, []
             self.button.enabled = False
+        elif self._brush is not None and gone == self._brush.labels:
+            self._brush, self.button.enabled = None, True

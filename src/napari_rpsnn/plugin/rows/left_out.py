@@ -57,10 +57,26 @@ def has_data(left_out: LeftOut, layer: Any, picture: tuple[int, int]) -> tuple[N
                 f"Leave out: expected the shape {shape} of '{layer.name}', or the last axes of it, got {own} "
                 f"('{source.name}')."
             )
-        place = without_axes(place_of(layer), range(layer.ndim - source.ndim))
-        note = agree(place, place_of(source), (layer.name, source.name))[1]
+        note = _agree(layer, source)
         covered = np.asarray(data_of(source)) != 0
     return ~covered if left_out.inside else covered, note
+
+
+def planes_have_data(left_out: LeftOut, layers: Sequence[Any]) -> tuple[NDArray[np.bool_], str | None]:
+    """`has_data` of single planes that are a stack: the same for all, or one for each where there are as many."""
+    source, first = left_out.layer, layers[0]
+    shape = len(layers), *shape_of(first)
+    if not isinstance(source, Shapes) and shape_of(source) == shape:
+        covered = np.asarray(data_of(source)) != 0
+        return ~covered if left_out.inside else covered, _agree(first, source)
+    has, note = has_data(left_out, first, (0, 1))
+    return np.broadcast_to(has, shape), note
+
+
+def _agree(layer: Any, source: Any) -> str | None:
+    """Whether both lie in one place, as far as both have axes; what is to be known of it."""
+    places = [without_axes(place_of(one), range(one.ndim - min(layer.ndim, source.ndim))) for one in (layer, source)]
+    return agree(places[0], places[1], (layer.name, source.name))[1]
 
 
 def _is_mask(layer: Any) -> bool:

@@ -22,7 +22,7 @@ from napari_rpsnn.plugin.part import (
     steps_in_view,
 )
 from napari_rpsnn.plugin.rows.controls import choice, describe, folded, labelled, stacked, tick
-from napari_rpsnn.plugin.rows.left_out import has_data, left_out_choice
+from napari_rpsnn.plugin.rows.left_out import has_data, left_out_choice, planes_have_data
 
 #: In the list of regions.
 IN_VIEW = "visible part"
@@ -158,6 +158,14 @@ class PartRows:
             masks.append(mask)
             notes += [note] if note else []
         return masks, " ".join(notes)
+
+    def mask_of_planes(self, layers: Sequence[Any]) -> tuple[Any, str]:
+        """`masks` of layers that are single planes of one stack: one mask for all of them."""
+        (row,) = self.left_out
+        if row.value is None:
+            return None, ""
+        mask, note = planes_have_data(row.value, layers)
+        return mask, note or ""
 
     def _regions(self, _: ComboBox) -> list[tuple[str, Any]]:
         shapes = [(f"shapes: {layer.name}", layer) for layer in self._viewer.layers if isinstance(layer, Shapes)]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import napari
 
 from napari_rpsnn.plugin.layers import Sources
 from napari_rpsnn.plugin.rows.controls import choice, set_choices
-from napari_rpsnn.plugin.together import fit, in_order, join_channels, read_planes
+from napari_rpsnn.plugin.together import fit, in_order, join_channels
 
 ALONE, EACH, PLANES = "alone", "each", "planes"
 
@@ -50,7 +50,9 @@ class TogetherRow:
         set_choices(self.combo, options, preset)
         return chosen if not self.layers or chosen in self.layers else self.layers[0]
 
-    def read(self, layer: Any, read_one: Callable[[Any], Sources]) -> Sources:
+    def read(
+        self, layer: Any, read_one: Callable[[Any], Sources], read_planes: Callable[[Sequence[Any]], Sources]
+    ) -> Sources:
         """What is to be fused: `layer`, or the selected ones together."""
         mode = self.combo.value
         if mode == ALONE or not self.layers:
@@ -59,14 +61,14 @@ class TogetherRow:
             return read_planes(self.layers)
         return join_channels([read_one(one) for one in self.layers], None if mode == EACH else mode)
 
-    def said(self, alone: str) -> str:
-        """The line of one layer, for all of them."""
+    def said(self, alone: str, region: bool) -> str:
+        """The line of one layer, for all of them; of single planes, whether a region of them is taken."""
         mode = self.combo.value
         if mode == ALONE or not self.layers:
             return alone
         if mode == PLANES:
             rows, columns = self.layers[0].data.shape[:2]
-            size = f"{rows}\N{MULTIPLICATION SIGN}{columns}"
+            size = f"{'a region of ' if region else ''}{rows}\N{MULTIPLICATION SIGN}{columns}"
             return f"{len(self.layers)} planes of {size} → 1 image: {self.layers[0].name} … {self.layers[-1].name}"
         how = "each by itself" if mode == EACH else f"all follow {self.layers[mode].name}"
         return f"{len(self.layers)} layers, {how}; of each {alone}"
