@@ -116,6 +116,22 @@ def test_where_there_is_room_nothing_scrolls_however_many_panels_were_opened_bef
         viewer.window.remove_dock_widget(widget.native)
 
 
+@pytest.mark.parametrize(("height", "is_tab"), [(720, True), (880, False)])
+def test_a_third_panel_becomes_a_tab_where_the_window_would_grow_for_it(viewer, open_panel, qtbot, height, is_tab):
+    viewer.window.resize(1280, height)
+    qtbot.wait(100)
+    panels = []
+    for title in (*TITLES, "Fuse files"):
+        panels.append(open_panel(title).native)
+        qtbot.wait(300)
+    window = panels[0].window()
+    assert window.height() == height
+    docks = [panel.parent() for panel in panels]
+    assert (window.tabifiedDockWidgets(docks[2]) == [docks[1]]) == is_tab
+    assert [panel.visibleRegion().isEmpty() for panel in panels] == [False, is_tab, False]
+    assert all(panel.height() >= panel.minimumSizeHint().height() > 230 for panel in (panels[0], panels[2]))
+
+
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_it_fits_into_260_pixels(viewer, open_panel, qtbot, theme):
     viewer.theme = theme

@@ -168,6 +168,8 @@ class Working(Form):
     def _enter_or_leave(self, dock: Any) -> None:
         if dock is None:  # the dock was closed
             self.cancel()
+        else:
+            self._later(0, self.settle)  # when it stands in the window
 
     def _abandon(self) -> None:
         """Stop the work of a panel that is being closed; nothing of the panel may be touched any more."""

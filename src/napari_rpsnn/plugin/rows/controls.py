@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import Field
 from typing import Any
 
 from magicgui.widgets import CheckBox, ComboBox, Container, Label, LineEdit, create_widget
@@ -11,6 +12,9 @@ from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QComboBox, QFrame, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 from superqt import QCollapsible
+
+from napari_rpsnn.options import about
+from napari_rpsnn.plugin.choices import listed
 
 #: Docks open at 170 pixels, too narrow for the names of layers and for their own titles.
 MIN_WIDTH_PX = 312
@@ -40,6 +44,14 @@ def tick(name: str, text: str, tooltip: str) -> CheckBox:
     box = CheckBox(name=name, text=text, tooltip=tooltip)
     describe(box, text)
     return box
+
+
+def option_row(option: Field[Any]) -> Any:
+    """The widget of an option."""
+    known = about(option)
+    if isinstance(option.default, bool):
+        return tick(option.name, known.row, known.text)
+    return choice(option.name, known.row, listed(option), known.text)
 
 
 def describe(widget: Any, title: str) -> None:
@@ -115,12 +127,38 @@ def stacked(widgets: Sequence[Any], layout: str = "vertical") -> Container[Any]:
     return container
 
 
-class _Scrolled(QScrollArea):  # type: ignore[misc]  # Qt has no types here
-    """As high as what it shows, where there is room; Qt's own wants 24 lines of text at most, and squeezes rows."""
+class Scrolled(QScrollArea):  # type: ignore[misc]  # Qt has no types here
+    """Widgets below each other, as high as they are where there is room, else with a scroll bar.
 
-    least_px = _needed_px = MIN_ROWS_PX
+    Qt's own wants 24 lines of text at most, and squeezes rows.
 
-    def sizeHint(self) -> QSize:  # noqa: N802
+    Parameters
+    ----------
+    widgets : sequence of QWidget
+    last : bool
+        Of a panel the last one takes what room is left: where nobody does, napari adds a space that grows with each
+        panel that is opened in a session, and is not above squeezing others.
+    """
+
+    def __init__(self, widgets: Sequence[QWidget], *, last: bool = False) -> None:
+        super().__init__()
+        self._least_px = self._needed_px = 0
+        content = QWidget()
+        rows = QVBoxLayout(content)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setAlignment(Qt.AlignmentFlag.AlignTop)
+        for widget in widgets:
+            rows.addWidget(widget)
+            if isinstance(widget, QCollapsible):  # whose content asks for nothing when it is shown for the first time
+                widget.toggled.connect(self.fit)
+        self.setWidget(content)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        upright = QSizePolicy.Policy.Expanding if last else QSizePolicy.Policy.Maximum
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, upright)
+
+    def sizeHint(self) -> QSize:  # noqa: D102, N802
         return QSize(self.widget().sizeHint().width(), self._needed_px)
 
     def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
@@ -128,6 +166,11 @@ class _Scrolled(QScrollArea):  # type: ignore[misc]  # Qt has no types here
         if watched is self.widget() and event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize):
             self.fit()
         return bool(super().eventFilter(watched, event))
+
+    def keep(self, least_px: int) -> None:
+        """Never be less high than this."""
+        self._least_px = least_px
+        self.setMinimumHeight(least_px + 2 * self.frameWidth())
 
     def fit(self) -> None:
         """Leave all rows their height."""
@@ -141,33 +184,8 @@ class _Scrolled(QScrollArea):  # type: ignore[misc]  # Qt has no types here
         frame = 2 * self.frameWidth()  # of napari's theme, which is not there when the panel is made
         if height + frame != self._needed_px:
             self._needed_px = height + frame
-            self.setMinimumHeight(self.least_px + frame)
+            self.setMinimumHeight(self._least_px + frame)
             self.updateGeometry()
-
-
-def scrolled(widgets: Sequence[QWidget], least_px: int = MIN_ROWS_PX, *, last: bool = False) -> QScrollArea:
-    """Widgets below each other, as high as they are where there is room, else with a scroll bar.
-
-    The `last` one of a panel takes what room is left: where nobody does, napari adds a space that grows with each panel
-    that is opened in a session, and is not above squeezing others.
-    """
-    content = QWidget()
-    rows = QVBoxLayout(content)
-    rows.setContentsMargins(0, 0, 0, 0)
-    rows.setAlignment(Qt.AlignmentFlag.AlignTop)
-    area = _Scrolled()
-    area.least_px = least_px
-    for widget in widgets:
-        rows.addWidget(widget)
-        if isinstance(widget, QCollapsible):  # whose content asks for nothing when it is shown for the first time
-            widget.toggled.connect(area.fit)
-    area.setWidget(content)
-    area.setWidgetResizable(True)
-    area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    upright = QSizePolicy.Policy.Expanding if last else QSizePolicy.Policy.Maximum
-    area.setSizePolicy(QSizePolicy.Policy.Preferred, upright)
-    return area
 
 
 def folded(title: str, content: Container[Any], tooltip: str) -> QCollapsible:

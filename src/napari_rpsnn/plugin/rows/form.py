@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import Field, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,19 +15,21 @@ from qtpy.QtWidgets import QWidget
 
 from napari_rpsnn.options import Options, about
 from napari_rpsnn.plugin.axes import View, axis_names, channel_names, find_channel_axis, possible_channel_axes
-from napari_rpsnn.plugin.choices import FILE, Choices, listed, rows
+from napari_rpsnn.plugin.choices import FILE, Choices, rows
 from napari_rpsnn.plugin.rows.controls import (
+    MIN_ROWS_PX,
     MIN_WIDTH_PX,
+    Scrolled,
     choice,
     describe,
     folded,
     labelled,
     line,
-    scrolled,
+    option_row,
     set_choices,
     stacked,
-    tick,
 )
+from napari_rpsnn.plugin.rows.docks import share_place
 from napari_rpsnn.plugin.rows.help import links
 from napari_rpsnn.plugin.rows.part_rows import PartRows
 from napari_rpsnn.plugin.settings import remembered
@@ -70,7 +72,7 @@ class Form(Container[Any]):
         self._precisions: dict[str, list[str]] = {}
         self._make_widgets()
         offered = [option for option in rows(kind) if option.name not in self.left_out]
-        self._chosen = {option.name: _control(option) for option in offered}
+        self._chosen = {option.name: option_row(option) for option in offered}
         self._decided = [self._chosen[option.name] for option in offered if about(option).decided] + [self.guide]
         ticks, lists, hidden = list[Any](), list[Any](), list[Any]()
         for option in offered:
@@ -96,8 +98,11 @@ class Form(Container[Any]):
         self.advanced.content().layout().addWidget(self._links())
         # What is chosen scrolls where the screen is small; Fuse and what is going on are always there.
         # A long message scrolls, too: it would push the buttons out of a low dock.
-        self.native.layout().addWidget(scrolled([self.status.native], self.status.min_height, last=True), 1)
-        self.native.layout().insertWidget(0, scrolled([*above, upper.native, *self._folds, self.advanced]), 100)
+        said = Scrolled([self.status.native], last=True)
+        chosen = Scrolled([*above, upper.native, *self._folds, self.advanced])
+        self.native.layout().addWidget(said, 1)
+        self.native.layout().insertWidget(0, chosen, 100)
+        self._least_px = {said: self.status.min_height, chosen: MIN_ROWS_PX}
         in_rows = [w for row in shown for w in (row, beside.get(row.name)) if w is not None]
         parts = [part.fold.toggleButton(), *(widget.native for widget in part.widgets)] if part else []
         self._order_tabs(in_rows, parts, hidden)
@@ -125,6 +130,12 @@ class Form(Container[Any]):
     def show_row(self, widget: Any, visible: bool) -> None:
         """Show a widget with its label, or hide both."""
         self._rows[widget.name].visible = visible
+
+    def settle(self) -> None:
+        """Find a place beside other docks; before, the panel asks for no height, so that no window grows for it."""
+        share_place(self.native, sum(self._least_px.values()))
+        for area, least_px in self._least_px.items():
+            area.keep(least_px)
 
     def say(self, text: str, *, error: bool = False) -> None:
         """Say what is going on, or what went wrong, in place of what was said before."""
@@ -275,14 +286,6 @@ class Form(Container[Any]):
         Nothing is disconnected: that fails where the thread ends in this moment.
         """
         self._lookout = None
-
-
-def _control(option: Field[Any]) -> Any:
-    """The widget of an option."""
-    known = about(option)
-    if isinstance(option.default, bool):
-        return tick(option.name, known.row, known.text)
-    return choice(option.name, known.row, listed(option), known.text)
 
 
 def _look_around() -> Generator[Choices, None, tuple[dict[str, str], dict[str, list[str]]]]:
