@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -38,6 +39,8 @@ SIZES_PX = (1280, 720), (1400, 900)
 #: States that the docs show, by the theme they show them in.
 SHOWN = {f"{kind}-{when}": ("dark", "light") for kind in ("pair", "stack") for when in ("before", "during", "after")}
 SHOWN |= {"files-before": ("dark",), "files-after": ("dark",)}
+#: Where a folder of stacks lies for as long as it is looked at: its name is seen.
+PLACE = (Path("/") if os.access("/", os.W_OK) else Path.home()) / "microscopy"
 TIMEOUT_S = 300
 
 
@@ -241,8 +244,9 @@ def show_files(window: Window) -> None:
     wait(lambda: "cpu" in widget.device.choices)
     rest()
     window.save(viewer, "files-empty")
-    with tempfile.TemporaryDirectory() as place:
-        widget.folder.value = make_folder(Path(place) / "embryos")
+    PLACE.mkdir()
+    try:
+        widget.folder.value = make_folder(PLACE / "embryos")
         wait(lambda: widget.status.value.startswith("4 stacks"))
         rest()
         window.save(viewer, "files-before")
@@ -255,6 +259,8 @@ def show_files(window: Window) -> None:
         rest()
         window.save(viewer, "files-after")
         viewer.close()
+    finally:
+        shutil.rmtree(PLACE)
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from napari_rpsnn.engine.results import Progress
 from napari_rpsnn.engine.stages import Stage
 from napari_rpsnn.options import Options
 from napari_rpsnn.plugin.results.remaining import Remaining
+from napari_rpsnn.plugin.rows.docks import share_place
 from napari_rpsnn.plugin.rows.form import Form
 from napari_rpsnn.plugin.rows.part_rows import PartRows
 from napari_rpsnn.plugin.worker import LOG, Run
@@ -169,7 +170,13 @@ class Working(Form):
         if dock is None:  # the dock was closed
             self.cancel()
         else:
-            self._later(0, self.settle)  # when it stands in the window
+            self.native.setMinimumHeight(1)  # as if it needed no height, so that no window grows for it
+            self._later(0, self._settle)
+
+    def _settle(self) -> None:
+        """Find a place beside other docks, now that it stands in the window."""
+        share_place(self.native)
+        self.native.setMinimumHeight(0)  # as its rows need it
 
     def _abandon(self) -> None:
         """Stop the work of a panel that is being closed; nothing of the panel may be touched any more."""

@@ -46,6 +46,8 @@ class FileTable:
         table.setFixedHeight(HEIGHT_PX)
         table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Interactive)
+        # What is longer than its place ends in dots: a tooltip and, of a row that is chosen, the panel say all of it.
+        table.horizontalHeader().setSectionResizeMode(len(COLUMNS) - 1, QHeaderView.ResizeMode.Stretch)
         table.horizontalHeader().resizeSection(0, NAME_PX)
         tooltip = "What will be fused, and what was; double-click a row to open its result"
         table.setToolTip(tooltip)

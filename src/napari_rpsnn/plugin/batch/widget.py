@@ -201,7 +201,7 @@ class FuseFiles(Working):
     def _tell_end(self, done: list[Row]) -> None:
         failed = [row for row in done if row.state == REFUSED]
         spent = duration(time.perf_counter() - self._began_s)
-        said = f"Done in {spent}: {_counted(self.table.rows)} Double-click a row to open its result."
+        said = f"Done in {spent}. {_counted(self.table.rows)} Double-click a row to open its result."
         for row in failed[:1]:
             said += f" {row.name}: {row.said}"
         self._batch_left = None

@@ -104,3 +104,4 @@ class RetouchOffer:
             self.button.enabled = False
         elif self._brush is not None and gone == self._brush.labels:
             self._brush, self.button.enabled = None, True
+            self._say("Retouch begins anew with what was painted.")

@@ -22,6 +22,8 @@ MIN_WIDTH_PX = 312
 LABEL_WIDTH_PX = 74
 #: Rows are scrolled rather than squeezed to less: with this, two panels fit below each other on a small screen.
 MIN_ROWS_PX = 110
+#: Three lines of what is said.
+MIN_SAID_PX = 60
 
 
 def choice(name: str, label: str, options: Sequence[Any] | Callable[[Any], Any], tooltip: str) -> ComboBox:
@@ -135,14 +137,16 @@ class Scrolled(QScrollArea):  # type: ignore[misc]  # Qt has no types here
     Parameters
     ----------
     widgets : sequence of QWidget
+    least_px : int
+        Never less high than this.
     last : bool
         Of a panel the last one takes what room is left: where nobody does, napari adds a space that grows with each
         panel that is opened in a session, and is not above squeezing others.
     """
 
-    def __init__(self, widgets: Sequence[QWidget], *, last: bool = False) -> None:
+    def __init__(self, widgets: Sequence[QWidget], least_px: int, *, last: bool = False) -> None:
         super().__init__()
-        self._least_px = self._needed_px = 0
+        self._least_px = self._needed_px = least_px
         content = QWidget()
         rows = QVBoxLayout(content)
         rows.setContentsMargins(0, 0, 0, 0)
@@ -167,25 +171,25 @@ class Scrolled(QScrollArea):  # type: ignore[misc]  # Qt has no types here
             self.fit()
         return bool(super().eventFilter(watched, event))
 
-    def keep(self, least_px: int) -> None:
-        """Never be less high than this."""
-        self._least_px = least_px
-        self.setMinimumHeight(least_px + 2 * self.frameWidth())
-
     def fit(self) -> None:
         """Leave all rows their height."""
-        rows, width = self.widget().layout(), self.widget().width()
-        parts = [rows.itemAt(place).widget() for place in range(rows.count())]
-        # What wraps knows its height by its width; what was unfolded just now does not.
-        heights = [max(part.sizeHint().height(), part.heightForWidth(width)) for part in parts]
-        height = sum(heights) + rows.spacing() * (len(parts) - 1)
+        frame = 2 * self.frameWidth()  # of napari's theme, which is not there when the panel is made
+        height = self._height_of_rows(self.width() - frame)
+        if height > self.viewport().height():  # with a scroll bar beside them
+            height = self._height_of_rows(self.widget().width())
         if height != self.widget().minimumHeight():
             self.widget().setMinimumHeight(height)
-        frame = 2 * self.frameWidth()  # of napari's theme, which is not there when the panel is made
         if height + frame != self._needed_px:
             self._needed_px = height + frame
             self.setMinimumHeight(self._least_px + frame)
             self.updateGeometry()
+
+    def _height_of_rows(self, width: int) -> int:
+        """What wraps knows its height by its width; what was unfolded just now does not."""
+        rows = self.widget().layout()
+        parts = [rows.itemAt(place).widget() for place in range(rows.count())]
+        heights = [max(part.sizeHint().height(), part.heightForWidth(width)) for part in parts]
+        return int(sum(heights) + rows.spacing() * (len(parts) - 1))
 
 
 def folded(title: str, content: Container[Any], tooltip: str) -> QCollapsible:
@@ -199,5 +203,6 @@ def folded(title: str, content: Container[Any], tooltip: str) -> QCollapsible:
     button.setAccessibleDescription(tooltip)
     fold.setContent(content.native)
     fold.layout().setContentsMargins(0, 0, 0, 0)
+    fold.layout().setSpacing(0)  # what is folded away leaves no gap
     fold.collapse(animate=False)
     return fold

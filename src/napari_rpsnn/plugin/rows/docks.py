@@ -5,8 +5,8 @@ from __future__ import annotations
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 
-def share_place(panel: QWidget, more_px: int) -> None:
-    """Make the dock of `panel` a tab of the lowest one, where both would not fit once it needs so much more height.
+def share_place(panel: QWidget) -> None:
+    """Make the dock of `panel` a tab of the lowest one, where all would not fit once it has the height that it needs.
 
     Qt makes the window grow, beyond the screen if need be, until all docks have their least height.
     """
@@ -20,11 +20,10 @@ def share_place(panel: QWidget, more_px: int) -> None:
         for other in window.findChildren(QDockWidget)
         if other is not dock and other.isVisible() and not other.isFloating() and window.dockWidgetArea(other) == area
     ]
-    column = [*others, dock]
-    needed, there = (
-        sum(height) for height in zip(*((d.minimumSizeHint().height(), d.height()) for d in column), strict=True)
-    )
-    if others and needed + more_px > there:
+    more = panel.minimumSizeHint().height() - panel.minimumHeight()
+    needed = sum(one.minimumSizeHint().height() for one in (*others, dock)) + more
+    there = sum(one.height() for one in (*others, dock))
+    if others and needed > there:
         window.tabifyDockWidget(max(others, key=lambda other: other.y()), dock)
         dock.raise_()
 

@@ -18,6 +18,7 @@ from napari_rpsnn.plugin.axes import View, axis_names, channel_names, find_chann
 from napari_rpsnn.plugin.choices import FILE, Choices, rows
 from napari_rpsnn.plugin.rows.controls import (
     MIN_ROWS_PX,
+    MIN_SAID_PX,
     MIN_WIDTH_PX,
     Scrolled,
     choice,
@@ -29,7 +30,6 @@ from napari_rpsnn.plugin.rows.controls import (
     set_choices,
     stacked,
 )
-from napari_rpsnn.plugin.rows.docks import share_place
 from napari_rpsnn.plugin.rows.help import links
 from napari_rpsnn.plugin.rows.part_rows import PartRows
 from napari_rpsnn.plugin.settings import remembered
@@ -98,11 +98,9 @@ class Form(Container[Any]):
         self.advanced.content().layout().addWidget(self._links())
         # What is chosen scrolls where the screen is small; Fuse and what is going on are always there.
         # A long message scrolls, too: it would push the buttons out of a low dock.
-        said = Scrolled([self.status.native], last=True)
-        chosen = Scrolled([*above, upper.native, *self._folds, self.advanced])
-        self.native.layout().addWidget(said, 1)
+        self.native.layout().addWidget(Scrolled([self.status.native], MIN_SAID_PX, last=True), 1)
+        chosen = Scrolled([*above, upper.native, *self._folds, self.advanced], MIN_ROWS_PX)
         self.native.layout().insertWidget(0, chosen, 100)
-        self._least_px = {said: self.status.min_height, chosen: MIN_ROWS_PX}
         in_rows = [w for row in shown for w in (row, beside.get(row.name)) if w is not None]
         parts = [part.fold.toggleButton(), *(widget.native for widget in part.widgets)] if part else []
         self._order_tabs(in_rows, parts, hidden)
@@ -130,12 +128,6 @@ class Form(Container[Any]):
     def show_row(self, widget: Any, visible: bool) -> None:
         """Show a widget with its label, or hide both."""
         self._rows[widget.name].visible = visible
-
-    def settle(self) -> None:
-        """Find a place beside other docks; before, the panel asks for no height, so that no window grows for it."""
-        share_place(self.native, sum(self._least_px.values()))
-        for area, least_px in self._least_px.items():
-            area.keep(least_px)
 
     def say(self, text: str, *, error: bool = False) -> None:
         """Say what is going on, or what went wrong, in place of what was said before."""
@@ -169,7 +161,6 @@ class Form(Container[Any]):
         self.progress = ProgressBar(name="progress", tooltip="How much is done")
         self.status = line("status", "What is going on")
         self.status.native.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.status.min_height = 3 * self.status.native.sizeHint().height()
         for widget, title in (
             (self.model_file, "Weights file"),
             (self.fuse_button, "Fuse"),
