@@ -34,13 +34,25 @@ def test_a_report_of_the_stack_that_was_fused_last(viewer, open_panel, qtbot, sm
     assert not widget.report_button.enabled
     qtbot.waitUntil(lambda: widget.fuse_button.enabled, timeout=90_000)
     assert widget.report_button.enabled
+    assert "stack.html" in widget.status.value
     viewer.layers.clear()  # no image is kept alive for a report
     assert not widget.report_button.enabled
     assert pages == [tmp_path / "stack.html"]
     page = pages[0].read_text(encoding="utf-8")
     assert "How good is stack, fused?" in page
     assert "in 8 planes" in page.lower()
-    assert "stack.html" in widget.status.value
+    assert widget.status.value == widget.hint
+
+
+def test_of_what_was_removed_meanwhile_no_report_is_offered_and_no_retouching(viewer, open_panel, qtbot, small_stack):
+    viewer.add_image(small_stack[0], name="stack")
+    widget = open_panel("Fuse a stack")
+    widget.fuse_button.native.click()
+    viewer.layers.remove("stack")
+    qtbot.waitUntil(lambda: widget.fuse_button.enabled, timeout=90_000)
+    assert "stack fused" in viewer.layers
+    assert not widget.report_button.enabled
+    assert not widget.retouch_button.enabled
 
 
 def test_a_report_of_two_layers_and_nowhere_to_save_it(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -80,6 +80,10 @@ class Sources:
         """Whether a layer is one of them: by its name, or its data where it was renamed."""
         is_image = hasattr(layer, "multiscale")
         return is_image and (layer.name in self.names or any(data_of(layer) is image for image in self.images))
+
+    def are_in(self, layers: Iterable[Any]) -> bool:
+        """Whether all of them are still there."""
+        return sum(self.has(layer) for layer in layers) >= len(self.names)
 
 
 def read_pair(

@@ -127,7 +127,8 @@ class Panel(Working):
 
     def _add(self, made: list[NewLayer]) -> None:
         assert self._growing is not None
-        self._last = self._task
+        assert self._task is not None
+        self._last = self._task if self._task.sources.are_in(self._viewer.layers) else None
         fused, *maps = made
         added = [(fused, self._growing.complete(fused))]
         self._later(0, lambda: self._add_maps(maps, added))
@@ -179,9 +180,10 @@ class Panel(Working):
         super()._finish(said, done=done, error=error)
 
     def _hint(self) -> None:
-        """An empty panel says what to open."""
-        if self._run is None and self.status.value in ("", self.hint):
-            images = [layer for layer in self._viewer.layers if isinstance(layer, napari.layers.Image)]
+        """An empty panel says what to open; of layers that are all gone there is nothing else to say."""
+        images = [layer for layer in self._viewer.layers if isinstance(layer, napari.layers.Image)]
+        if self._run is None and (not images or self.status.value in ("", self.hint)):
+            self.progress.value = 0
             self.say("" if len(images) >= self.needed else self.hint)
 
     def _forget(self, event: Any) -> None:

@@ -43,12 +43,13 @@ class RetouchOffer:
     def offer(self, task: Task, made: list[tuple[NewLayer, Any]]) -> None:
         """Offer it for layers that were made: the fused image first, its index and heights among the others."""
         wanted = ("", "plane index", "height")
-        self._task, self._painting, self._brush = task, None, None
+        self._painting = self._brush = None
+        self._task = task if task.sources.are_in(self._viewer.layers) else None
         self._layers = [layer for what in wanted for item, layer in made if item.what == what]
         self._whats = [item.what for what in wanted for item, _ in made if item.what == what]
         # Of one time point, a region of a pair, or several layers, no layer has the arrays that were fused.
         is_whole = not task.sources.part and not task.sources.split
-        self.button.enabled = is_whole and getattr(task.options, "slab", None) is None
+        self.button.enabled = self._task is not None and is_whole and getattr(task.options, "slab", None) is None
 
     def begin(self) -> None:
         """Add the Labels layer; where planes are to be aligned for it, as soon as they are."""

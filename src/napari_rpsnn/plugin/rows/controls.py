@@ -201,6 +201,7 @@ def folded(title: str, content: Container[Any], tooltip: str) -> QCollapsible:
     button.setToolTip(tooltip)
     button.setAccessibleName(title)
     button.setAccessibleDescription(tooltip)
+    content.margins = (0, 4, 0, 0)
     fold.setContent(content.native)
     fold.layout().setContentsMargins(0, 0, 0, 0)
     fold.layout().setSpacing(0)  # what is folded away leaves no gap
