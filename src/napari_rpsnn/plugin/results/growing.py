@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from napari_rpsnn.plugin.layers import Sources
     from napari_rpsnn.plugin.run import NewLayer
 
+#: napari's own 10 make "near + far decision map" wider than a cell of a small grid.
+NAME_PT = 8
+
 
 class Growing:
     """Adds what a run makes, and takes the selection from nobody.
@@ -66,6 +69,7 @@ class Growing:
             layer.colorbar.visible = True
         if item.colorbar and hasattr(layer, "name_overlay"):
             # The bar has no title. In one corner with it a long name would push it out of a narrow canvas.
+            layer.name_overlay.font_size = NAME_PT
             layer.name_overlay.position, layer.name_overlay.visible = "bottom_right", True
 
     def select(self) -> None:
