@@ -31,6 +31,12 @@ def test_an_axis_is_left_out_of_everything():
     assert fewer["axis_labels"] == ("y", "x")
 
 
+def test_axes_that_nobody_labelled_are_called_as_napari_calls_them():
+    fewer = without_axes(place(4, axis_labels=("-4", "z", "axis -2", "-1")), {1})
+    assert fewer["axis_labels"] == ("-3", "axis -2", "-1")
+    assert without_axes(place(3, axis_labels=("-3", "-2", "-1")), {2})["axis_labels"] == ("-2", "-1")
+
+
 def test_no_axis_left_out_changes_nothing():
     before = place(2, shear=np.array([0.2]))
     after = without_axes(before, ())

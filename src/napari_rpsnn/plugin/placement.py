@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -117,6 +118,7 @@ def without_axes(place: dict[str, Any], axes: Collection[int]) -> dict[str, Any]
     keep = [axis for axis in range(ndim) if axis not in axes]
     fewer: dict[str, Any] = {name: np.asarray(place[name])[keep] for name in ("scale", "translate")}
     fewer |= {name: tuple(place[name][axis] for axis in keep) for name in ("units", "axis_labels")}
+    fewer["axis_labels"] = tuple(_renumbered(label, k - len(keep)) for k, label in enumerate(fewer["axis_labels"]))
     if is_mixed(place, axes):
         return fewer
     affine = np.asarray(place["affine"])
@@ -126,6 +128,11 @@ def without_axes(place: dict[str, Any], axes: Collection[int]) -> dict[str, Any]
         "shear": _shear_matrix(place["shear"], ndim)[np.ix_(keep, keep)][np.triu_indices(len(keep), 1)],
         "affine": affine[np.ix_(with_end, with_end)],
     }
+
+
+def _renumbered(label: str, number: int) -> str:
+    """What napari calls an axis that nobody has labelled, "-2", by its place among those that stay."""
+    return re.sub(r"-\d+$", str(number), label) if UNLABELLED.fullmatch(label) else label
 
 
 def is_mixed(place: dict[str, Any], axes: Collection[int]) -> bool:
