@@ -140,6 +140,12 @@ def test_what_cannot_be_is_said(panel, folder, qtbot):
     looked(panel, qtbot)
     assert panel.status.value.startswith("Folder: expected a folder of stacks, found none")
     assert table(panel) == {}
+    (folder / "none").mkdir()
+    panel.fuse_button.native.click()
+    assert panel.status.value == f"Expected stacks to be fused, got none: '{folder / 'none'}' holds none."
+    panel.replace.value = True  # look once more
+    looked(panel, qtbot)
+    assert panel.status.value.startswith("Folder: expected images or folders of planes, found none in")
     panel.model.value = "file…"
     fused(panel, qtbot)
     assert "expected a weights file" in panel.status.value

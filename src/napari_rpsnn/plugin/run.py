@@ -68,8 +68,8 @@ class Task:
         """
         if self.surface and (pictures := self._pictures()) != 1:
             raise ValueError(
-                f"Surface: expected a stack of one picture, got {pictures}; take one time point, or let the channels "
-                "follow one."
+                f"Surface: expected a stack of one picture, got {pictures}; take one time point, let the channels "
+                "follow one, and choose no slabs."
             )
         start = time.perf_counter()
         result = yield from now_and_then(self._steps())

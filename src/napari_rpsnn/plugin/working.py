@@ -16,7 +16,7 @@ from napari_rpsnn.engine.results import Progress
 from napari_rpsnn.engine.stages import Stage
 from napari_rpsnn.options import Options
 from napari_rpsnn.plugin.results.remaining import Remaining
-from napari_rpsnn.plugin.rows.docks import share_place
+from napari_rpsnn.plugin.rows.docks import PANEL, share_place
 from napari_rpsnn.plugin.rows.form import Form
 from napari_rpsnn.plugin.rows.part_rows import PartRows
 from napari_rpsnn.plugin.worker import LOG, Run
@@ -56,6 +56,7 @@ class Working(Form):
         self._note = ""
         self._began_s = 0.0
         super().__init__(kind, layers, more, part, beside)
+        self.native.setObjectName(PANEL)
         self._clock = QTimer(self.native)
         self._clock.setInterval(TICK_MS)
         self._clock.timeout.connect(self._say_how_far)

@@ -30,6 +30,7 @@ WORDS = {
     "--batch takes each file as a stack of its own, ": "",
     "--series takes one of": "in the shell --series takes one of",
     "--guide-channel": "Guide",
+    "INPUT: ": "Folder: ",
     "--axes": "Axes",
 }
 

@@ -26,6 +26,7 @@ from napari_rpsnn.plugin.batch.rows import (
     Report,
     Row,
     has_results,
+    in_window,
     read_results,
     survey,
 )
@@ -94,7 +95,8 @@ class FuseFiles(Working):
             return
         rows = [(number, row) for number, row in enumerate(self.table.rows) if row.state == READY]
         if not rows:
-            self._refuse("Expected stacks to be fused, got none: see the table for what becomes of each.")
+            where = "see the table for what becomes of each" if self.table.rows else f"'{batch.folder}' holds none"
+            self._refuse(f"Expected stacks to be fused, got none: {where}.")
             return
         remember(self.choices)
         self._batch, self._note = batch, ""
@@ -174,7 +176,7 @@ class FuseFiles(Working):
 
     def _tell_no_rows(self, error: Exception) -> None:
         self._survey = None
-        self.say(str(error), error=True)
+        self.say(in_window(str(error)), error=True)
 
     # A run.
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
+#: Name of the widget of a panel, by which others of ours are known.
+PANEL = "napari-rpsnn panel"
+
 
 def share_place(panel: QWidget) -> None:
-    """Make the dock of `panel` a tab of the lowest one, where all would not fit once it has the height that it needs.
+    """Make the dock of `panel` a tab of another panel, where all would not fit once it has the height that it needs.
 
     Qt makes the window grow, beyond the screen if need be, until all docks have their least height.
     """
@@ -15,16 +18,16 @@ def share_place(panel: QWidget) -> None:
     if dock is None or not isinstance(window, QMainWindow) or window.tabifiedDockWidgets(dock):
         return
     area = window.dockWidgetArea(dock)
-    others = [
-        other
-        for other in window.findChildren(QDockWidget)
-        if other is not dock and other.isVisible() and not other.isFloating() and window.dockWidgetArea(other) == area
+    column = [
+        one for one in window.findChildren(QDockWidget) if window.dockWidgetArea(one) == area and one.x() == dock.x()
     ]
+    others = [one for one in column if one is not dock and one.isVisible() and not one.isFloating()]
     more = panel.minimumSizeHint().height() - panel.minimumHeight()
     needed = sum(one.minimumSizeHint().height() for one in (*others, dock)) + more
     there = sum(one.height() for one in (*others, dock))
-    if others and needed > there:
-        window.tabifyDockWidget(max(others, key=lambda other: other.y()), dock)
+    ours = [one for one in others if one.findChild(QWidget, PANEL) is not None]
+    if ours and needed > there:
+        window.tabifyDockWidget(max(ours, key=lambda other: other.y()), dock)
         dock.raise_()
 
 
