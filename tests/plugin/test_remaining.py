@@ -65,7 +65,7 @@ def test_it_says_what_is_done():
     assert (remaining.said(101.0), remaining.share) == ("Image 1 of 2: looking at plane 2 of 3, 7 s left", 1 / 8)
     remaining.after(3, 103.0)
     remaining.after(3, 999.0)  # a report that is not about a step
-    assert remaining.said(103.0) == "Image 1 of 2: comparing, 5 s left"
+    assert remaining.said(103.0) == "Image 1 of 2: comparing, a few seconds left"
     assert remaining.said(103.9) == "Image 1 of 2: comparing, a few seconds left"
     remaining.after(8, 108.0)
     assert (remaining.said(108.0), remaining.share) == ("Image 2 of 2: comparing, a few seconds left", 1)
@@ -87,6 +87,13 @@ def test_nothing_is_told_before_something_that_matters_is_measured():
     assert remaining.said(4.0) == "Comparing"
     remaining.after(6, 5.1)
     assert remaining.said(5.1) == "Fusing 1 of 10, 9 s left"
+
+
+def test_a_late_step_does_not_make_all_that_follow_as_late():
+    remaining = Remaining([Stage("Fusing", 20, 1.0)], 0.0)
+    remaining.after(10, 10.0)
+    assert remaining.said(10.0) == "Fusing 11 of 20, 10 s left"
+    assert remaining.said(16.0) == "Fusing 11 of 20, 13 s left"
 
 
 def test_planes_are_counted_where_each_takes_several_steps():

@@ -177,8 +177,8 @@ def test_the_time_left_of_a_batch_counts_stacks_by_their_size():
         left.next(now)
     assert told[11][2] == "Stack 2 of 3: fusing window 3 of 10, 44 s left"
     assert all(0 < one[0] < other[0] <= 1 for one, other in pairwise(told))
-    assert {said.rpartition(", ")[2] for _, truly, said in told if truly < 5} == {"a few seconds left"}
+    assert {said.rpartition(", ")[2] for _, truly, said in told if truly < 6} == {"a few seconds left"}
     for _, truly, said in told[3:]:
-        if truly > 5:
+        if truly > 6:
             seconds = int(said.rpartition(", ")[2].split()[0])
             assert abs(seconds - truly) <= 0.3 * truly, (said, truly)

@@ -13,7 +13,7 @@ from math import prod
 from napari_rpsnn.images.tiling import Tile
 
 #: Of a plane, by megapixel: to look at it, to align it, to decide for it, and its height; heights in the end.
-LOOK, ALIGN, DECIDE, HEIGHT, HEIGHTS = 0.01, 6.5, 0.18, 0.03, 0.64
+LOOK, ALIGN, DECIDE, HEIGHT, HEIGHTS = 0.01, 6.5, 0.18, 0.03, 0.66
 #: To find out whether a specimen is thin: at all, and by plane.
 COMPARE, COMPARE_PLANE = 0.75, 0.085
 #: Of two images, by megapixel: the network, and the decision. To rank a plane.

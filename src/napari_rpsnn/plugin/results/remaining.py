@@ -18,7 +18,7 @@ LEFT_OUT = 0.2
 TOLD, TOLD_S = 0.1, 2.0
 #: A time left that is shorter is told without a number, which could not be right within 30 %: the last step, or the
 #: rounding alone, makes more of it.
-FEW_S = 5
+FEW_S = 6
 
 
 @dataclass
@@ -80,9 +80,10 @@ class Remaining:
         """Seconds from now to the end."""
         here, over = self._stages[self._at], now_s - self._now_s
         pace = self._pace(here, over)
-        if here.cost:  # the step at work is not done yet: that tells, too
+        if here.cost and not self._measured[here.what].steps:  # nor is the first step done yet
             pace = max(pace, over / here.cost)
-        left = here.cost * (here.steps - self._steps) * pace - over
+        rest = here.cost * (here.steps - self._steps) * pace
+        left = max(rest - over, rest - here.cost * pace)  # a step that is late says nothing of those after it
         return max(left + sum(stage.steps * stage.cost * self._pace(stage, over) for stage in self._later), 0.0)
 
     def said(self, now_s: float) -> str:
@@ -104,7 +105,12 @@ class Remaining:
         cost, seconds = sum(one.cost for one in known) + PRIOR_S, sum(one.seconds for one in known) + PRIOR_S
         pace = max(seconds / cost, (seconds + over) / (cost + here.cost))
         trust = min(own.steps / OWN_STEPS, 1) if own.cost else 0
-        return own.seconds / own.cost * trust + pace * (1 - trust) if trust else pace
+        if not trust:
+            return pace
+        of_own = own.seconds / own.cost
+        if stage.what == here.what:  # the step at work is not done yet: that tells, too
+            of_own = max(of_own, (own.seconds + over) / (own.cost + here.cost))
+        return of_own * trust + pace * (1 - trust)
 
     @property
     def _known(self) -> list[_Measured]:
