@@ -100,3 +100,22 @@ def test_of_a_pair_the_image_that_is_shown_is_painted(viewer, open_panel, qtbot,
     assert seen == [["near"], ["far"], ["near + far fused"]]
     labels.fill((50, 60), 2)
     np.testing.assert_array_equal(fused.data, far)
+
+
+def test_of_single_planes_the_one_that_is_shown_is_painted(viewer, open_panel, qtbot, small_stack):
+    planes = small_stack[0]
+    for k in (2, 0, 3, 1):
+        viewer.add_image(planes[k], name=f"plane {k}")
+    viewer.layers.select_all()
+    widget = open_panel("Fuse a stack")
+    run_to_end(widget, qtbot)
+    widget.retouch_button.native.click()
+    assert "from the image that is shown" in widget.status.value
+    labels, fused = viewer.layers["plane 0 to plane 3 retouch"], viewer.layers["plane 0 to plane 3 fused"]
+    toggle = next(call for key, call in labels.keymap.items() if str(key) == "R")
+    for k in range(4):
+        toggle(labels)
+        assert [layer.name for layer in viewer.layers if layer.visible and layer is not labels] == [f"plane {k}"]
+        assert labels.selected_label == k + 1
+    labels.fill((50, 60), 3)
+    np.testing.assert_array_equal(fused.data, planes[2])

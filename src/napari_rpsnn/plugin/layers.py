@@ -79,7 +79,13 @@ class Sources:
     def has(self, layer: Any) -> bool:
         """Whether a layer is one of them: by its name, or its data where it was renamed."""
         is_image = hasattr(layer, "multiscale")
-        return is_image and (layer.name in self.names or any(data_of(layer) is image for image in self.images))
+        return is_image and (layer.name in self.names or any(data_of(layer) is array for array in self.arrays))
+
+    @property
+    def arrays(self) -> Sequence[Any]:
+        """What each layer has: of several that are fused together its own."""
+        arrays: Sequence[Any] = getattr(self.images[0], "arrays", self.images)
+        return arrays
 
     def are_in(self, layers: Iterable[Any]) -> bool:
         """Whether all of them are still there."""

@@ -24,13 +24,13 @@ class Joined:
     """Arrays of one shape and dtype as one, on a first axis more. Nothing is read or copied before it is indexed."""
 
     def __init__(self, arrays: Sequence[Any]) -> None:
-        self._arrays = list(arrays)
+        self.arrays = list(arrays)
         self.shape, self.dtype = (len(arrays), *arrays[0].shape), np.dtype(arrays[0].dtype)
         self.ndim = len(self.shape)
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         first, *rest = key if isinstance(key, tuple) else (key,)
-        chosen = self._arrays[first]
+        chosen = self.arrays[first]
         if isinstance(first, slice):
             return np.stack([np.asarray(array[tuple(rest)]) for array in chosen])
         return np.asarray(chosen[tuple(rest)])

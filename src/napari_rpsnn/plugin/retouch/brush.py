@@ -53,7 +53,7 @@ class Brush:
         self._follow()
 
     def toggle(self) -> None:
-        """Show the stack in place of the result, or of a pair one image after the other, and then the result again."""
+        """Show the stack in place of the result, or one image or plane after the other, and then the result again."""
         views = [self._layers[0], *self._sources()]
         self._shown = (self._shown + 1) % len(views)
         for number, layer in enumerate(views):
@@ -61,18 +61,19 @@ class Brush:
         self._follow()
 
     def _sources(self) -> list[Any]:
-        images = self._task.sources.images
         layers = [layer for layer in self._viewer.layers if isinstance(layer, napari.layers.Image)]
-        by_data = [next((layer for layer in layers if data_of(layer) is image), None) for image in images]
+        arrays = self._task.sources.arrays
+        by_data = [next((layer for layer in layers if data_of(layer) is array), None) for array in arrays]
         return [layer for layer in by_data if layer is not None]
 
     def _follow(self, *_: Any) -> None:
-        """The label is the plane of the slider, or of a pair the image that is shown."""
-        axis = getattr(self._task.options, "axis", None)
-        if axis is None:
-            if self._shown or self.labels.selected_label not in (1, 2):
+        """The label is the plane of the slider, or of a pair and of single planes the image that is shown."""
+        count = len(self._task.sources.arrays)
+        if count > 1:
+            if self._shown or not 0 < self.labels.selected_label <= count:
                 self.labels.selected_label = max(self._shown, 1)
             return
+        axis = self._task.options.axis  # type: ignore[union-attr]
         for layer in self._sources():
             here = layer.world_to_data(self._viewer.dims.point)[axis % layer.ndim]
             first, last = self._task.options.planes or (0, self._task.sources.planes - 1)  # type: ignore[union-attr]

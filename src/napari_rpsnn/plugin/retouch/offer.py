@@ -86,10 +86,11 @@ class RetouchOffer:
 
     def _take_up(self, task: Task, painting: Painting) -> None:
         self._brush = Brush(self._viewer, task, painting, self._layers)
-        looked_at = "the plane of the slider" if hasattr(task.options, "axis") else "the image that is shown"
+        several = len(task.sources.arrays) > 1
+        looked_at, source = ("image that is shown", "sources") if several else ("plane of the slider", "source")
         self._say(
-            f"Painting takes a region from {looked_at}, erasing gives the decision back. {KEY} shows the source and "
-            "the result in turn, Ctrl-Z undoes."
+            f"Painting takes a region from the {looked_at}, erasing gives the decision back. {KEY} shows the {source} "
+            "and the result in turn, Ctrl-Z undoes."
         )
 
     def _forget(self, event: Any) -> None:
