@@ -93,7 +93,14 @@ def test_a_late_step_does_not_make_all_that_follow_as_late():
     remaining = Remaining([Stage("Fusing", 20, 1.0)], 0.0)
     remaining.after(10, 10.0)
     assert remaining.said(10.0) == "Fusing 11 of 20, 10 s left"
-    assert remaining.said(16.0) == "Fusing 11 of 20, 13 s left"
+    assert remaining.said(16.0) == "Fusing 11 of 20, 12 s left"
+
+
+def test_silence_for_a_moment_is_no_long_step():
+    remaining = Remaining([Stage("Fusing", 4, 5.0), Stage("Height", 20, 0.5), Stage("End", 1, 1.0)], 0.0)
+    remaining.after(4, 20.0)
+    assert remaining.said(20.0) == "Height 1 of 20, 11 s left"
+    assert remaining.said(20.9) == "Height 1 of 20, 10 s left"
 
 
 def test_planes_are_counted_where_each_takes_several_steps():

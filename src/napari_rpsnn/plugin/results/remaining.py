@@ -12,6 +12,8 @@ from napari_rpsnn.engine.stages import Stage
 PRIOR_S = 0.1
 #: After so many steps of its own a stage is as slow as they say, not as all the others.
 OWN_STEPS = 3
+#: Reports are passed on now and then: so long none may come although steps are done.
+SILENT_S = 1.0
 #: A stage that is so much quicker than another was left out, all but its reports: it tells nothing of the others.
 LEFT_OUT = 0.2
 #: A time left is told when so much of the work is measured, or work of so many seconds.
@@ -79,12 +81,14 @@ class Remaining:
     def left_s(self, now_s: float) -> float:
         """Seconds from now to the end."""
         here, over = self._stages[self._at], now_s - self._now_s
-        pace = self._pace(here, over)
+        late = max(over - SILENT_S, 0.0)
+        pace = self._pace(here, late)
         if here.cost and not self._measured[here.what].steps:  # nor is the first step done yet
-            pace = max(pace, over / here.cost)
+            pace = max(pace, late / here.cost)
         rest = here.cost * (here.steps - self._steps) * pace
-        left = max(rest - over, rest - here.cost * pace)  # a step that is late says nothing of those after it
-        return max(left + sum(stage.steps * stage.cost * self._pace(stage, over) for stage in self._later), 0.0)
+        # A step that is late says nothing of those after it.
+        left = max(rest - min(over, max(here.cost * pace, SILENT_S)), 0.0)
+        return left + sum(stage.steps * stage.cost * self._pace(stage, late) for stage in self._later)
 
     def said(self, now_s: float) -> str:
         """What is going on, and the time left."""
@@ -99,17 +103,17 @@ class Remaining:
         stage = self._stages[self._at]
         return stage.said(min(self._steps, stage.steps - 1))
 
-    def _pace(self, stage: Stage, over: float) -> float:
-        """Seconds that a cost of one takes in a stage, where the step at work has taken so many already."""
+    def _pace(self, stage: Stage, late: float) -> float:
+        """Seconds that a cost of one takes in a stage, where the step at work has taken so many for certain."""
         own, here, known = self._measured[stage.what], self._stages[self._at], self._known
         cost, seconds = sum(one.cost for one in known) + PRIOR_S, sum(one.seconds for one in known) + PRIOR_S
-        pace = max(seconds / cost, (seconds + over) / (cost + here.cost))
+        pace = max(seconds / cost, (seconds + late) / (cost + here.cost))
         trust = min(own.steps / OWN_STEPS, 1) if own.cost else 0
         if not trust:
             return pace
         of_own = own.seconds / own.cost
         if stage.what == here.what:  # the step at work is not done yet: that tells, too
-            of_own = max(of_own, (own.seconds + over) / (own.cost + here.cost))
+            of_own = max(of_own, (own.seconds + late) / (own.cost + here.cost))
         return of_own * trust + pace * (1 - trust)
 
     @property
