@@ -44,8 +44,11 @@ IDLE = 1e-2
 WORST = 0.02
 #: Pixels of thin things that are too few to count by themselves.
 LEAST_THIN = 30
-#: Pixels at the border of a crop that do not count: its surroundings are not there.
+#: Pixels at the border of a crop that do not count every other time: its surroundings are not there, but those of a
+#: picture are not there either.
 RIM = 8
+#: Share of stacks that have more light than the camera measures, and how many times as much.
+OVEREXPOSED, LIGHT = 0.25, (1.0, 1.8)
 
 
 def scores_of(decider: StackDecider, stack: Stack, draw: Draw) -> tuple[Tensor, Tensor]:
@@ -63,7 +66,9 @@ def scores_of(decider: StackDecider, stack: Stack, draw: Draw) -> tuple[Tensor, 
 
 def lost_db(decider: StackDecider, stack: Stack, draw: Draw) -> Tensor:
     """Decibels lost against the best plane at every pixel."""
-    scores, valid = scores_of(decider, stack, draw)
+    light = draw.python.uniform(*LIGHT) if draw.python.random() < OVEREXPOSED else 1.0
+    scores, valid = scores_of(decider, Stack(light * stack.planes, light * stack.truth, stack.thin), draw)
+    stack = Stack((light * stack.planes).clamp_max(1), (light * stack.truth).clamp_max(1), stack.thin)
     # What is added to the scores of all planes changes nothing, and would grow without a limit.
     idle = scores.mean(0).square().mean()
     scores = F.interpolate(scores[:, None], scale_factor=2, mode="bilinear")[:, 0]
@@ -72,7 +77,7 @@ def lost_db(decider: StackDecider, stack: Stack, draw: Draw) -> Tensor:
     mixed = (255 * ((shares * stack.planes).sum(0) - stack.truth)).square()
     copied = (shares * errors).sum(0)
     best = errors.masked_fill(~valid, math.inf).amin(0)
-    rim = (slice(RIM, -RIM),) * 2
+    rim = (slice(RIM, -RIM) if draw.python.random() < 0.5 else slice(None),) * 2
     # A bristle is few pixels: of all there are, the worst count once more, and so do those of thin things.
     thin = stack.thin[rim]
     worst = int(WORST * thin.numel())
@@ -85,7 +90,7 @@ def lost_db(decider: StackDecider, stack: Stack, draw: Draw) -> Tensor:
         + 5 * _more(mixed, best, LEAST_ERROR)
         + 5 * _more(copied, best, LEAST_ERROR)
         + 3 * _more(most, most_of_best, LEAST_ERROR / WORST)
-        + 3 * _more(fine, fine_of_best, LEAST_ERROR / WORST)
+        + 4 * _more(fine, fine_of_best, LEAST_ERROR / WORST)
     )
 
 

@@ -1,12 +1,13 @@
 """Sharp pictures in, focus stacks of known truth out: what the decision of stacks is trained on.
 
-A stack is one of four kinds:
+A stack is one of five kinds:
 
 - ``surface``: a textured surface at some depth for every pixel (flat, tilted, relief, steps), geometric blur.
 - ``occluders``: the same, with one to three layers before it (lines, blobs), each at a depth of its own, whose blur
   spreads over what is behind them.
 - ``light``: sources that add up (puncta, filaments, bodies), each kind at its own depth or relief, with haze.
 - ``brightfield``: a specimen that absorbs and refracts, flat or not, with rings and contrast that turns over.
+- ``section``: a stained section that is uneven; most contrast is in focus.
 
 Stacks are free of noise: `acquisition.disturbed` adds what cameras and earlier alignment do, anew at every call, so
 that a decision can be judged by the undisturbed values of the planes it takes.
@@ -15,8 +16,9 @@ that a decision can be judged by the undisturbed values of the planes it takes.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -27,8 +29,8 @@ from napari_rpsnn.training.pair_synthesis import zoomed_crop
 from napari_rpsnn.training.random_draws import Draw
 from napari_rpsnn.training.shapes import disks, level_line, lines
 
-#: Of 22 stacks.
-KINDS = {"surface": 6, "occluders": 7, "light": 4, "brightfield": 5}
+#: Of 26 stacks.
+KINDS = {"surface": 6, "occluders": 7, "light": 4, "brightfield": 5, "section": 4}
 #: Pixels made beyond each border and cut off again: defocus filters wrap around.
 MARGIN = 36
 PLANES = (5, 15)
@@ -204,22 +206,42 @@ class StackMaker:
         best = uniform(-0.5, 0.5) * (draw.python.random() < 0.25)
         optics = uniform(0, 1.2)
 
-        def seen(distance: float) -> Tensor:
-            plane = defocus.brightfield(absorbing, phase, distance * step, condenser=condenser)
-            return defocus.gaussian_blur(plane, optics)
+        flat = draw.python.random() < 0.12  # all of it is in focus in one plane
+        depth = torch.full_like(absorbing, uniform(0, planes - 1)) if flat else _depth(draw, absorbing, planes)
+        return _focused(partial(_lit, absorbing, phase, condenser, step, optics), depth, planes, best)
 
-        if draw.python.random() < 0.12:  # flat: all of it is in focus in one plane
-            height = uniform(0, planes - 1)
-            stack = torch.cat([seen(k - height + best) for k in range(planes)])
-            truth = stack[round(height)]
-        else:
-            depth = _depth(draw, absorbing, planes)
-            least, most = float(-depth.max() + best), float(planes - 1 - depth.min() + best)
-            levels = [seen(least + (most - least) * i / 28) for i in range(29)]
-            stack = torch.cat([_through(levels, (k - depth + best - least) / (most - least)) for k in range(planes)])
-            truth = _through(levels, torch.full_like(depth, (best - least) / (most - least)))[0]
-        brightest = max(1.0, float(stack.max()))
-        return stack[:, 0] / brightest, truth[0] / brightest, torch.zeros_like(truth[0])
+    def _section(self, draw: Draw, planes: int) -> Made:
+        """What absorbs refracts, down to its finest detail, and lies at a depth of its own in each place."""
+        uniform = draw.python.uniform
+        absorbing = 1 - uniform(0.5, 1) * (1 - self._picture(draw))
+        density = defocus.gaussian_blur(1 - absorbing, uniform(0.5, 2))
+        phase = draw.python.choice((-1, 1)) * uniform(0, 1.4) * density
+        condenser, step = (math.exp(uniform(math.log(a), math.log(b))) for a, b in ((0.01, 0.12), (4, 40)))
+        relief = draw.noise(absorbing, uniform(30, 90))
+        relief = (relief - relief.min()) / (relief.max() - relief.min())
+        low, high = uniform(-0.5, 1.5), planes - 1 + uniform(-1.5, 0.5)
+        seen = partial(_lit, absorbing, phase, condenser, step, uniform(0, 1.2))
+        return _focused(seen, low + (high - low) * relief, planes)
+
+
+def _lit(absorbing: Tensor, phase: Tensor, condenser: float, step: float, optics: float, distance: float) -> Tensor:
+    """What lies so many planes, `step` micrometres apart, from focus, in transmitted light."""
+    return defocus.gaussian_blur(defocus.brightfield(absorbing, phase, distance * step, condenser=condenser), optics)
+
+
+def _focused(seen: Callable[[float], Tensor], depth: Tensor, planes: int, best: float = 0.0) -> Made:
+    """Planes of what is seen at a distance from focus; it is sharp `best` planes from there."""
+    if depth.min() == depth.max():
+        height = float(depth.max())
+        stack = torch.cat([seen(k - height + best) for k in range(planes)])
+        truth = stack[round(height)]
+    else:
+        least, most = float(-depth.max() + best), float(planes - 1 - depth.min() + best)
+        levels = [seen(least + (most - least) * i / 28) for i in range(29)]
+        stack = torch.cat([_through(levels, (k - depth + best - least) / (most - least)) for k in range(planes)])
+        truth = _through(levels, torch.full_like(depth, (best - least) / (most - least)))[0]
+    brightest = max(1.0, float(stack.max()))
+    return stack[:, 0] / brightest, truth[0] / brightest, torch.zeros_like(truth[0])
 
 
 def _growth(draw: Draw) -> float:

@@ -41,8 +41,12 @@ LEAST_SIDE, MOST_SIDE = 2 * HALO + 192, 1024
 #: of e: where planes are as good as each other, a background in one brightness is worth more than any of them.
 UNLIKE = 20.0
 
-#: Pixels at half the resolution that scores are averaged over, and what their surroundings change in them at most.
-AROUND_PX, BY_AROUND = 8, 3.0
+#: Pixels at half the resolution that scores are averaged over; how far below the best one a score counts there at most,
+#: and how many times the average is added.
+AROUND_PX, FARTHEST, BY_AROUND = 4, 3.0, 2.0
+
+#: What is added to the score of the plane that nearly all comes from. A bristle has 20 to 40 more than its ground.
+BY_MOST = 12.0
 
 #: Reads a window of a plane, counted in those that contribute: grey, of one brightness, and where there is data (None:
 #: everywhere).
@@ -145,6 +149,8 @@ def score_window(
     seen.clear()
     scores = decider(evidence, known.detail.to(device))
     scores = beside_others(scores) - UNLIKE * scores.new_tensor(known.unlike)[:, None, None]
+    if known.mostly is not None:
+        scores[known.mostly] += BY_MOST
     if known.prefer is not None:
         scores = leave_out_others(scores, known.planes, known.prefer)
     return scores, masks
@@ -155,10 +161,10 @@ def beside_others(scores: Tensor) -> Tensor:
 
     Surfaces are smooth where little tells planes apart; a bristle, of which scores are sure, stays.
     """
-    beside_best = (scores - scores.amax(0))[:, None]
+    beside_best = (scores - scores.amax(0)).clamp_min(-FARTHEST)[:, None]
     around = F.avg_pool2d(beside_best, AROUND_PX)
     around = F.interpolate(binomial(around), scale_factor=AROUND_PX, mode="bilinear")[:, 0]
-    return scores + (around - around.amax(0)).clamp_min(-BY_AROUND)
+    return scores + BY_AROUND * (around - around.amax(0))
 
 
 def _room(planes: int, like: Tensor) -> Tensor:

@@ -61,6 +61,8 @@ class StackStatistics:
     borders : list of Border
     only : int or None
         Of `planes`, the one that shows all of a thin specimen.
+    mostly : int or None
+        Of `planes`, the one that nearly all comes from: others are taken where they are far better.
     matched : bool
         Whether what is returned is of that brightness, too.
     prefer : str or None
@@ -74,6 +76,7 @@ class StackStatistics:
     detail: Tensor
     borders: list[Border]
     only: int | None = None
+    mostly: int | None = None
     matched: bool = False
     prefer: str | None = None
 
