@@ -15,8 +15,8 @@ costs ten times as much as all the rest, so it is asked in a few small windows o
    depths.
 4. If R-PSNN finds the same plane best at both resolutions, it is that one; else the one by which scores lose least.
 
-Where nearly all comes from one plane anyway, nobody is asked: that plane is taken wherever the others are not far
-better. What lies elsewhere in the picture, at another depth, is kept, while single specks of rings are not.
+Where nearly all comes from one plane anyway, nobody is asked: without noise that plane is taken wherever the others are
+not far better. What lies elsewhere in the picture, at another depth, is kept, while single specks of rings are not.
 
 Where most of a picture is dark nobody is asked: what shines by itself is not refracted. Noise makes votes small and
 random, so R-PSNN sees the planes smoothed as far as it takes to quieten them.
@@ -100,7 +100,9 @@ def settled(planes: Sequence[PlaneStatistics], known: StackStatistics, votes: Vo
     counts = np.bincount(np.concatenate([index.ravel() for index in chosen]), minlength=len(known.planes))
     share = counts / counts.sum()
     if share.max() >= NEARLY:
-        return replace(known, mostly=int(share.argmax()))
+        # In noise no score is so much better that what is thin would be kept.
+        quiet = all(_smoothing(window.inner_planes) < LEAST_SIGMA_PX for window in windows)
+        return replace(known, mostly=int(share.argmax())) if quiet else known
     candidates = [int(k) for k in np.argsort(-share, kind="stable")[:MOST_PLANES] if share[k] >= LEAST_SHARE]
     return replace(known, only=_shows_all(windows, chosen, candidates, np.mean(losses, 0), votes))
 
