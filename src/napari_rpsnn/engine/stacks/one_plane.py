@@ -15,8 +15,9 @@ costs ten times as much as all the rest, so it is asked in a few small windows o
    depths.
 4. If R-PSNN finds the same plane best at both resolutions, it is that one; else the one by which scores lose least.
 
-Where nearly all comes from one plane anyway, nobody is asked: without noise that plane is taken wherever the others are
-not far better. What lies elsewhere in the picture, at another depth, is kept, while single specks of rings are not.
+Where nearly all comes from one plane anyway, and there is no noise, nobody is asked: that plane is taken wherever the
+others are not far better. What lies elsewhere in the picture, at another depth, is kept, while single specks of rings
+are not.
 
 Where most of a picture is dark nobody is asked: what shines by itself is not refracted. Noise makes votes small and
 random, so R-PSNN sees the planes smoothed as far as it takes to quieten them.
@@ -43,8 +44,8 @@ from napari_rpsnn.model.stack_decider import bundled_stack_decider
 #: Which of two grey pictures in [0, 1] is in focus at each pixel: from 1, the first, to -1, the second.
 VoteMap = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]]
 
-#: Planes that R-PSNN compares, those that most pixels come from, and the least share of pixels of such a plane.
-MOST_PLANES, LEAST_SHARE = 5, 0.02
+#: Planes that R-PSNN compares: those that most pixels come from.
+MOST_PLANES = 5
 #: Mean vote for the planes that were chosen, as a share of what votes are worth there: at most this in a thin specimen.
 SUPPORT = -0.4
 #: And at the full resolution, where bristles are seen, which R-PSNN takes for rings at half of it: at most this.
@@ -99,11 +100,10 @@ def settled(planes: Sequence[PlaneStatistics], known: StackStatistics, votes: Vo
     chosen, losses = zip(*(window.decided(known) for window in windows), strict=True)
     counts = np.bincount(np.concatenate([index.ravel() for index in chosen]), minlength=len(known.planes))
     share = counts / counts.sum()
-    if share.max() >= NEARLY:
-        # In noise no score is so much better that what is thin would be kept.
-        quiet = all(_smoothing(window.inner_planes) < LEAST_SIGMA_PX for window in windows)
-        return replace(known, mostly=int(share.argmax())) if quiet else known
-    candidates = [int(k) for k in np.argsort(-share, kind="stable")[:MOST_PLANES] if share[k] >= LEAST_SHARE]
+    # In noise no score is so much better that what is thin would be kept.
+    if share.max() >= NEARLY and all(_smoothing(window.inner_planes) < LEAST_SIGMA_PX for window in windows):
+        return replace(known, mostly=int(share.argmax()))
+    candidates = [int(k) for k in np.argsort(-share, kind="stable")[:MOST_PLANES] if share[k] > 0]
     return replace(known, only=_shows_all(windows, chosen, candidates, np.mean(losses, 0), votes))
 
 
