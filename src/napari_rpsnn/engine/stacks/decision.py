@@ -45,8 +45,8 @@ UNLIKE = 20.0
 #: and how many times the average is added.
 AROUND_PX, FARTHEST, BY_AROUND = 4, 3.0, 2.0
 
-#: What is added to the score of the plane that nearly all comes from. A bristle has 20 to 40 more than its ground.
-BY_MOST = 12.0
+#: What is added to the score of the plane that nearly all comes from. Bristles have 20 to 40 more than their ground.
+BY_MOST = 20.0
 
 #: Reads a window of a plane, counted in those that contribute: grey, of one brightness, and where there is data (None:
 #: everywhere).
