@@ -234,6 +234,15 @@ def test_a_border_of_one_image_is_said_and_left_out(planes):
         assert (fuse(*images, **LITE)[:9] == 0).all()
 
 
+def test_a_border_of_a_chunked_pair_is_said_to_whoever_computes(planes):
+    da = pytest.importorskip("dask.array")
+    near, far = planes[:2].astype(np.uint8)
+    near[:, :9] = 0
+    fused = fuse(*(da.from_array(image, chunks=(50, 41)) for image in (near, far)), **LITE)
+    with pytest.warns(UserWarning, match=r"Borders without data were found \(.*\): image0\. There"):
+        fused.compute()
+
+
 def test_an_aligned_pair_takes_nothing_from_where_there_is_no_data(planes):
     pytest.importorskip("SimpleITK")
     sharp = data.camera()[60:220, 120:300].astype(np.float32)

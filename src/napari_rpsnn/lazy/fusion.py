@@ -6,6 +6,7 @@ sources in common, they would all stay in memory until they are fused.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from functools import partial, reduce
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from dask.base import tokenize
 from numpy.typing import NDArray
 
-from napari_rpsnn.engine.borders import Border, of_side_windows, side_windows
+from napari_rpsnn.engine.borders import Border, of_side_windows, say, side_windows
 from napari_rpsnn.engine.pairs.plan import Plan
 from napari_rpsnn.engine.pairs.statistics import PairStatistics, plan_of
 from napari_rpsnn.engine.results import Result
@@ -130,4 +131,7 @@ def _plan(
     shape: tuple[int, int],
     matched: bool,
 ) -> Plan:
-    return plan_of(statistics, names, shape, borders, matched)
+    plan = plan_of(statistics, names, shape, borders, matched)
+    if bordered := plan.bordered(names):  # not known before values are read: whoever computes is told
+        warnings.warn(say(bordered, []), stacklevel=1)
+    return plan
