@@ -56,8 +56,10 @@ NEAR_SUPPORT = -0.5
 AGAINST, AROUND_PX, PLAINLY = 0.3, 5, 0.3
 #: At least this share of the pixels comes from other planes where R-PSNN is against most of what was decided.
 MOSTLY = 0.6
-#: Bounds of support and of plain votes there, and what scores lose at most, in the mean, if they have one plane only.
-MOST_SUPPORT, MOST_AGAINST, MOST_LOSS = -0.3, 0.2, 7.0
+#: Bounds of support and of plain votes there, and what scores lose at most, in the mean, if they have one plane only:
+#: the second one where nearly no vote supports the choice. In an uneven section some do.
+MOST_SUPPORT, MOST_AGAINST, MOST_LOSS = -0.3, 0.2, (4.0, 7.0)
+NO_SUPPORT = -0.95
 #: Share of the pixels that come from one plane, of a picture that nearly all comes from it.
 NEARLY = 0.98
 #: Of the brightest value: the median in transmitted light is at least this. What shines by itself has no rings.
@@ -130,7 +132,8 @@ def _shows_all(
         seen_near = near.of(candidates, inner)
         if seen_near.support <= NEAR_SUPPORT:
             return verdict.best if verdict.best == seen_near.best else least
-    return least if verdict.against_most and losses[least] <= MOST_LOSS else None
+    most_loss = MOST_LOSS[verdict.support <= NO_SUPPORT]
+    return least if verdict.against_most and losses[least] <= most_loss else None
 
 
 class _Votes:
