@@ -3,8 +3,9 @@
     python scripts/train_stack_decider.py FOLDER OUT [STEPS [START]]
 
 FOLDER holds sharp images, as for `napari-rpsnn-train`; what that holds out is not used. OUT is the file to write, START
-one to go on from. First 1700 stacks of 192x192 pixels are rendered and kept (1.5 GB, three minutes on one core), then
-every step takes three of them, with fewer planes and a smaller crop at times, and disturbs them anew.
+one to go on from. First 1700 stacks of 192x192 pixels are rendered and kept (1.5 GB, ten minutes on one core), then
+every step takes four of them, with fewer planes and a smaller crop at times, and disturbs them anew; and one that is
+rendered anew takes the place of one of them.
 
 The network sees disturbed planes; what counts is what the undisturbed ones show where it takes them. The loss is how
 many decibels the stack is worse than the best plane at every pixel: of planes mixed by their probabilities, which tells
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +37,7 @@ from napari_rpsnn.training.random_draws import Draw
 from napari_rpsnn.training.stack_synthesis import Stack, StackMaker
 
 STACKS, CROP, SEED = 1700, 192, 7
-STEPS, BATCH, RATE, AVERAGE = 6000, 3, 2e-3, 0.998
+STEPS, BATCH, RATE, AVERAGE = 6000, 4, 2e-3, 0.998
 #: In grey levels squared, below what an 8-bit picture tells.
 LEAST_ERROR = 0.1
 #: How much counts what all scores have in common.
@@ -118,8 +120,13 @@ def part_of(stack: Stack, draw: Draw) -> Stack:
     return Stack(planes.float(), truth.float(), thin)
 
 
-def train(stacks: list[Stack], steps: int, decider: StackDecider) -> StackDecider:
-    """Train a decider on these stacks; what is left in it is the running average of its weights."""
+def train(
+    stacks: list[Stack], steps: int, decider: StackDecider, another: Callable[[int], Stack] | None = None
+) -> StackDecider:
+    """Train a decider on these stacks; what is left in it is the running average of its weights.
+
+    At every step `another` makes one of that number, which takes the place of one of them.
+    """
     decider.train().requires_grad_(True)
     average = {name: tensor.clone() for name, tensor in decider.state_dict().items()}
     optimizer = torch.optim.Adam(decider.parameters(), betas=(0.9, 0.99))
@@ -129,6 +136,8 @@ def train(stacks: list[Stack], steps: int, decider: StackDecider) -> StackDecide
             rate = RATE * min(1, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
             optimizer.param_groups[0]["lr"] = rate
             draw = Draw(SEED, step, torch.device("cpu"))
+            if another is not None:
+                stacks[draw.python.randrange(len(stacks))] = _kept(another(step))
             optimizer.zero_grad()
             for _ in range(BATCH):
                 loss = lost_db(decider, part_of(draw.python.choice(stacks), draw), draw)
@@ -144,16 +153,21 @@ def train(stacks: list[Stack], steps: int, decider: StackDecider) -> StackDecide
     return decider
 
 
+def _kept(stack: Stack) -> Stack:
+    """In 16 bits, as many are kept."""
+    return Stack(stack.planes.half(), stack.truth.half(), stack.thin)
+
+
 def main(folder: str, out: str, steps: str = str(STEPS), start: str | None = None) -> None:
     """Render stacks, train, write."""
     maker = StackMaker(split_pictures(read_pictures(folder))[0], crop=CROP, seed=SEED)
-    rendered = (maker.stack(number) for number in trange(STACKS, desc="stacks"))
-    stacks = [Stack(stack.planes.half(), stack.truth.half(), stack.thin) for stack in rendered]
+    stacks = [_kept(maker.stack(number)) for number in trange(STACKS, desc="stacks")]
     torch.manual_seed(SEED)
     decider = StackDecider()
     if start is not None:
         decider.load_state_dict(load_file(start))
-    tensors = {name: tensor.contiguous() for name, tensor in train(stacks, int(steps), decider).state_dict().items()}
+    train(stacks, int(steps), decider, lambda step: maker.stack(STACKS + step))
+    tensors = {name: tensor.contiguous() for name, tensor in decider.state_dict().items()}
     write_bytes(Path(out), save(tensors, {"format": "napari-rpsnn stack decider"}))
 
 

@@ -173,3 +173,11 @@ def between(levels: Sequence[Tensor], where: Tensor) -> Tensor:
     for i, level in enumerate(levels):
         out = out + level * (1 - (position - i).abs()).clamp_min(0)
     return out
+
+
+def through(levels: Sequence[Tensor], where: Tensor) -> Tensor:
+    """`between` of one image, at a cost that does not grow with the number of levels."""
+    stacked = torch.cat(list(levels))[None, :, 0]
+    position = where.clamp(0, 1) * (len(levels) - 1)
+    low = position.long().clamp(max=len(levels) - 2)
+    return torch.lerp(stacked.gather(1, low), stacked.gather(1, low + 1), position - low)

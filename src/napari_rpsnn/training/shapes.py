@@ -1,4 +1,4 @@
-"""Thin and round things at random places, as masks of what is rendered in stacks."""
+"""Thin and round things at random places, as masks of what is rendered in stacks, and how deep surfaces lie."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ import math
 import torch
 from torch import Tensor
 
+from napari_rpsnn.training import defocus
 from napari_rpsnn.training.random_draws import Draw
 
 
-def lines(draw: Draw, like: Tensor) -> Tensor:
-    """Straight bristles, one to ten, of 1 to 6 pixels, mostly few, some of them ending within the picture."""
+def lines(draw: Draw, like: Tensor, widest: float = 6.0) -> Tensor:
+    """Straight bristles, one to ten, of 1 to `widest` pixels, mostly few, some of them ending within the picture."""
     rows, columns = like.shape[-2:]
     y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
     drawn = torch.zeros(rows, columns)
     for _ in range(draw.python.randint(1, 10)):
-        angle, width = draw.python.uniform(0, math.pi), math.exp(draw.python.uniform(math.log(0.8), math.log(6)))
+        angle, width = draw.python.uniform(0, math.pi), math.exp(draw.python.uniform(math.log(0.8), math.log(widest)))
         y0, x0 = draw.python.uniform(0, rows), draw.python.uniform(0, columns)
         across = (x - x0) * math.cos(angle) + (y - y0) * math.sin(angle)
         along = (y - y0) * math.cos(angle) - (x - x0) * math.sin(angle)
@@ -43,3 +44,21 @@ def disks(draw: Draw, like: Tensor) -> Tensor:
         away = torch.hypot(y - draw.python.uniform(0, rows), x - draw.python.uniform(0, columns)) / r
         drawn = torch.maximum(drawn, (away < 1) * (1 - hollow * torch.exp(-4 * away**2)))
     return drawn[None, None]
+
+
+def depths(draw: Draw, like: Tensor, planes: int) -> Tensor:
+    """Plane in focus of each pixel, between planes: flat, tilted, a relief or steps."""
+    kind = draw.python.random()
+    if kind < 0.25:
+        return torch.full_like(like, draw.python.uniform(0, planes - 1))
+    if kind < 0.5:
+        angle, side = draw.python.uniform(0, 2 * math.pi), like.shape[-1]
+        line = torch.linspace(0, 1, side)
+        shape = (math.cos(angle) * line + math.sin(angle) * line[:, None])[None, None]
+    elif kind < 0.8:
+        shape = draw.noise(like, draw.python.uniform(25, 90))
+    else:
+        shape = defocus.gaussian_blur(draw.mask(like), draw.python.uniform(0.5, 3))
+    shape = (shape - shape.min()) / (shape.max() - shape.min()).clamp_min(1e-6)
+    low, high = sorted(draw.python.uniform(-0.5, planes - 0.5) for _ in range(2))
+    return (low + (high - low) * shape).clamp(0, planes - 1)

@@ -1,13 +1,14 @@
 """Sharp pictures in, focus stacks of known truth out: what the decision of stacks is trained on.
 
-A stack is one of five kinds:
+A stack is one of six kinds:
 
 - ``surface``: a textured surface at some depth for every pixel (flat, tilted, relief, steps), geometric blur.
 - ``occluders``: the same, with one to three layers before it (lines, blobs), each at a depth of its own, whose blur
   spreads over what is behind them.
+- ``bristles``: fine lines far before what is behind them.
 - ``light``: sources that add up (puncta, filaments, bodies), each kind at its own depth or relief, with haze.
 - ``brightfield``: a specimen that absorbs and refracts, flat or not, with rings and contrast that turns over.
-- ``section``: a stained section that is uneven; most contrast is in focus.
+- ``section``: a stained section that is uneven, thin or not; most contrast is in focus.
 
 Stacks are free of noise: `acquisition.disturbed` adds what cameras and earlier alignment do, anew at every call, so
 that a decision can be judged by the undisturbed values of the planes it takes.
@@ -23,14 +24,14 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from napari_rpsnn.training import defocus
+from napari_rpsnn.training import defocus, transmitted
 from napari_rpsnn.training.dataset import Picture
 from napari_rpsnn.training.pair_synthesis import zoomed_crop
 from napari_rpsnn.training.random_draws import Draw
-from napari_rpsnn.training.shapes import disks, level_line, lines
+from napari_rpsnn.training.shapes import depths, disks, level_line, lines
 
-#: Of 26 stacks.
-KINDS = {"surface": 6, "occluders": 7, "light": 4, "brightfield": 5, "section": 4}
+#: Of 33 stacks.
+KINDS = {"surface": 6, "occluders": 6, "bristles": 3, "light": 7, "brightfield": 5, "section": 6}
 #: Pixels made beyond each border and cut off again: defocus filters wrap around.
 MARGIN = 36
 PLANES = (5, 15)
@@ -96,6 +97,11 @@ class StackMaker:
         contrast = 1.0 if draw.python.random() < 0.5 else draw.python.uniform(0.2, 1)
         return contrast * x + (1 - contrast) * draw.python.random()
 
+    def _textured(self, draw: Draw) -> Tensor:
+        """The one of three patches that has most detail, bright rather than dark."""
+        seen = max((self._picture(draw) for _ in range(3)), key=lambda x: float(x.diff(dim=-1).abs().mean()))
+        return seen if seen.median() > 0.4 else 1 - seen
+
     def _surface(self, draw: Draw, planes: int) -> Made:
         sharp, growth = self._picture(draw), _growth(draw)
         blur = draw.python.choice((_disk, defocus.gaussian_blur))
@@ -103,11 +109,11 @@ class StackMaker:
             plane, apart = draw.python.randrange(planes), growth + draw.python.uniform(0, 4)
             stack = [blur(sharp, min(apart * abs(k - plane), HOPELESS_PX)) for k in range(planes)]
             return torch.cat(stack)[:, 0], sharp[0, 0], torch.zeros_like(sharp[0, 0])
-        depth = _depth(draw, sharp, planes)
+        depth = depths(draw, sharp, planes)
         farthest = growth * max(planes - 1 - depth.min().item(), depth.max().item(), 1e-3)
         # A tenth of a pixel of blur more is not seen.
         levels = [sharp, *(blur(sharp, farthest * i / 24) for i in range(1, 25))]
-        stack = [_through(levels, growth * (depth - k).abs() / farthest) for k in range(planes)]
+        stack = [defocus.through(levels, growth * (depth - k).abs() / farthest) for k in range(planes)]
         made = torch.cat(stack)[:, 0]
         # What is flat is best taken from one plane, also where it lies between two.
         flat = depth.min() == depth.max()
@@ -115,21 +121,28 @@ class StackMaker:
         return made, truth, torch.zeros_like(truth)
 
     def _occluders(self, draw: Draw, planes: int) -> Made:
-        stack, truth, thin = self._surface(draw, planes)
-        growth = _growth(draw)
+        made, growth = self._surface(draw, planes), _growth(draw)
         blur = draw.python.choice((_disk, defocus.gaussian_blur))
         for _ in range(draw.python.randint(1, 3)):
-            matte, is_thin = self._matte(draw, truth[None, None])
+            matte, is_thin = self._matte(draw, made[1][None, None])
             plain = torch.full_like(matte, draw.python.random())
             colour = self._picture(draw) if draw.python.random() < 0.4 else plain
             depth = draw.python.uniform(0, planes - 1)
-            for k in range(planes):
-                size = growth * abs(k - depth)
-                cover, light = (blur(x, size)[0, 0].clamp(0, 1) for x in (matte, matte * colour))
-                stack[k] = light + (1 - cover) * stack[k]
-            truth = (matte * colour)[0, 0] + (1 - matte[0, 0]) * truth
-            thin = is_thin * matte[0, 0] + (1 - matte[0, 0]) * thin
-        return stack, truth, thin
+            made = _covered(made, matte, colour, is_thin, lambda image, k, z=depth: blur(image, growth * abs(k - z)))
+        return made
+
+    def _bristles(self, draw: Draw, planes: int) -> Made:
+        """Fine bristles near one end of the stack, what is behind them near the other end."""
+        uniform, sharp = draw.python.uniform, self._textured(draw)
+        blur, growth = draw.python.choice((_disk, defocus.gaussian_blur)), uniform(2, 8) / (planes - 1)
+        behind, before = uniform(0, 1), planes - 1 - uniform(0, 1)
+        if draw.python.random() < 0.5:
+            behind, before = before, behind
+        planes_behind = torch.cat([blur(sharp, growth * abs(k - behind)) for k in range(planes)])[:, 0]
+        matte = defocus.gaussian_blur(lines(draw, sharp, widest=3.5), uniform(0.3, 0.6)).clamp(0, 1)
+        colour = torch.full_like(matte, uniform(0, 1))
+        made = planes_behind, sharp[0, 0], torch.zeros_like(sharp[0, 0])
+        return _covered(made, matte, colour, True, lambda image, k: blur(image, growth * abs(k - before)))
 
     def _matte(self, draw: Draw, like: Tensor) -> tuple[Tensor, bool]:
         """What an occluder covers, from 0 to 1: lines, straight or along a level of noise, or blobs; if it is thin."""
@@ -146,7 +159,7 @@ class StackMaker:
         for _ in range(draw.python.randint(2, 6)):
             light, is_thin = self._sources(draw, truth)
             if draw.python.random() < 0.3:
-                depth = _depth(draw, light, planes)
+                depth = depths(draw, light, planes)
             else:
                 depth = torch.full_like(light, draw.python.uniform(-0.5, planes - 0.5))
             flat = depth.min() == depth.max()
@@ -154,7 +167,7 @@ class StackMaker:
             levels = [] if flat else [blur(light, farthest * i / 24) for i in range(25)]
             for k in range(planes):
                 size = growth * (depth - k).abs()
-                seen = blur(light, size.max().item()) if flat else _through(levels, size / farthest)
+                seen = blur(light, size.max().item()) if flat else defocus.through(levels, size / farthest)
                 far = defocus.gaussian_blur(light, 6 + 2 * size.mean()) if haze else 0
                 stack[k] += ((1 - haze) * seen + haze * far)[0]
             far = defocus.gaussian_blur(light, 6.0) if haze else 0
@@ -207,41 +220,50 @@ class StackMaker:
         optics = uniform(0, 1.2)
 
         flat = draw.python.random() < 0.12  # all of it is in focus in one plane
-        depth = torch.full_like(absorbing, uniform(0, planes - 1)) if flat else _depth(draw, absorbing, planes)
-        return _focused(partial(_lit, absorbing, phase, condenser, step, optics), depth, planes, best)
+        depth = torch.full_like(absorbing, uniform(0, planes - 1)) if flat else depths(draw, absorbing, planes)
+        seen = partial(transmitted.lit, absorbing, phase, condenser, step, optics)
+        return _nothing_thin(*transmitted.focused(seen, depth, planes, best))
 
     def _section(self, draw: Draw, planes: int) -> Made:
         """What absorbs refracts, down to its finest detail, and lies at a depth of its own in each place."""
         uniform = draw.python.uniform
-        absorbing = 1 - uniform(0.5, 1) * (1 - self._picture(draw))
-        density = defocus.gaussian_blur(1 - absorbing, uniform(0.5, 2))
-        phase = draw.python.choice((-1, 1)) * uniform(0, 1.4) * density
-        condenser, step = (math.exp(uniform(math.log(a), math.log(b))) for a, b in ((0.01, 0.12), (4, 40)))
+        absorbing = 1 - uniform(0.5, 1) * (1 - self._textured(draw))
         relief = draw.noise(absorbing, uniform(30, 90))
         relief = (relief - relief.min()) / (relief.max() - relief.min())
         low, high = uniform(-0.5, 1.5), planes - 1 + uniform(-1.5, 0.5)
-        seen = partial(_lit, absorbing, phase, condenser, step, uniform(0, 1.2))
-        return _focused(seen, low + (high - low) * relief, planes)
+        depth = low + (high - low) * relief
+        condenser, step = (math.exp(uniform(math.log(a), math.log(b))) for a, b in ((0.01, 0.12), (4, 40)))
+        sign, refracting, fine = draw.python.choice((-1, 1)), uniform(0, 1.4), uniform(0.5, 2)
+        if draw.python.random() < 0.5:  # thin, if uneven: as if each place were by itself
+            phase = sign * refracting * defocus.gaussian_blur(1 - absorbing, fine)
+            seen = partial(transmitted.lit, absorbing, phase, condenser, step, uniform(0, 1.2))
+            return _nothing_thin(*transmitted.focused(seen, depth, planes))
+        density = -absorbing.clamp_min(0.05).log()
+        tone = defocus.gaussian_blur(density, uniform(5, 20))  # slices of it would have edges that it has not
+        phase = sign * refracting * defocus.gaussian_blur(density - tone, fine)
+        stack, truth = transmitted.uneven_section(
+            (density - tone)[0, 0] / 2, phase[0, 0], depth[0, 0].clamp(0, planes - 1), planes, step,
+            condenser=condenser, cutoff=uniform(0.2, 0.5),
+        )  # fmt: skip
+        light = (-tone).exp()[0, 0]
+        brightest = max(1.0, float((light * stack).max()))
+        return _nothing_thin(light * stack / brightest, light * truth / brightest)
 
 
-def _lit(absorbing: Tensor, phase: Tensor, condenser: float, step: float, optics: float, distance: float) -> Tensor:
-    """What lies so many planes, `step` micrometres apart, from focus, in transmitted light."""
-    return defocus.gaussian_blur(defocus.brightfield(absorbing, phase, distance * step, condenser=condenser), optics)
+def _covered(
+    made: Made, matte: Tensor, colour: Tensor, is_thin: bool, blurred: Callable[[Tensor, int], Tensor]
+) -> Made:
+    """What was made, behind what covers it; `blurred` is what is seen of a picture in a plane."""
+    stack, truth, thin = made
+    for k in range(len(stack)):
+        cover, light = (blurred(x, k)[0, 0].clamp(0, 1) for x in (matte, matte * colour))
+        stack[k] = light + (1 - cover) * stack[k]
+    uncovered = 1 - matte[0, 0]
+    return stack, (matte * colour)[0, 0] + uncovered * truth, is_thin * matte[0, 0] + uncovered * thin
 
 
-def _focused(seen: Callable[[float], Tensor], depth: Tensor, planes: int, best: float = 0.0) -> Made:
-    """Planes of what is seen at a distance from focus; it is sharp `best` planes from there."""
-    if depth.min() == depth.max():
-        height = float(depth.max())
-        stack = torch.cat([seen(k - height + best) for k in range(planes)])
-        truth = stack[round(height)]
-    else:
-        least, most = float(-depth.max() + best), float(planes - 1 - depth.min() + best)
-        levels = [seen(least + (most - least) * i / 28) for i in range(29)]
-        stack = torch.cat([_through(levels, (k - depth + best - least) / (most - least)) for k in range(planes)])
-        truth = _through(levels, torch.full_like(depth, (best - least) / (most - least)))[0]
-    brightest = max(1.0, float(stack.max()))
-    return stack[:, 0] / brightest, truth[0] / brightest, torch.zeros_like(truth[0])
+def _nothing_thin(stack: Tensor, truth: Tensor) -> Made:
+    return stack, truth, torch.zeros_like(truth)
 
 
 def _growth(draw: Draw) -> float:
@@ -261,29 +283,3 @@ def _gaussian(image: Tensor, size: float) -> Tensor:
 def _widefield(image: Tensor, size: float) -> Tensor:
     """A fluorescence microscope, whose cone of light has this second moment; it does not resolve all in focus."""
     return defocus.fluorescence(image, size / WIDEFIELD_PX_PER_UM)
-
-
-def _depth(draw: Draw, like: Tensor, planes: int) -> Tensor:
-    """Plane in focus of each pixel, between planes: flat, tilted, a relief or steps."""
-    kind = draw.python.random()
-    if kind < 0.25:
-        return torch.full_like(like, draw.python.uniform(0, planes - 1))
-    if kind < 0.5:
-        angle, side = draw.python.uniform(0, 2 * math.pi), like.shape[-1]
-        line = torch.linspace(0, 1, side)
-        shape = (math.cos(angle) * line + math.sin(angle) * line[:, None])[None, None]
-    elif kind < 0.8:
-        shape = draw.noise(like, draw.python.uniform(25, 90))
-    else:
-        shape = defocus.gaussian_blur(draw.mask(like), draw.python.uniform(0.5, 3))
-    shape = (shape - shape.min()) / (shape.max() - shape.min()).clamp_min(1e-6)
-    low, high = sorted(draw.python.uniform(-0.5, planes - 0.5) for _ in range(2))
-    return (low + (high - low) * shape).clamp(0, planes - 1)
-
-
-def _through(levels: Sequence[Tensor], where: Tensor) -> Tensor:
-    """`defocus.between`, at a cost that does not grow with the number of levels."""
-    stacked = torch.cat(list(levels))[None, :, 0]
-    position = where.clamp(0, 1) * (len(levels) - 1)
-    low = position.long().clamp(max=len(levels) - 2)
-    return torch.lerp(stacked.gather(1, low), stacked.gather(1, low + 1), position - low)
