@@ -128,7 +128,7 @@ class StackMaker:
             plain = torch.full_like(matte, draw.python.random())
             colour = self._picture(draw) if draw.python.random() < 0.4 else plain
             depth = draw.python.uniform(0, planes - 1)
-            made = _covered(made, matte, colour, is_thin, lambda image, k, z=depth: blur(image, growth * abs(k - z)))
+            made = _covered(made, matte, colour, is_thin, partial(_from, depth, blur, growth))
         return made
 
     def _bristles(self, draw: Draw, planes: int) -> Made:
@@ -142,7 +142,7 @@ class StackMaker:
         matte = defocus.gaussian_blur(lines(draw, sharp, widest=3.5), uniform(0.3, 0.6)).clamp(0, 1)
         colour = torch.full_like(matte, uniform(0, 1))
         made = planes_behind, sharp[0, 0], torch.zeros_like(sharp[0, 0])
-        return _covered(made, matte, colour, True, lambda image, k: blur(image, growth * abs(k - before)))
+        return _covered(made, matte, colour, True, partial(_from, before, blur, growth))
 
     def _matte(self, draw: Draw, like: Tensor) -> tuple[Tensor, bool]:
         """What an occluder covers, from 0 to 1: lines, straight or along a level of noise, or blobs; if it is thin."""
@@ -248,6 +248,11 @@ class StackMaker:
         light = (-tone).exp()[0, 0]
         brightest = max(1.0, float((light * stack).max()))
         return _nothing_thin(light * stack / brightest, light * truth / brightest)
+
+
+def _from(depth: float, blur: Callable[[Tensor, float], Tensor], growth: float, image: Tensor, k: int) -> Tensor:
+    """A picture of this depth as it is seen in plane `k`."""
+    return blur(image, growth * abs(k - depth))
 
 
 def _covered(
