@@ -4,12 +4,16 @@ import gc
 import logging
 import re
 import threading
+import time
 import weakref
 
 import numpy as np
 import pytest
 
 pytest.importorskip("napari", reason="napari is not in this environment")
+
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QApplication
 
 from napari_rpsnn.engine.results import Progress
 from napari_rpsnn.fusion import fuse
@@ -355,6 +359,21 @@ def test_the_viewer_may_be_closed_while_it_works(viewer, open_panel, qtbot, monk
         qtbot.waitUntil(lambda: not worker.is_running, timeout=30_000)
         qtbot.waitUntil(lambda: bool(given), timeout=30_000)  # the memory of the run is given back
     assert not errors
+
+
+def test_a_panel_that_goes_just_as_its_run_ends_gives_memory_back(viewer, open_panel, qtbot, monkeypatch, grey_pair):
+    given = []
+    monkeypatch.setattr(background, "give_back", lambda: given.append(True))
+    add_long_pair(viewer, *grey_pair[:2])
+    widget = open_panel()
+    begin(widget, qtbot)
+    worker = widget._run.worker
+    worker.quit()
+    while worker.is_running:  # its end is said, and not yet heard
+        time.sleep(0.01)
+    widget.native.deleteLater()
+    QApplication.sendPostedEvents(widget.native, QEvent.Type.DeferredDelete.value)
+    assert given
 
 
 def test_choices_follow_the_layer_list(viewer, open_panel):

@@ -77,6 +77,8 @@ class Run:
             signal.disconnect()
         self.worker.finished.connect(give_back)
         self.worker.quit()
+        if not self.worker.is_running:  # it may have said that it ends to those who no longer listen
+            give_back()
 
     def _report(self, progress: Progress) -> None:
         if self.worker.abort_requested:

@@ -132,8 +132,8 @@ class Working(Form):
         self._run = None
         # Not in one go with adding a layer, which is a long step already.
         self._later(0, lambda: self._show_end(said, done, error))
-        # A dock that was closed has nobody who soon begins again.
-        self._later(IDLE_MS if self.native.parent() else 0, self._rest)
+        # In a dock or window that was closed nobody soon begins again.
+        self._later(IDLE_MS if self.native.window().isVisible() else 0, self._rest)
 
     def _show_end(self, said: str, done: bool, error: bool) -> None:
         if self._run is None:
