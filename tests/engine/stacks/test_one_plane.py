@@ -27,6 +27,18 @@ def test_a_thin_specimen_comes_from_one_plane(disturbance, seed):
     assert index[0, 0] in one.accepted
 
 
+@pytest.mark.parametrize("kind", ["smear", "one-plane"])
+def test_where_the_one_plane_has_no_data_the_nearest_one_that_has_is_taken(kind):
+    one, index = index_of(kind, "borders", 1)
+    best = np.bincount(index.ravel()).argmax()
+    away = np.abs(np.arange(len(one.planes)) - best)[:, None, None]
+    nearest = np.where(one.covered, away, len(one.planes)).min(0)
+    lacking = nearest > 0
+    assert lacking.any()
+    assert (index[~lacking] == best).mean() > 0.99
+    assert (np.abs(index.astype(int) - best) - nearest <= 1)[lacking].mean() > 0.99  # focus is between two planes
+
+
 def test_a_thin_specimen_whose_rings_are_wider_than_those_of_training_comes_from_one_plane():
     """Most of it would come from a plane that is out of focus, as R-PSNN sees at half the resolution."""
     one = scene("smear", "noise-6", 288, 12, 5)

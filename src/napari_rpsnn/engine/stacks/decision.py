@@ -11,7 +11,7 @@ windows there are follows from the size of the picture and the number of planes,
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -149,8 +149,7 @@ def score_window(
     seen.clear()
     scores = decider(evidence, known.detail.to(device))
     scores = beside_others(scores) - UNLIKE * scores.new_tensor(known.unlike)[:, None, None]
-    if known.mostly is not None:
-        scores[known.mostly] += BY_MOST
+    _add_to_first(scores, known.mostly, masks)
     if known.prefer is not None:
         scores = leave_out_others(scores, known.planes, known.prefer)
     return scores, masks
@@ -165,6 +164,19 @@ def beside_others(scores: Tensor) -> Tensor:
     around = F.avg_pool2d(beside_best, AROUND_PX)
     around = F.interpolate(binomial(around), scale_factor=AROUND_PX, mode="bilinear")[:, 0]
     return scores + BY_AROUND * (around - around.amax(0))
+
+
+def _add_to_first(scores: Tensor, ranked: Sequence[int], masks: list[NDArray[np.bool_] | None]) -> None:
+    """Add `BY_MOST` to the first of these planes that has data; at the border of its data to the next one, too."""
+    left = torch.ones_like(scores[0])
+    for k in ranked:
+        mask = masks[k]
+        if mask is None:
+            scores[k] += BY_MOST * left
+            return
+        there = to_steps(torch.from_numpy(mask).to(scores.device)[None, None].float())
+        scores[k] += BY_MOST * left * F.max_pool2d(there, 2)[0, 0]
+        left *= F.max_pool2d(1 - there, 2)[0, 0]
 
 
 def _room(planes: int, like: Tensor) -> Tensor:

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -174,16 +174,12 @@ def fuse_window(
             valid, known.borders[number].valid(window, shape)
         )
 
-    only, alone = known.only, None
-    if only is not None and (alone := see(only, place.write)[1]) is None:
-        rows, columns = (part.stop - part.start for part in place.write)
-        chosen, confidence = np.full((rows, columns), only), np.ones((rows, columns), np.float32)
-        some[...] = True
+    if known.only:
+        chosen, some[place.inner] = _first_there(known.only, lambda k: see(k, place.write)[1], some[place.inner].shape)
+        confidence = np.ones(chosen.shape, np.float32)
     else:
         decided = decide_window(see, place.read, known, bundled_stack_decider(device))
         chosen, confidence = (x[place.inner].cpu().numpy() for x in (decided.index, decided.confidence))
-        if only is not None and alone is not None:
-            chosen = np.where(alone, only, chosen)
     image: NDArray[Any] | None = None
     for number in np.unique(chosen):
         part = known.shown(number, read(known.planes[number], place.write)[0])
@@ -196,6 +192,21 @@ def fuse_window(
         image[nowhere], index[nowhere] = without_data(image.dtype), NO_PLANE
         confidence = np.where(nowhere, np.float32(np.nan), confidence)
     return image, index, confidence
+
+
+def _first_there(
+    ranked: Sequence[int], valid_of: Callable[[int], Valid], shape: tuple[int, ...]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """At every pixel the first of these planes that has data there, and where one has."""
+    chosen, left = np.full(shape, ranked[0]), np.ones(shape, bool)
+    for k in ranked:
+        valid = valid_of(k)
+        there = left if valid is None else left & valid
+        chosen[there] = k
+        left = left & ~there
+        if not left.any():
+            break
+    return chosen, ~left
 
 
 def _leave_out_hot_pixels(

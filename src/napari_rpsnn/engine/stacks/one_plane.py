@@ -91,9 +91,10 @@ def settled(planes: Sequence[PlaneStatistics], known: StackStatistics, votes: Vo
     share = counts / counts.sum()
     # In noise no score is so much better that what is thin would be kept.
     if share.max() >= NEARLY and all(_smoothing(window.inner_planes) < LEAST_SIGMA_PX for window in windows):
-        return replace(known, mostly=int(share.argmax()))
+        return replace(known, mostly=_by_likeness(windows, int(share.argmax())))
     candidates = [int(k) for k in np.argsort(-share, kind="stable")[:MOST_PLANES] if share[k] > 0]
-    return replace(known, only=_shows_all(windows, chosen, candidates, losses, votes))
+    only = _shows_all(windows, chosen, candidates, losses, votes)
+    return known if only is None else replace(known, only=_by_likeness(windows, only))
 
 
 def _lit_from_behind(planes: Sequence[PlaneStatistics], values: IntensityRange) -> bool:
@@ -122,6 +123,22 @@ def _shows_all(
             return verdict.best if verdict.best == seen_near.best else least
     most = max(loss.most[least] for loss in losses)
     return least if lost[least] <= LITTLE and most <= NOWHERE_MUCH and verdict.support <= 0 else None
+
+
+def _by_likeness(windows: Sequence[_Window], best: int) -> tuple[int, ...]:
+    """All planes, those first that are most like the best one: they are nearest to its focus."""
+    apart = np.zeros(len(windows[0].planes))
+    pixels = np.full_like(apart, 1e-9)
+    for window in windows:
+        for k, (plane, valid) in enumerate(zip(window.planes, window.valid, strict=True)):
+            there = np.broadcast_to(True, plane.shape)
+            for one in (valid, window.valid[best]):
+                there = there if one is None else there & one
+            apart[k] += ((plane - window.planes[best]) ** 2)[there].sum()
+            pixels[k] += there.sum()
+    apart = np.where(pixels > 1, apart / pixels, np.inf)
+    apart[best] = -1
+    return tuple(int(k) for k in np.argsort(apart, kind="stable"))
 
 
 class _Votes:

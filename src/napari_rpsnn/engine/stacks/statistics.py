@@ -59,10 +59,11 @@ class StackStatistics:
     detail : Tensor of shape `(N, FACTS)`
         Logarithms of their mean energies of detail, beside the greatest.
     borders : list of Border
-    only : int or None
-        Of `planes`, the one that shows all of a thin specimen.
-    mostly : int or None
-        Of `planes`, the one that nearly all comes from: others are taken where they are far better.
+    only : tuple of int
+        Of `planes`, the one that shows all of a thin specimen, and for where that has no data the others, in the order
+        of how much they are like it; empty: no plane shows all.
+    mostly : tuple of int
+        The same of the one that nearly all comes from: others are taken where they are far better.
     matched : bool
         Whether what is returned is of that brightness, too.
     prefer : str or None
@@ -75,8 +76,8 @@ class StackStatistics:
     swapped: bool
     detail: Tensor
     borders: list[Border]
-    only: int | None = None
-    mostly: int | None = None
+    only: tuple[int, ...] = ()
+    mostly: tuple[int, ...] = ()
     matched: bool = False
     prefer: str | None = None
 
