@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import zoom
 from skimage import data
+from skimage.io import imread
 
 from napari_rpsnn import fuse_stack
 from napari_rpsnn.engine.stacks.one_plane import QUIET, _quiet
@@ -12,6 +13,8 @@ from napari_rpsnn.engine.stacks.one_plane import QUIET, _quiet
 sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))
 
 from truth.scenes import scene
+
+SMEAR = Path(__file__).parents[4] / "shared" / "eval" / "stack_wbc"
 
 
 def index_of(kind, disturbance, seed):
@@ -25,6 +28,15 @@ def test_a_thin_specimen_comes_from_one_plane(disturbance, seed):
     one, index = index_of("smear", disturbance, seed)
     assert index.min() == index.max()
     assert index[0, 0] in one.accepted
+
+
+@pytest.mark.skipif(not SMEAR.is_dir(), reason=f"no smear at {SMEAR}")
+@pytest.mark.parametrize("corner", [(0, 0), (100, 400), (200, 200), (300, 500)])
+def test_crops_of_a_real_smear_come_from_one_plane(corner):
+    row, column = corner
+    planes = np.stack([imread(path) for path in sorted(SMEAR.glob("*.jpg"))])
+    index = fuse_stack(planes[:, row : row + 600, column : column + 800], channel_axis=-1, return_index=True)[1]
+    assert index.min() == index.max()
 
 
 @pytest.mark.parametrize("kind", ["smear", "one-plane"])
