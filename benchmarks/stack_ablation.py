@@ -36,6 +36,8 @@ from napari_rpsnn.training.random_draws import Draw
 from napari_rpsnn.training.stack_synthesis import KINDS, Stack, StackMaker
 
 STACKS, HELD_OUT, SEED = 300, 16, 5
+#: Pixels of thin things that are judged at least.
+LEAST_THIN = script.LEAST_THIN
 
 
 def without(lost: Callable[[int, int], list[int]]) -> Callable[[Tensor], Compared]:
@@ -99,7 +101,7 @@ def lost_db(decider: StackDecider, stack: Stack, number: int) -> tuple[float, fl
         made, least = (x[where].mean().item() + script.LEAST_ERROR for x in (taken, best))
         return 10 * float(np.log10(made / least))
 
-    few = stack.thin.sum() < script.LEAST_THIN
+    few = stack.thin.sum() < LEAST_THIN
     return lost(torch.ones_like(stack.thin)), np.nan if few else lost(stack.thin)
 
 
