@@ -31,6 +31,7 @@ WITHOUT: dict[str, dict[str, Any]] = {
     "a thin specimen from one plane": {f"{STACKS}.engine.settled": lambda planes, known, votes: known},
     "a plane that nearly all comes from": {f"{STACKS}.decision.BY_MOST": 0.0},
     "open scores by those around": {f"{STACKS}.decision.beside_others": lambda scores: scores},
+    "detail around on smooth surfaces": {f"{STACKS}.smooth_surface.BY_DETAIL": 0.0},
     "equally good planes by brightness": {f"{STACKS}.decision.UNLIKE": 0.0},
     "brightness made equal": {f"{STACKS}.statistics.levels": lambda means, values: [SAME] * len(means)},
     "borders without data left out": {f"{STACKS}.statistics.Border": mock.Mock(of=lambda picture: NO_BORDER)},

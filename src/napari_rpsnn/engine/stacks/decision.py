@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_rpsnn.engine.stacks import smooth_surface
 from napari_rpsnn.engine.stacks.evidence import STEP, binomial, compare, look, to_steps
 from napari_rpsnn.engine.stacks.preference import leave_out_others
 from napari_rpsnn.images.tiling import Tile, split_image
@@ -147,8 +148,11 @@ def score_window(
             room[k] = level[0]
     evidence = [compare(level) for level in seen]
     seen.clear()
+    around = evidence[smooth_surface.LEVEL].own[:, smooth_surface.FINEST_AROUND].float()
     scores = decider(evidence, known.detail.to(device))
     scores = beside_others(scores) - UNLIKE * scores.new_tensor(known.unlike)[:, None, None]
+    if known.places and not known.mostly:
+        scores += smooth_surface.by_detail(around, known.places)
     _add_to_first(scores, known.mostly, masks)
     if known.prefer is not None:
         scores = leave_out_others(scores, known.planes, known.prefer)

@@ -196,7 +196,9 @@ class _Window:
         rows, columns = self.planes[0].shape
         window = slice(0, rows), slice(0, columns)
         decider = bundled_stack_decider(torch.device("cpu"))
-        scores, masks = score_window(lambda k, _: (self.planes[k], self.valid[k]), window, known, decider)
+        # Detail in a smooth surface may be that of rings: no place, no surface.
+        alone = replace(known, places=())
+        scores, masks = score_window(lambda k, _: (self.planes[k], self.valid[k]), window, alone, decider)
         lost = (scores.amax(0) - scores).flatten(1)
         most = lost.kthvalue(max(round(SHARE * lost.shape[1]), 1)).values
         losses = _Losses(lost.mean(1).numpy(), most.numpy())

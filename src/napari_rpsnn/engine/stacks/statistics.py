@@ -28,6 +28,7 @@ from napari_rpsnn.engine.brightness import Level, block_means, block_sums, level
 from napari_rpsnn.engine.pairs.plan import Plan
 from napari_rpsnn.engine.stacks.evidence import look, to_steps
 from napari_rpsnn.engine.stacks.samples import Sample
+from napari_rpsnn.engine.stacks.smooth_surface import places_along
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import WHOLE, Layout
 from napari_rpsnn.images.validity import Valid, both, like_the_rest
@@ -59,6 +60,8 @@ class StackStatistics:
     detail : Tensor of shape `(N, FACTS)`
         Logarithms of their mean energies of detail, beside the greatest.
     borders : list of Border
+    places : tuple of int
+        Of each plane among its neighbours, see `places_along`.
     only : tuple of int
         Of `planes`, the one that shows all of a thin specimen, and for where that has no data the others, in the order
         of how much they are like it; empty: no plane shows all.
@@ -76,6 +79,7 @@ class StackStatistics:
     swapped: bool
     detail: Tensor
     borders: list[Border]
+    places: tuple[int, ...]
     only: tuple[int, ...] = ()
     mostly: tuple[int, ...] = ()
     matched: bool = False
@@ -138,7 +142,8 @@ class StackStatistics:
         means = [plane.means for plane in useful]
         found = levels(means, values)
         rounding = _rounding(values, found)
-        sums = [plane.energies(values, level, r) for plane, level, r in zip(useful, found, rounding, strict=True)]
+        seen = [plane.sampled(values, level, r) for plane, level, r in zip(useful, found, rounding, strict=True)]
+        sums, shown = zip(*seen, strict=True)
         return cls(
             [plane.number for plane in useful],
             values,
@@ -146,6 +151,7 @@ class StackStatistics:
             len(means) == 2 and bool(np.nansum(means[1] - means[0]) > 0),
             relative(torch.stack(sums)),
             [plane.border for plane in useful],
+            places_along(np.stack(shown)),
         )
 
 
@@ -207,14 +213,16 @@ class PlaneStatistics:
             Sample.of(seen, valid),
         )
 
-    def energies(self, values: IntensityRange, level: Level, rounding: float) -> Tensor:
-        """Mean energies of the bands of detail in the samples."""
-        parts = []
+    def sampled(self, values: IntensityRange, level: Level, rounding: float) -> tuple[Tensor, NDArray[np.float32]]:
+        """Mean energies of the bands of detail in the samples, and their brightness at a quarter of the resolution."""
+        parts, shown = [], []
         for sample in self.samples:
             grey, valid = torch.from_numpy(_seen(sample.window, values, level)), sample.valid
             mask = None if valid is None else to_steps(torch.from_numpy(valid)[None, None].float()) > 0
-            parts.append(energies(look(to_steps(grey[None, None]), mask, rounding))[0])
-        return torch.stack(parts).mean(0)
+            seen = look(to_steps(grey[None, None]), mask, rounding)
+            parts.append(energies(seen)[0])
+            shown.append(seen[1][0, -2].flatten())
+        return torch.stack(parts).mean(0), torch.cat(shown).numpy()
 
 
 def _rounding(values: IntensityRange, found: list[Level]) -> list[float]:
