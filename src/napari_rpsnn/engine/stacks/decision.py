@@ -150,9 +150,10 @@ def score_window(
     seen.clear()
     around = evidence[smooth_surface.LEVEL].own[:, smooth_surface.FINEST_AROUND].float()
     scores = decider(evidence, known.detail.to(device))
-    scores = beside_others(scores) - UNLIKE * scores.new_tensor(known.unlike)[:, None, None]
+    unlike = scores.new_tensor(known.unlike)
+    scores = beside_others(scores) - UNLIKE * unlike[:, None, None]
     if known.places and not known.mostly:
-        scores += smooth_surface.by_detail(around, known.places)
+        scores += smooth_surface.by_detail(around, known.places, unlike)
     _add_to_first(scores, known.mostly, masks)
     if known.prefer is not None:
         scores = leave_out_others(scores, known.planes, known.prefer)

@@ -49,18 +49,21 @@ def places_along(shown: NDArray[np.float32]) -> tuple[int, ...]:
     return tuple(int(k) for k in np.argsort(chain))
 
 
-def by_detail(energies: Tensor, places: Sequence[int]) -> Tensor:
+def by_detail(energies: Tensor, places: Sequence[int], unlike: Tensor) -> Tensor:
     """What is added to scores, `(N, 4 rows, 4 columns)`: 0 for the plane of the greatest detail, less for the others.
 
     Parameters
     ----------
     energies : Tensor of shape `(N, rows, columns)`
-        Logarithms of the energy of the finest detail around, beside that of the best plane.
+        Logarithms, to the base of ten, of the energy of the finest detail around.
     places : sequence of int
         See `places_along`.
+    unlike : Tensor of shape `(N,)`
+        How much brighter or darker each plane is than they are in common: a flash is not what others are compared with.
     """
-    found = torch.tensor(places, dtype=energies.dtype, device=energies.device)[energies.argmax(0)]
-    count = _is_smooth(found) * energies.clamp_min(-MOST)
+    compared = energies - unlike[:, None, None]
+    found = torch.tensor(places, dtype=energies.dtype, device=energies.device)[compared.argmax(0)]
+    count = _is_smooth(found) * (energies - compared.amax(0)).clamp(-MOST, 0)
     return BY_DETAIL * F.interpolate(count[:, None], scale_factor=4, mode="bilinear")[:, 0]
 
 
