@@ -152,7 +152,7 @@ def score_window(
     scores = decider(evidence, known.detail.to(device))
     unlike = scores.new_tensor(known.unlike)
     scores = beside_others(scores) - UNLIKE * unlike[:, None, None]
-    if known.places and not known.mostly:
+    if known.places and not known.mostly:  # where one plane shows nearly all, what else has detail are rings
         scores += smooth_surface.by_detail(around, known.places, unlike)
     _add_to_first(scores, known.mostly, masks)
     if known.prefer is not None:

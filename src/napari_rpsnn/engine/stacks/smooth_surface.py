@@ -23,7 +23,7 @@ LEVEL, FINEST_AROUND = 2, 3
 #: it, standard deviation in planes of the stack.
 AROUND_PX, SMOOTH = 6, 1.5
 #: What a plane's score loses for having a tenth of the energy of the best one, and the most that counts of it, as a
-#: power of ten. A bristle's score is 20 to 40 above that of its ground, so none is lost to this.
+#: power of ten. A bristle's score is 20 to 40 above that of its ground, so hardly one is lost to this.
 BY_DETAIL, MOST = 40.0, 0.3
 
 
@@ -40,12 +40,13 @@ def places_along(shown: NDArray[np.float32]) -> tuple[int, ...]:
     apart = np.array([((shown - one) ** 2).sum(1) for one in shown])
     np.fill_diagonal(apart, np.inf)
     chain = [int(k) for k in np.unravel_index(apart.argmin(), apart.shape)] if len(shown) > 1 else [0]
-    apart[:, chain] = np.inf
     while len(chain) < len(shown):
-        first, last = apart[chain[0]], apart[chain[-1]]
-        at_first = first.min() < last.min()
-        chain.insert(0 if at_first else len(chain), int((first if at_first else last).argmin()))
-        apart[:, chain[0 if at_first else -1]] = np.inf
+        first, last = chain[0], chain[-1]
+        apart[:, [first, last]] = np.inf  # not to be found again
+        if apart[first].min() < apart[last].min():
+            chain.insert(0, int(apart[first].argmin()))
+        else:
+            chain.append(int(apart[last].argmin()))
     return tuple(int(k) for k in np.argsort(chain))
 
 

@@ -61,7 +61,7 @@ class StackStatistics:
         Logarithms of their mean energies of detail, beside the greatest.
     borders : list of Border
     places : tuple of int
-        Of each plane among its neighbours, see `places_along`.
+        Of each plane among its neighbours, see `places_along`; empty: detail around is not to count.
     only : tuple of int
         Of `planes`, the one that shows all of a thin specimen, and for where that has no data the others, in the order
         of how much they are like it; empty: no plane shows all.
