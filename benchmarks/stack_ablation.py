@@ -21,7 +21,6 @@ import numpy as np
 import torch
 from tables import table
 from torch import Tensor
-from torch.nn import functional as F
 from tqdm import trange
 
 sys.path.append(str(Path(__file__).parents[1] / "scripts"))
@@ -65,7 +64,8 @@ def nothing_known(energies: Tensor) -> Tensor:
 #: What stands in for the script's own.
 CHANGES: dict[str, dict[str, Any]] = {
     "all of it": {},
-    "no energies of finer bands around": {"compare": without(lambda energies, _: list(range(3, energies)))},
+    "no energies of finer bands around": {"compare": without(lambda energies, _: list(range(3, energies - 1)))},
+    "no energies of lines": {"compare": without(lambda energies, _: [energies - 1])},
     "no energies at the pixel": {"compare": without(lambda *_: [0])},
     "no energies of the level's own band": {"compare": without(lambda *_: [2])},
     "no brightness": {"compare": without(lambda energies, _: [energies])},
@@ -92,7 +92,6 @@ def stacks_of(folder: Path) -> tuple[list[Stack], dict[str, list[Stack]]]:
 def lost_db(decider: StackDecider, stack: Stack, number: int) -> tuple[float, float]:
     """Decibels lost by a stack, and by what is thin in it (NaN: nothing is)."""
     scores, valid = script.scores_of(decider, stack, Draw(SEED, number, torch.device("cpu")))
-    scores = F.interpolate(scores[:, None], scale_factor=2, mode="bilinear")[:, 0]
     errors = (255 * (stack.planes - stack.truth)).square()
     index = scores.masked_fill(~valid, -torch.inf).argmax(0, keepdim=True)
     taken, best = errors.gather(0, index)[0], errors.masked_fill(~valid, torch.inf).amin(0)

@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import trange
 
-from napari_rpsnn.engine.stacks.decision import beside_others
+from napari_rpsnn.engine.stacks.decision import at_pixels, beside_others
 from napari_rpsnn.engine.stacks.evidence import compare, look
 from napari_rpsnn.engine.stacks.statistics import energies, gains, relative
 from napari_rpsnn.io.atomic import write_bytes
@@ -54,7 +54,7 @@ OVEREXPOSED, LIGHT = 0.25, (1.0, 1.8)
 
 
 def scores_of(decider: StackDecider, stack: Stack, draw: Draw) -> tuple[Tensor, Tensor]:
-    """Scores of the planes of a stack, disturbed, at half the resolution, and where the planes have data."""
+    """Scores of the planes of a stack, disturbed, and where the planes have data."""
     seen, valid = disturbed(stack.planes, draw)
     brightness = (seen * valid).mean((1, 2)) / valid.float().mean((1, 2))
     seen = seen * gains(brightness)[:, None, None]
@@ -63,7 +63,8 @@ def scores_of(decider: StackDecider, stack: Stack, draw: Draw) -> tuple[Tensor, 
     seen = torch.where(valid, seen, others)[:, None]
     levels = look(seen, valid[:, None])
     facts = relative(energies(levels))
-    return beside_others(decider([compare(level) for level in levels], facts)), valid
+    scores, finer = decider([compare(level) for level in levels], facts)
+    return at_pixels(beside_others(scores), finer), valid
 
 
 def lost_db(decider: StackDecider, stack: Stack, draw: Draw) -> Tensor:
@@ -73,7 +74,6 @@ def lost_db(decider: StackDecider, stack: Stack, draw: Draw) -> Tensor:
     stack = Stack((light * stack.planes).clamp_max(1), (light * stack.truth).clamp_max(1), stack.thin)
     # What is added to the scores of all planes changes nothing, and would grow without a limit.
     idle = scores.mean(0).square().mean()
-    scores = F.interpolate(scores[:, None], scale_factor=2, mode="bilinear")[:, 0]
     shares = scores.masked_fill(~valid, -math.inf).softmax(0)
     errors = (255 * (stack.planes - stack.truth)).square()
     mixed = (255 * ((shares * stack.planes).sum(0) - stack.truth)).square()

@@ -22,9 +22,11 @@ from napari_rpsnn.model.catalog import FOLDER
 
 #: Levels of the pyramid that evidence is given at: a half, a quarter, an eighth and a sixteenth of the resolution.
 LEVELS = 4
+#: Pixels of the picture in one of the finest level.
+FINER = 4
 #: Energies of detail at each level: of the next finer band at the pixel, of it around the pixel, of the level's own
-#: band, and of all still finer bands around the pixel.
-ENERGIES = tuple(3 + level for level in range(LEVELS))
+#: band, of all still finer bands around the pixel, and of lines; at the first level of each of its four pixels, too.
+ENERGIES = tuple(4 + level + FINER * (level == 0) for level in range(LEVELS))
 #: Channels of evidence at each level: of each plane (brightness too, and where there is data), and of all together.
 OWN = tuple(energies + 2 for energies in ENERGIES)
 COMMON = tuple(2 * energies + 2 for energies in ENERGIES)
@@ -92,7 +94,8 @@ def _by_planes(layer: Callable[..., Tensor], *planes: Tensor, place: Tensor | No
 class StackDecider(nn.Module):
     """Scores of all planes of a stack: the plane of the highest one is taken.
 
-    Evidence comes in at each level; out come scores `(N, rows, columns)` at the finest of them.
+    Evidence comes in at each level; out come scores `(N, rows, columns)` at the finest of them, which is half the
+    resolution, and how far the scores of its four pixels differ from these, `(N, FINER, rows, columns)`.
     """
 
     def __init__(self) -> None:
@@ -109,12 +112,12 @@ class StackDecider(nn.Module):
             self.up.append(nn.Conv2d(WIDTHS[level + 1], width, 1))
             self.through.append(nn.Conv2d(width, width, 3, padding=1))
             self.mixed.append(_Respond(width, 2 * width, width))
-        self.score = nn.Conv2d(WIDTHS[0], 1, 3, padding=1)
+        self.score = nn.Conv2d(WIDTHS[0], 1 + FINER, 3, padding=1)
         for layer in (*self.down, *self.deep, *self.mixed):
             # What all planes share must not drown what tells them apart.
             nn.init.normal_(layer.common.weight, std=0.01)
 
-    def forward(self, evidence: list[Compared], facts: Tensor) -> Tensor:
+    def forward(self, evidence: list[Compared], facts: Tensor) -> tuple[Tensor, Tensor]:
         """Weigh the evidence of a window and the facts `(N, FACTS)` of its planes.
 
         The evidence is taken out of its list, level by level, as it is weighed.
@@ -136,7 +139,9 @@ class StackDecider(nn.Module):
             x = _by_planes(partial(self._join, level), x, kept[level], place=kept[level])
             mixed: Any = self.mixed[level]
             x = _by_planes(partial(self._mix, level, mixed.common(_shared(x))), x, place=x)
-        return _by_planes(self.score, x)[:, 0].to(self.facts.weight.dtype)
+        made = _by_planes(self.score, x)
+        finer = made[:, 1:]
+        return made[:, 0].to(self.facts.weight.dtype), finer - finer.mean(1, keepdim=True)
 
     def _join(self, level: int, below: Tensor, kept: Tensor) -> Tensor:
         above = F.interpolate(self.up[level](below), scale_factor=2, mode="bilinear")

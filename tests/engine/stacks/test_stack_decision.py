@@ -112,6 +112,20 @@ def test_each_level_knows_the_energy_of_all_finer_bands():
         assert (10**wide).mean().item() == pytest.approx((10**narrow).mean().item(), rel=0.05)
 
 
+@pytest.mark.parametrize("degrees", [0, 20, 45, 75, 90, 130])
+def test_a_line_stands_out_of_noise(degrees):
+    rows, columns = np.mgrid[:128, :128] - 63.5
+    away = np.abs(rows * np.cos(np.radians(degrees)) + columns * np.sin(np.radians(degrees)))
+    noise = np.random.default_rng(0).normal(0.5, 0.1, away.shape)
+    seen = look(torch.from_numpy((noise + 0.2 * (away < 1)).astype(np.float32))[None, None])[0][0]
+    away = away.reshape(64, 2, 64, 2).min((1, 3))
+    on, off = (torch.from_numpy(part) for part in (away < 1, away > 8))
+    # Share of the line that is above nearly all of the noise.
+    line, pixel, band = ((seen[k][on] > seen[k][off].quantile(0.98)).float().mean() for k in (3, 0, 2))
+    assert line > 0.6
+    assert line > 1.1 * band > 3 * pixel
+
+
 @pytest.mark.parametrize("hot", [20000, 65535])
 def test_a_hot_pixel_changes_no_other_one(hot):
     planes = tilted(96, 96).astype(np.uint16) * 4

@@ -70,6 +70,24 @@ class Decided:
     confidence: Tensor
 
 
+@dataclass(frozen=True)
+class Scored:
+    """Of all planes of a window, whose sides are rounded up to steps.
+
+    Attributes
+    ----------
+    scores : Tensor of shape `(N, rows / 2, columns / 2)`
+    finer : Tensor of shape `(N, FINER, rows / 2, columns / 2)`
+        How far the scores of single pixels differ from these.
+    masks : list of ndarray of bool, or None
+        Where each plane has data.
+    """
+
+    scores: Tensor
+    finer: Tensor
+    masks: list[NDArray[np.bool_] | None]
+
+
 def windows(rows: int, columns: int, planes: int) -> list[Tile]:
     """What a stack is decided in: windows that begin in multiples of `STEP` and are read with a halo of `HALO`."""
     side = min(max(math.sqrt(MOST_PX / planes), LEAST_SIDE), MOST_SIDE)
@@ -99,14 +117,12 @@ def decide_window(read: Read, window: tuple[slice, slice], known: StackStatistic
 
     Parameters and what is read are those of `score_window`.
     """
-    return best_planes(*score_window(read, window, known, decider), *_sides(window))
+    return best_planes(score_window(read, window, known, decider), *_sides(window))
 
 
 @torch.inference_mode()
-def score_window(
-    read: Read, window: tuple[slice, slice], known: StackStatistics, decider: StackDecider
-) -> tuple[Tensor, list[NDArray[np.bool_] | None]]:
-    """Scores of all planes `(N, rows / 2, columns / 2)`, rounded up to steps, and where they have data.
+def score_window(read: Read, window: tuple[slice, slice], known: StackStatistics, decider: StackDecider) -> Scored:
+    """Scores of all planes.
 
     Parameters
     ----------
@@ -149,7 +165,7 @@ def score_window(
     evidence = [compare(level) for level in seen]
     seen.clear()
     around = evidence[smooth_surface.LEVEL].own[:, smooth_surface.FINEST_AROUND].float()
-    scores = decider(evidence, known.detail.to(device))
+    scores, finer = decider(evidence, known.detail.to(device))
     unlike = scores.new_tensor(known.unlike)
     scores = beside_others(scores) - UNLIKE * unlike[:, None, None]
     if known.places and not known.mostly:  # where one plane shows nearly all, what else has detail are rings
@@ -157,7 +173,12 @@ def score_window(
     _add_to_first(scores, known.mostly, masks)
     if known.prefer is not None:
         scores = leave_out_others(scores, known.planes, known.prefer)
-    return scores, masks
+    return Scored(scores, finer, masks)
+
+
+def at_pixels(scores: Tensor, finer: Tensor) -> Tensor:
+    """Scores `(N, rows, columns)` of pixels, of what the decider has made."""
+    return F.interpolate(scores[:, None], scale_factor=2, mode="bilinear")[:, 0] + F.pixel_shuffle(finer, 2)[:, 0]
 
 
 def beside_others(scores: Tensor) -> Tensor:
@@ -189,13 +210,14 @@ def _room(planes: int, like: Tensor) -> Tensor:
     return torch.empty(shape, dtype=torch.float16, device=like.device, memory_format=torch.channels_last)
 
 
-def best_planes(scores: Tensor, masks: list[NDArray[np.bool_] | None], rows: int, columns: int) -> Decided:
+def best_planes(scored: Scored, rows: int, columns: int) -> Decided:
     """Of what `score_window` found, plane by plane at the full resolution, which is never there for all at once."""
+    scores = scored.scores
     best = torch.full((rows, columns), -torch.inf, dtype=scores.dtype, device=scores.device)
     second, index = best.clone(), torch.zeros_like(best, dtype=torch.int64)
     total = torch.zeros_like(best)
-    for k, mask in enumerate(masks):
-        score = F.interpolate(scores[k, None, None], scale_factor=2, mode="bilinear")[0, 0, :rows, :columns]
+    for k, mask in enumerate(scored.masks):
+        score = at_pixels(scores[k : k + 1], scored.finer[k : k + 1])[0, :rows, :columns]
         if mask is not None:
             score = score.masked_fill(~torch.from_numpy(mask).to(score.device), -1e4)
         wins = score > best

@@ -2,13 +2,17 @@
 
 1. `without_hot_pixels`: a value that no neighbour supports is no detail.
 2. `look`: a pyramid of each plane (P. Burt, E. Adelson, "The Laplacian pyramid as a compact image code", IEEE Trans.
-   Comm. 31 (1983)); at each of its levels the energies of its band of detail and of all finer ones, and the brightness.
+   Comm. 31 (1983)); at each of its levels the energies of its band of detail and of all finer ones, of lines, and the
+   brightness. Noise of single pixels averages out along a line, but not in the energies of bands.
 3. `compare`: these of each plane beside the best one's, and what they are worth, which is the same for all planes.
 
 Nothing here knows an order of the planes.
 """
 
 from __future__ import annotations
+
+import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -20,6 +24,9 @@ from napari_rpsnn.model.stack_decider import LEVELS, Compared
 STEP = 2**LEVELS
 #: Energies of detail that are no more than the rounding of 8-bit values, for each band from the finest on.
 ROUNDING = (1e-6, 4e-7, 1.5e-7, 6e-8, 2.5e-8)
+#: Of the filters that find lines: standard deviations across and along a line, and sides, in pixels; and how many
+#: directions there are.
+ACROSS_PX, ALONG_PX, LINE_SIDE, DIRECTIONS = 1.2, 3.0, 10, 6
 
 
 def to_steps(planes: Tensor) -> Tensor:
@@ -58,23 +65,31 @@ def look(planes: Tensor, valid: Tensor | None = None, rounding: float = 1.0) -> 
     -------
     list of Tensor of shape `(N, OWN[0], rows / 2, columns / 2)` and so on
         Energy of the band whose pixels are twice as fine as the level's, at the pixel and around it, energy of the band
-        of the level itself, energies of all still finer bands around the pixel, brightness, and 1 where most of
-        what these are made of is data, else 0.
+        of the level itself, energies of all still finer bands around the pixel, energy of the lines whose pixels are
+        twice as fine as the level's, at the first level energies of the finest band at each of its four pixels,
+        brightness, and 1 where most of what these are made of is data, else 0.
     """
     picture = without_hot_pixels(planes)
     whole = torch.ones_like(planes) if valid is None else valid.to(planes.dtype)
     levels: list[Tensor] = []
-    # Of each finer band the energy at the pixels of the level.
+    # Of each finer band, and of lines in the next finer picture, the energy at the pixels of the level.
     finer: list[Tensor] = []
+    line: Tensor | None = None
+    finest: list[Tensor] = []
     for level in range(LEVELS + 1):
         smooth = binomial(picture)
         energy = (picture - smooth).square()
-        if finer:
+        if line is not None:
             least = [rounding * energy for energy in ROUNDING]
             *others, last = ((binomial(band) + floor).log10() for band, floor in zip(finer, least, strict=False))
             sharp, here = (finer[-1] + least[level - 1]).log10(), (binomial(energy) + least[level]).log10()
-            levels.append(torch.cat((sharp, last, here, *others, picture, whole), 1))
+            line = (binomial(line) + least[level - 1]).log10()
+            levels.append(torch.cat((sharp, last, here, *others, line, *finest, picture, whole), 1))
+            finest = []
+        else:
+            finest = [F.pixel_unshuffle((binomial(energy) + rounding * ROUNDING[0]).log10(), 2)]
         if level < LEVELS:
+            line = _lines(picture)
             finer = [F.avg_pool2d(band, 2) for band in (*finer, energy)]
             picture = F.avg_pool2d(smooth, 2)
             if valid is not None:
@@ -84,6 +99,28 @@ def look(planes: Tensor, valid: Tensor | None = None, rounding: float = 1.0) -> 
             else:
                 whole = torch.ones_like(picture)
     return levels
+
+
+def _lines(planes: Tensor) -> Tensor:
+    """Energy, at half the resolution, of the line that stands out most there, of any direction, dark or bright."""
+    beside = (LINE_SIDE - 2) // 2
+    padded = F.pad(planes, (beside,) * 4, mode="replicate")
+    return F.conv2d(padded, _line_filters().to(planes), stride=2).square().amax(1, keepdim=True)
+
+
+@lru_cache(maxsize=1)
+def _line_filters() -> Tensor:
+    """Second derivatives across a line, averaged along it: without a mean, and of noise as strong as the noise."""
+    axis = torch.arange(LINE_SIDE) - (LINE_SIDE - 1) / 2
+    made = []
+    for angle in (math.pi * k / DIRECTIONS for k in range(DIRECTIONS)):
+        across = (math.cos(angle) * axis + math.sin(angle) * axis[:, None]) / ACROSS_PX
+        along = (math.cos(angle) * axis[:, None] - math.sin(angle) * axis) / ALONG_PX
+        weight = (-(across.square() + along.square()) / 2).exp()
+        curve = weight * across.square()
+        curve -= weight * curve.sum() / weight.sum()
+        made.append(curve / curve.square().sum().sqrt())
+    return torch.stack(made)[:, None]
 
 
 def compare(seen: Tensor) -> Compared:

@@ -198,11 +198,11 @@ class _Window:
         decider = bundled_stack_decider(torch.device("cpu"))
         # Detail in a smooth surface may be that of rings: no place, no surface.
         alone = replace(known, places=())
-        scores, masks = score_window(lambda k, _: (self.planes[k], self.valid[k]), window, alone, decider)
-        lost = (scores.amax(0) - scores).flatten(1)
+        scored = score_window(lambda k, _: (self.planes[k], self.valid[k]), window, alone, decider)
+        lost = (scored.scores.amax(0) - scored.scores).flatten(1)
         most = lost.kthvalue(max(round(SHARE * lost.shape[1]), 1)).values
         losses = _Losses(lost.mean(1).numpy(), most.numpy())
-        return best_planes(scores, masks, rows, columns).index.numpy(), losses
+        return best_planes(scored, rows, columns).index.numpy(), losses
 
 
 def _halved(picture: NDArray[Any]) -> NDArray[Any]:
