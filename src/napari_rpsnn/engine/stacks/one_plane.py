@@ -45,15 +45,14 @@ VoteMap = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float3
 #: Planes that R-PSNN compares: those that most pixels come from.
 MOST_PLANES = 5
 #: What scores lose at most by the one plane, in the mean and in this share of the pixels. Where there are bristles it
-#: is 43 in little noise, and 21 and more in much.
-LITTLE, SHARE, NOWHERE_MUCH = 4.0, 0.99, 24.0
+#: is 48 and more in little noise, and 25 and more in much.
+LITTLE, SHARE, NOWHERE_MUCH = 5.0, 0.99, 28.0
 #: So little that there is nothing thin: what is seen at half the resolution is enough. Crops of a real smear have up to
-#: 0.6 at the full one, where its grain is seen.
+#: 0.5 at the full one, where its grain is seen.
 HARDLY = 20.0
 #: Mean vote for the planes that were chosen, as a share of what votes are worth there, in a thin specimen: at most this
-#: at half the resolution and at the full one. Bristles in much noise have 0.5 and more there. By these bounds 30 of 145
-#: held-out stacks of training's kinds became one plane, 1.2 dB better in the mean, 5.0 dB worse at most.
-SUPPORT, NEAR_SUPPORT = 0.0, 0.25
+#: at half the resolution and at the full one. Bristles in much noise have 0.5 and more there.
+SUPPORT, NEAR_SUPPORT = 0.0, 0.45
 #: Share of the pixels that come from one plane, of a picture that nearly all comes from it.
 NEARLY = 0.98
 #: Of the brightest value: the median in transmitted light is at least this. What shines by itself has no rings.
