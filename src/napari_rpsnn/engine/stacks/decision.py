@@ -46,8 +46,8 @@ UNLIKE = 17.0
 #: and how many times the average is added.
 AROUND_PX, FARTHEST, BY_AROUND = 4, 3.0, 2.0
 
-#: What is added to the score of the plane that nearly all comes from. Bristles have 20 to 40 more than their ground.
-BY_MOST = 20.0
+#: What is added to the score of the plane that nearly all comes from. Bristles have 50 to 100 more than their ground.
+BY_MOST = 45.0
 
 #: Reads a window of a plane, counted in those that contribute: grey, of one brightness, and where there is data (None:
 #: everywhere).

@@ -10,8 +10,8 @@ costs ten times as much as all the rest, so it is asked in a few small windows o
    at the full one, where thin things are. Of the planes that most pixels come from, the one that it finds in focus in
    more places is the best one; where pixels come from another plane, R-PSNN is asked which of both is in focus.
 3. Where it supports the choice of others at neither resolution, what the planes differ in is no focus, and one plane
-   shows all: the one by which scores lose least. Where they lose less than bristles would, the full resolution, which
-   shows grain, too, is not asked.
+   shows all: the one by which scores lose least. The less they lose, the more it may be for others at the full
+   resolution, which shows grain, too: where they lose less than by anything thin, it is not asked there.
 
 Where nearly all comes from one plane anyway, and there is no noise, nobody is asked: that plane is taken wherever the
 others are not far better. What lies elsewhere in the picture, at another depth, is kept, while single specks of rings
@@ -46,13 +46,11 @@ VoteMap = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float3
 MOST_PLANES = 5
 #: What scores lose at most by the one plane, in the mean and in this share of the pixels. Where there are bristles it
 #: is 48 and more in little noise, and 25 and more in much.
-LITTLE, SHARE, NOWHERE_MUCH = 5.0, 0.99, 28.0
-#: So little that there is nothing thin: what is seen at half the resolution is enough. Crops of a real smear have up to
-#: 0.5 at the full one, where its grain is seen.
-HARDLY = 20.0
+LITTLE, SHARE, NOWHERE_MUCH = 5.0, 0.99, 33.0
 #: Mean vote for the planes that were chosen, as a share of what votes are worth there, in a thin specimen: at most this
-#: at half the resolution and at the full one. Bristles in much noise have 0.5 and more there.
-SUPPORT, NEAR_SUPPORT = 0.0, 0.45
+#: at half the resolution; and at the full one 1 for each so much that scores lose less than they may. So bristles in
+#: noise may have 0.2 to 0.4 and have 0.5 to 0.9, crops of a real smear 0.3 to 0.7 and have up to 0.7.
+SUPPORT, WORTH = 0.0, 20.0
 #: Share of the pixels that come from one plane, of a picture that nearly all comes from it.
 NEARLY = 0.98
 #: Of the brightest value: the median in transmitted light is at least this. What shines by itself has no rings.
@@ -102,11 +100,12 @@ def _shows_all(
     halved = _Votes([[_halved(plane) for plane in window.planes] for window in windows], votes)
     if halved.support(candidates, [_halved(index) for index in chosen]) > SUPPORT:
         return None
-    if most <= HARDLY:
+    allowed = (NOWHERE_MUCH - most) / WORTH
+    if allowed >= 1:  # nothing is thin
         return least
     near = _Votes([window.inner_planes for window in windows], votes)
     inner = [index[window.inner] for index, window in zip(chosen, windows, strict=True)]
-    return least if near.support(candidates, inner) <= NEAR_SUPPORT else None
+    return least if near.support(candidates, inner) <= allowed else None
 
 
 def _by_likeness(windows: Sequence[_Window], best: int) -> tuple[int, ...]:

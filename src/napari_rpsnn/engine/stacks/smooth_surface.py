@@ -23,8 +23,8 @@ LEVEL, FINEST_AROUND = 2, 3
 #: it, standard deviation in planes of the stack.
 AROUND_PX, SMOOTH = 6, 1.5
 #: What a plane's score loses for having a tenth of the energy of the best one, and the most that counts of it, as a
-#: power of ten. A bristle's score is 20 to 40 above that of its ground, so hardly one is lost to this.
-BY_DETAIL, MOST = 40.0, 0.3
+#: power of ten. A bristle's score is 50 to 100 above that of its ground, so hardly one is lost to this.
+BY_DETAIL, MOST = 60.0, 0.3
 
 
 def places_along(shown: NDArray[np.float32]) -> tuple[int, ...]:
