@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.ndimage import zoom
+from scipy.ndimage import gaussian_filter, zoom
 from skimage import data
 from skimage.io import imread
 
@@ -73,6 +73,20 @@ def test_in_much_noise_what_most_of_it_was_decided_for_is_kept():
 def test_few_thin_things_before_a_flat_ground_are_no_thin_specimen(kind, seed, disturbance):
     _, index = index_of(kind, disturbance, seed)
     assert len(np.unique(index)) > 2
+
+
+@pytest.mark.parametrize("contrast", [50, 100])
+def test_a_single_hair_before_what_is_flat_is_kept(contrast):
+    ground, hair = data.brick()[:288, :288] / 2 + 100, np.zeros((288, 288))
+    for k in range(120):
+        hair[100 + k, 100 + k // 2 : 102 + k // 2] = 1
+    planes = []
+    for k in range(10):
+        cover = gaussian_filter(hair, 1.2 * abs(k - 7))
+        planes.append(gaussian_filter(ground, 1.2 * abs(k - 2)) * (1 - cover) + (150 - contrast) * cover)
+    index = fuse_stack(np.rint(planes).astype(np.uint8), return_index=True)[1]
+    assert (np.abs(index[hair == 1].astype(int) - 7) <= 1).mean() > 0.9
+    assert (index[hair == 0] == 2).mean() > 0.95
 
 
 @pytest.mark.parametrize("shape", [(3, 1, 5), (3, 2, 1), (4, 1, 1), (3, 7, 9)])

@@ -47,6 +47,8 @@ MOST_PLANES = 5
 #: What scores lose at most by the one plane, in the mean and in this share of the pixels. Where there are bristles it
 #: is 48 and more in little noise, and 25 and more in much.
 LITTLE, SHARE, NOWHERE_MUCH = 5.0, 0.99, 33.0
+#: The same where a single hair would be seen, by which they lose 80 to 120; in smears it is 35 at most.
+NEARLY_ALL, NO_HAIR = 0.999, 50.0
 #: Mean vote for the planes that were chosen, as a share of what votes are worth there, in a thin specimen: at most this
 #: at half the resolution; and at the full one 1 for each so much that scores lose less than they may. So bristles in
 #: noise may have 0.2 to 0.4 and have 0.5 to 0.9, crops of a real smear 0.3 to 0.7 and have up to 0.7.
@@ -94,8 +96,8 @@ def _shows_all(
     """The plane that shows all that there is in the windows, if one does."""
     lost = np.mean([loss.mean for loss in losses], 0)
     least = int(lost.argmin())
-    most = max(loss.most[least] for loss in losses)
-    if lost[least] > LITTLE or most > NOWHERE_MUCH:
+    most, worst = (max(loss.most[share][least] for loss in losses) for share in (SHARE, NEARLY_ALL))
+    if lost[least] > LITTLE or most > NOWHERE_MUCH or worst > NO_HAIR:
         return None
     halved = _Votes([[_halved(plane) for plane in window.planes] for window in windows], votes)
     if halved.support(candidates, [_halved(index) for index in chosen]) > SUPPORT:
@@ -159,10 +161,10 @@ class _Votes:
 
 @dataclass(frozen=True)
 class _Losses:
-    """What scores of a window lose if it has one plane only: of each plane the mean, and that of the worst pixels."""
+    """What scores of a window lose if it has one plane only: of each plane the mean, and at most in shares."""
 
     mean: NDArray[np.float32]
-    most: NDArray[np.float32]
+    most: dict[float, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -198,8 +200,9 @@ class _Window:
         alone = replace(known, places=())
         scored = score_window(lambda k, _: (self.planes[k], self.valid[k]), window, alone, decider)
         lost = (scored.scores.amax(0) - scored.scores).flatten(1)
-        most = lost.kthvalue(max(round(SHARE * lost.shape[1]), 1)).values
-        losses = _Losses(lost.mean(1).numpy(), most.numpy())
+        pixels = lost.shape[1]
+        most = {share: lost.kthvalue(max(round(share * pixels), 1)).values.numpy() for share in (SHARE, NEARLY_ALL)}
+        losses = _Losses(lost.mean(1).numpy(), most)
         return best_planes(scored, rows, columns).index.numpy(), losses
 
 
