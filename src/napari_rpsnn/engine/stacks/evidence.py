@@ -111,7 +111,7 @@ def _lines(planes: Tensor) -> Tensor:
 @lru_cache(maxsize=1)
 def _line_filters() -> Tensor:
     """Second derivatives across a line, averaged along it: without a mean, and of noise as strong as the noise."""
-    axis = torch.arange(LINE_SIDE) - (LINE_SIDE - 1) / 2
+    axis = torch.arange(LINE_SIDE, dtype=torch.float32) - (LINE_SIDE - 1) / 2
     made = []
     for angle in (math.pi * k / DIRECTIONS for k in range(DIRECTIONS)):
         across = (math.cos(angle) * axis + math.sin(angle) * axis[:, None]) / ACROSS_PX
