@@ -139,9 +139,13 @@ class StackDecider(nn.Module):
             x = _by_planes(partial(self._join, level), x, kept[level], place=kept[level])
             mixed: Any = self.mixed[level]
             x = _by_planes(partial(self._mix, level, mixed.common(_shared(x))), x, place=x)
-        made = _by_planes(self.score, x)
-        finer = made[:, 1:]
-        return made[:, 0].to(self.facts.weight.dtype), finer - finer.mean(1, keepdim=True)
+        made = _by_planes(self._score, x)
+        return made[:, 0].to(self.facts.weight.dtype), made[:, 1:]
+
+    def _score(self, x: Tensor) -> Tensor:
+        made: Tensor = self.score(x)
+        score, finer = made[:, :1], made[:, 1:]
+        return torch.cat((score, finer - finer.mean(1, keepdim=True)), 1)
 
     def _join(self, level: int, below: Tensor, kept: Tensor) -> Tensor:
         above = F.interpolate(self.up[level](below), scale_factor=2, mode="bilinear")

@@ -178,7 +178,8 @@ def score_window(read: Read, window: tuple[slice, slice], known: StackStatistics
 
 def at_pixels(scores: Tensor, finer: Tensor) -> Tensor:
     """Scores `(N, rows, columns)` of pixels, of what the decider has made."""
-    return F.interpolate(scores[:, None], scale_factor=2, mode="bilinear")[:, 0] + F.pixel_shuffle(finer, 2)[:, 0]
+    between = F.interpolate(scores[:, None], scale_factor=2, mode="bilinear")
+    return (between + F.pixel_shuffle(finer.contiguous(), 2))[:, 0]
 
 
 def beside_others(scores: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ Nothing here knows an order of the planes.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 
 import torch
@@ -127,10 +128,10 @@ def compare(seen: Tensor) -> Compared:
     """Evidence of all planes at one level of what `look` saw of each; takes its place in memory."""
     energies, brightness, whole = seen[:, :-2], seen[:, -2:-1], seen[:, -1:]
     lost = whole == 0
-    least = energies.amin(0, keepdim=True)
+    least = _across(torch.minimum, energies)
     if lost.any():
         energies.copy_(torch.where(lost, least, energies))
-    best = energies.amax(0, keepdim=True)
+    best = _across(torch.maximum, energies)
     energies -= best
     exact = torch.promote_types(seen.dtype, torch.float32)
     weight = whole.sum(0, keepdim=True, dtype=exact).clamp_min(1)
@@ -140,6 +141,14 @@ def compare(seen: Tensor) -> Compared:
     brightness *= 5
     best, least = best.to(exact), least.to(exact)
     return Compared(seen, torch.cat((best / 2 + 2, (best - least).clamp_max(4), mean, spread + 2), 1))
+
+
+def _across(extreme: Callable[[Tensor, Tensor], Tensor], planes: Tensor) -> Tensor:
+    """The extreme of all planes: torch reduces 16 bits across planes five times as slowly."""
+    found = planes[:1].clone()
+    for plane in planes[1:]:
+        found = extreme(found, plane[None])
+    return found
 
 
 def binomial(planes: Tensor) -> Tensor:
