@@ -28,7 +28,7 @@ sys.path.append(str(Path(__file__).parents[1] / "scripts"))
 import train_stack_decider as script
 
 from napari_rpsnn.engine.stacks.evidence import compare
-from napari_rpsnn.model.stack_decider import Compared, StackDecider
+from napari_rpsnn.model.stack_decider import ENERGIES, FINER, Compared, StackDecider
 from napari_rpsnn.training import stack_synthesis
 from napari_rpsnn.training.dataset import read_pictures, split_pictures
 from napari_rpsnn.training.random_draws import Draw
@@ -61,12 +61,17 @@ def nothing_known(energies: Tensor) -> Tensor:
     return torch.zeros_like(energies)
 
 
+def line(energies: int) -> int:
+    """Channel of lines, of a level of that many energies; at the first level those of single pixels follow it."""
+    return energies - 1 - FINER * (energies == ENERGIES[0])
+
+
 #: What stands in for the script's own.
 CHANGES: dict[str, dict[str, Any]] = {
     "all of it": {},
-    "no energies of finer bands around": {"compare": without(lambda energies, _: list(range(3, energies - 1)))},
-    "no energies of lines": {"compare": without(lambda energies, _: [energies - 1])},
-    "no energies at the pixel": {"compare": without(lambda *_: [0])},
+    "no energies of finer bands around": {"compare": without(lambda energies, _: list(range(3, line(energies))))},
+    "no energies of lines": {"compare": without(lambda energies, _: [line(energies)])},
+    "no energies at the pixel": {"compare": without(lambda energies, _: [0, *range(line(energies) + 1, energies)])},
     "no energies of the level's own band": {"compare": without(lambda *_: [2])},
     "no brightness": {"compare": without(lambda energies, _: [energies])},
     "no facts of planes as a whole": {"relative": nothing_known},
