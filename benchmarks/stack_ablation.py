@@ -43,7 +43,7 @@ def without(lost: Callable[[int, int], list[int]]) -> Callable[[Tensor], Compare
     """`compare` that leaves out channels of what is seen: those of a number of energies, at that many rows."""
 
     def compared(seen: Tensor) -> Compared:
-        energies = seen.shape[1] - 2
+        energies = seen.shape[1] - 1
         evidence = compare(seen)
         for channel in lost(energies, seen.shape[-2]):
             own, common = ([channel], [channel, energies + channel])

@@ -27,13 +27,13 @@ FINER = 4
 #: Energies of detail at each level: of the next finer band at the pixel, of it around the pixel, of the level's own
 #: band, of all still finer bands around the pixel, and of lines; at the first level of each of its four pixels, too.
 ENERGIES = tuple(4 + level + FINER * (level == 0) for level in range(LEVELS))
-#: Channels of evidence at each level: of each plane (brightness too, and where there is data), and of all together.
-OWN = tuple(energies + 2 for energies in ENERGIES)
+#: Channels of evidence at each level: of each plane (brightness, too), and of all together.
+OWN = tuple(energies + 1 for energies in ENERGIES)
 COMMON = tuple(2 * energies + 2 for energies in ENERGIES)
 #: Channels at each level, from a half of the resolution to a sixteenth.
-WIDTHS = (16, 16, 24, 32)
+WIDTHS = (16, 16, 32, 64)
 #: Of the layers at the coarsest level, in its pixels.
-DILATIONS = (1, 2)
+DILATIONS = (1, 2, 1)
 #: Facts of each plane as a whole, see `StackStatistics`.
 FACTS = LEVELS + 1
 #: Planes that a layer works on at a time where nothing is learned: what it leaves behind is a plane's, not the stack's.

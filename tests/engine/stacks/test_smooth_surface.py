@@ -6,7 +6,7 @@ from skimage import data
 
 from napari_rpsnn import fuse_stack
 from napari_rpsnn.engine.stacks import smooth_surface
-from napari_rpsnn.engine.stacks.smooth_surface import BY_DETAIL, MOST, by_detail, places_along
+from napari_rpsnn.engine.stacks.smooth_surface import BY_DETAIL, MOST, by_detail
 
 SIDE = 192
 EVEN = torch.zeros(8)
@@ -20,22 +20,6 @@ def tilted(planes=9, blur_px=1.0):
     rows, columns = np.mgrid[:SIDE, :SIDE]
     stack = [blurred[np.rint(4 * np.abs(depth - k)).astype(int), rows, columns] for k in range(planes)]
     return depth, np.rint(stack).astype(np.uint8)
-
-
-@pytest.mark.parametrize("noise", [0, 20])
-def test_neighbours_are_told_by_what_they_show(noise):
-    _, planes = tilted()
-    rng = np.random.default_rng(0)
-    order = rng.permutation(len(planes))
-    shown = ndi.zoom(planes + noise * rng.normal(size=planes.shape), (1, 0.25, 0.25), order=1)[order]
-    places = places_along(shown.reshape(len(planes), -1).astype(np.float32))
-    steps = np.diff(np.asarray(places)[np.argsort(order)])
-    assert (steps == 1).all() or (steps == -1).all()
-
-
-def test_a_plane_alone_and_two_of_them_have_places():
-    assert places_along(np.zeros((1, 4), np.float32)) == (0,)
-    assert sorted(places_along(np.zeros((2, 4), np.float32))) == [0, 1]
 
 
 def energies_of(surface, planes):

@@ -10,10 +10,9 @@ windows there are follows from the size of the picture and the number of planes,
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -23,8 +22,10 @@ from torch.nn import functional as F
 
 from napari_rpsnn.engine.stacks import smooth_surface
 from napari_rpsnn.engine.stacks.evidence import STEP, binomial, compare, look, to_steps
+from napari_rpsnn.engine.stacks.neighbours import elsewhere, filled, passed_on
 from napari_rpsnn.engine.stacks.preference import leave_out_others
-from napari_rpsnn.images.tiling import Tile, split_image
+from napari_rpsnn.images.tiling import Tile, split_by_area
+from napari_rpsnn.images.validity import Valid
 from napari_rpsnn.model.stack_decider import StackDecider
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 HALO = 6 * STEP
 #: Pixels of a window, times planes: some 400 MB.
 MOST_PX = 24e6
-#: Sides of windows in pixels.
+#: Sides in pixels of squares: no window has to have fewer pixels than the one, or may have more than the other.
 LEAST_SIDE, MOST_SIDE = 2 * HALO + 192, 1024
 
 #: What a plane's score, the logarithm of a probability, loses for being brighter or darker than the others by a factor
@@ -51,7 +52,7 @@ BY_MOST = 45.0
 
 #: Reads a window of a plane, counted in those that contribute: grey, of one brightness, and where there is data (None:
 #: everywhere).
-Read = Callable[[int, tuple[slice, slice]], tuple[NDArray[np.float32], NDArray[np.bool_] | None]]
+Read = Callable[[int, tuple[slice, slice]], tuple[NDArray[np.float32], Valid]]
 
 
 @dataclass(frozen=True)
@@ -85,15 +86,14 @@ class Scored:
 
     scores: Tensor
     finer: Tensor
-    masks: list[NDArray[np.bool_] | None]
+    masks: list[Valid]
 
 
 def windows(rows: int, columns: int, planes: int) -> list[Tile]:
     """What a stack is decided in: windows that begin in multiples of `STEP` and are read with a halo of `HALO`."""
-    side = min(max(math.sqrt(MOST_PX / planes), LEAST_SIDE), MOST_SIDE)
-    tile = max(int(side) - 2 * HALO, STEP) // STEP
+    most = min(max(MOST_PX / planes, LEAST_SIDE**2), MOST_SIDE**2)
     # In units of a step; the last one may be cut off by the border of the picture.
-    coarse = split_image(-(-rows // STEP), -(-columns // STEP), tile, HALO // STEP)
+    coarse = split_by_area(-(-rows // STEP), -(-columns // STEP), int(most) // STEP**2, HALO // STEP)
 
     def fine(parts: tuple[slice, slice], ends: tuple[int, int]) -> tuple[slice, slice]:
         row, column = (slice(STEP * p.start, min(STEP * p.stop, end)) for p, end in zip(parts, ends, strict=True))
@@ -121,45 +121,33 @@ def decide_window(read: Read, window: tuple[slice, slice], known: StackStatistic
 
 
 @torch.inference_mode()
-def score_window(read: Read, window: tuple[slice, slice], known: StackStatistics, decider: StackDecider) -> Scored:
+def score_window(
+    read: Read, window: tuple[slice, slice], known: StackStatistics, decider: StackDecider, surfaces: bool = True
+) -> Scored:
     """Scores of all planes.
 
     Parameters
     ----------
     read : callable
-        Is called for one plane after the other, and once more for each where some have no data.
+        Is called for one plane after the other, and for neighbours of those that have no data in places.
     window : tuple of slice
         Begins in multiples of `STEP`, and ends there or at the border of the picture.
     known : StackStatistics
     decider : StackDecider
+    surfaces : bool, optional
+        Whether detail around counts where a surface is smooth.
     """
-    rows, columns = _sides(window)
     device = next(decider.parameters()).device
-    counts = np.zeros((rows, columns), np.float32)
-    total = np.zeros((rows, columns), np.float32)
-    masks: list[NDArray[np.bool_] | None] = []
-    for k in range(len(known.planes)):
-        grey, valid = read(k, window)
-        masks.append(valid)
-        total += grey if valid is None else np.where(valid, grey, 0)
-        counts += 1 if valid is None else valid
-    # Where no plane has data, what they hold is as good as anything.
-    nowhere = counts == 0
-    complete = all(mask is None for mask in masks)
-    others = total / np.maximum(counts, 1)
+    masks: list[Valid] = []
+    others: list[Tensor | None] = []
     seen: list[Tensor] = []
-    for k, valid in enumerate(masks):
-        grey = read(k, window)[0]
-        if valid is not None:
-            grey = np.where(valid, grey, others)
-        plane = to_steps(torch.from_numpy(grey).to(device)[None, None])
-        mask = None
-        if not complete:
-            there = np.ones_like(nowhere) if valid is None else valid | nowhere
-            mask = to_steps(torch.from_numpy(there).to(device)[None, None].float()) > 0
-        looked = look(plane, mask, known.rounding[k])
+    for k, near in enumerate(known.nearest):
+        grey, valid, source = filled(lambda j: read(j, window), near)
+        masks.append(valid)
+        others.append(None if source is None else elsewhere(_in_steps(source, device), k))
+        looked = look(_in_steps(grey, device), known.rounding[k])
         # 16 bits are enough for logarithms, and many planes are kept.
-        seen = seen or [_room(len(masks), level) for level in looked]
+        seen = seen or [_room(len(known.planes), level) for level in looked]
         for room, level in zip(seen, looked, strict=True):
             room[k] = level[0]
     evidence = [compare(level) for level in seen]
@@ -168,12 +156,13 @@ def score_window(read: Read, window: tuple[slice, slice], known: StackStatistics
     scores, finer = decider(evidence, known.detail.to(device))
     unlike = scores.new_tensor(known.unlike)
     scores = beside_others(scores) - UNLIKE * unlike[:, None, None]
-    if known.places and not known.mostly:  # where one plane shows nearly all, what else has detail are rings
+    if known.mostly is not None:
+        scores[known.mostly] += BY_MOST
+    elif surfaces:  # where one plane shows nearly all, what else has detail are rings
         scores += smooth_surface.by_detail(around, known.places, unlike)
-    _add_to_first(scores, known.mostly, masks)
     if known.prefer is not None:
         scores = leave_out_others(scores, known.planes, known.prefer)
-    return Scored(scores, finer, masks)
+    return Scored(passed_on(scores, others), finer, masks)
 
 
 def at_pixels(scores: Tensor, finer: Tensor) -> Tensor:
@@ -193,17 +182,8 @@ def beside_others(scores: Tensor) -> Tensor:
     return scores + BY_AROUND * (around - around.amax(0))
 
 
-def _add_to_first(scores: Tensor, ranked: Sequence[int], masks: list[NDArray[np.bool_] | None]) -> None:
-    """Add `BY_MOST` to the first of these planes that has data; at the border of its data to the next one, too."""
-    left = torch.ones_like(scores[0])
-    for k in ranked:
-        mask = masks[k]
-        if mask is None:
-            scores[k] += BY_MOST * left
-            return
-        there = to_steps(torch.from_numpy(mask).to(scores.device)[None, None].float())
-        scores[k] += BY_MOST * left * F.max_pool2d(there, 2)[0, 0]
-        left *= F.max_pool2d(1 - there, 2)[0, 0]
+def _in_steps(plane: NDArray[Any], device: torch.device) -> Tensor:
+    return to_steps(torch.from_numpy(plane).to(device).float()[None, None])
 
 
 def _room(planes: int, like: Tensor) -> Tensor:

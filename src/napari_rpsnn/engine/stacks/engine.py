@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -174,8 +174,9 @@ def fuse_window(
             valid, known.borders[number].valid(window, shape)
         )
 
-    if known.only:
-        chosen, some[place.inner] = _first_there(known.only, lambda k: see(k, place.write)[1], some[place.inner].shape)
+    if known.only is not None:
+        ranked = known.nearest[known.only]
+        chosen, some[place.inner] = _first_there(ranked, lambda k: see(k, place.write)[1], some[place.inner].shape)
         confidence = np.ones(chosen.shape, np.float32)
     else:
         decided = decide_window(see, place.read, known, bundled_stack_decider(device))
@@ -195,7 +196,7 @@ def fuse_window(
 
 
 def _first_there(
-    ranked: Sequence[int], valid_of: Callable[[int], Valid], shape: tuple[int, ...]
+    ranked: NDArray[np.intp], valid_of: Callable[[int], Valid], shape: tuple[int, ...]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """At every pixel the first of these planes that has data there, and where one has."""
     chosen, left = np.full(shape, ranked[0]), np.ones(shape, bool)

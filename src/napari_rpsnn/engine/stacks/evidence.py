@@ -49,15 +49,13 @@ def without_hot_pixels(planes: Tensor) -> Tensor:
     return torch.clamp(planes, *limits)
 
 
-def look(planes: Tensor, valid: Tensor | None = None, rounding: float = 1.0) -> list[Tensor]:
+def look(planes: Tensor, rounding: float = 1.0) -> list[Tensor]:
     """Logarithms of energies and brightness of each plane, level by level.
 
     Parameters
     ----------
     planes : Tensor of shape `(N, 1, rows, columns)`
         Grey, in [0, 1], of one brightness; sides are multiples of `STEP`.
-    valid : Tensor of bool and this shape, optional
-        Where there is data.
     rounding : float, optional
         How many times `ROUNDING` is added to energies: planes that were made brighter have more of it than others, and
         these get what they lack.
@@ -67,11 +65,10 @@ def look(planes: Tensor, valid: Tensor | None = None, rounding: float = 1.0) -> 
     list of Tensor of shape `(N, OWN[0], rows / 2, columns / 2)` and so on
         Energy of the band whose pixels are twice as fine as the level's, at the pixel and around it, energy of the band
         of the level itself, energies of all still finer bands around the pixel, energy of the lines whose pixels are
-        twice as fine as the level's, at the first level energies of the finest band at each of its four pixels,
-        brightness, and 1 where most of what these are made of is data, else 0.
+        twice as fine as the level's, at the first level energies of the finest band at each of its four pixels, and
+        brightness.
     """
     picture = without_hot_pixels(planes)
-    whole = torch.ones_like(planes) if valid is None else valid.to(planes.dtype)
     levels: list[Tensor] = []
     # Of each finer band, and of lines in the next finer picture, the energy at the pixels of the level.
     finer: list[Tensor] = []
@@ -85,7 +82,7 @@ def look(planes: Tensor, valid: Tensor | None = None, rounding: float = 1.0) -> 
             *others, last = ((binomial(band) + floor).log10() for band, floor in zip(finer, least, strict=False))
             sharp, here = (finer[-1] + least[level - 1]).log10(), (binomial(energy) + least[level]).log10()
             line = (binomial(line) + least[level - 1]).log10()
-            levels.append(torch.cat((sharp, last, here, *others, line, *finest, picture, whole), 1))
+            levels.append(torch.cat((sharp, last, here, *others, line, *finest, picture), 1))
             finest = []
         else:
             finest = [F.pixel_unshuffle((binomial(energy) + rounding * ROUNDING[0]).log10(), 2)]
@@ -93,12 +90,6 @@ def look(planes: Tensor, valid: Tensor | None = None, rounding: float = 1.0) -> 
             line = _lines(picture)
             finer = [F.avg_pool2d(band, 2) for band in (*finer, energy)]
             picture = F.avg_pool2d(smooth, 2)
-            if valid is not None:
-                # A pixel of a level is of data where most of what it is made of is: if it had to be all, a plane would
-                # know nothing of the coarse levels for 60 pixels beside its border.
-                whole = (F.avg_pool2d(F.pad(whole, (2, 2, 2, 2), value=1.0), 6, 2) >= 0.5).to(planes.dtype)
-            else:
-                whole = torch.ones_like(picture)
     return levels
 
 
@@ -126,18 +117,13 @@ def _line_filters() -> Tensor:
 
 def compare(seen: Tensor) -> Compared:
     """Evidence of all planes at one level of what `look` saw of each; takes its place in memory."""
-    energies, brightness, whole = seen[:, :-2], seen[:, -2:-1], seen[:, -1:]
-    lost = whole == 0
-    least = _across(torch.minimum, energies)
-    if lost.any():
-        energies.copy_(torch.where(lost, least, energies))
-    best = _across(torch.maximum, energies)
+    energies, brightness = seen[:, :-1], seen[:, -1:]
+    least, best = (_across(extreme, energies) for extreme in (torch.minimum, torch.maximum))
     energies -= best
     exact = torch.promote_types(seen.dtype, torch.float32)
-    weight = whole.sum(0, keepdim=True, dtype=exact).clamp_min(1)
-    mean = (brightness * whole).sum(0, keepdim=True, dtype=exact) / weight
-    brightness.sub_(mean).mul_(whole)
-    spread = (brightness.square().sum(0, keepdim=True, dtype=exact) / weight + 1e-7).log10() / 2
+    mean = brightness.mean(0, keepdim=True, dtype=exact)
+    brightness -= mean
+    spread = (brightness.square().mean(0, keepdim=True, dtype=exact) + 1e-7).log10() / 2
     brightness *= 5
     best, least = best.to(exact), least.to(exact)
     return Compared(seen, torch.cat((best / 2 + 2, (best - least).clamp_max(4), mean, spread + 2), 1))

@@ -34,9 +34,11 @@ from scipy.ndimage import convolve, gaussian_filter
 
 from napari_rpsnn.engine.stacks.decision import best_planes, score_window
 from napari_rpsnn.engine.stacks.evidence import without_hot_pixels
+from napari_rpsnn.engine.stacks.neighbours import filled
 from napari_rpsnn.engine.stacks.samples import Sample
 from napari_rpsnn.engine.stacks.statistics import PlaneStatistics, StackStatistics
 from napari_rpsnn.images.intensity import IntensityRange
+from napari_rpsnn.images.validity import Valid
 from napari_rpsnn.model.stack_decider import bundled_stack_decider
 
 #: Which of two grey pictures in [0, 1] is in focus at each pixel: from 1, the first, to -1, the second.
@@ -67,17 +69,25 @@ def settled(planes: Sequence[PlaneStatistics], known: StackStatistics, votes: Vo
     if len(known.planes) == 2 or not _lit_from_behind(planes, known.values):
         return known
     numbers = {plane.number: plane for plane in planes}
-    samples = zip(*(numbers[k].samples for k in known.planes), strict=True)
-    windows = [_Window.of(sample, known) for sample in samples]
-    chosen, losses = zip(*(window.decided(known) for window in windows), strict=True)
-    counts = np.bincount(np.concatenate([index.ravel() for index in chosen]), minlength=len(known.planes))
+    places = list(zip(*(numbers[k].samples for k in known.planes), strict=True))
+    counts, pixels = np.zeros(len(known.planes), np.int64), sum(samples[0].wide[..., 0].size for samples in places)
+    windows, chosen, losses = [], [], []
+    for samples in places:
+        window = _Window.of(samples, known)
+        index, loss = window.decided(known)
+        windows.append(window)
+        chosen.append(index)
+        losses.append(loss)
+        counts += np.bincount(index.ravel(), minlength=len(counts))
+        if loss.too_much and counts.sum() - counts.max() > (1 - NEARLY) * pixels:
+            return known  # whatever the other windows show
     share = counts / counts.sum()
     # In noise no score is so much better that what is thin would be kept.
     if share.max() >= NEARLY and all(_smoothing(window.inner_planes) < LEAST_SIGMA_PX for window in windows):
-        return replace(known, mostly=_by_likeness(windows, int(share.argmax())))
+        return replace(known, mostly=int(share.argmax()))
     candidates = [int(k) for k in np.argsort(-share, kind="stable")[:MOST_PLANES] if share[k] > 0]
     only = _shows_all(windows, chosen, candidates, losses, votes)
-    return known if only is None else replace(known, only=_by_likeness(windows, only))
+    return replace(known, only=only)
 
 
 def _lit_from_behind(planes: Sequence[PlaneStatistics], values: IntensityRange) -> bool:
@@ -108,22 +118,6 @@ def _shows_all(
     near = _Votes([window.inner_planes for window in windows], votes)
     inner = [index[window.inner] for index, window in zip(chosen, windows, strict=True)]
     return least if near.support(candidates, inner) <= allowed else None
-
-
-def _by_likeness(windows: Sequence[_Window], best: int) -> tuple[int, ...]:
-    """All planes, those first that are most like the best one: they are nearest to its focus."""
-    apart = np.zeros(len(windows[0].planes))
-    pixels = np.full_like(apart, 1e-9)
-    for window in windows:
-        for k, (plane, valid) in enumerate(zip(window.planes, window.valid, strict=True)):
-            there = np.broadcast_to(True, plane.shape)
-            for one in (valid, window.valid[best]):
-                there = there if one is None else there & one
-            apart[k] += ((plane - window.planes[best]) ** 2)[there].sum()
-            pixels[k] += there.sum()
-    apart = np.where(pixels > 1, apart / pixels, np.inf)
-    apart[best] = -1
-    return tuple(int(k) for k in np.argsort(apart, kind="stable"))
 
 
 class _Votes:
@@ -166,16 +160,22 @@ class _Losses:
     mean: NDArray[np.float32]
     most: dict[float, NDArray[np.float32]]
 
+    @property
+    def too_much(self) -> bool:
+        """Whether that is too much of every plane."""
+        return bool(np.all((self.most[SHARE] > NOWHERE_MUCH) | (self.most[NEARLY_ALL] > NO_HAIR)))
+
 
 @dataclass(frozen=True)
 class _Window:
     """What all planes show in a sample, and where they have data.
 
-    Grey, filled where a plane has no data, and without hot pixels, which R-PSNN would take for focus.
+    Grey, with what a neighbour shows where a plane has no data, and without hot pixels, which R-PSNN would take for
+    focus.
     """
 
     planes: list[NDArray[np.float32]]
-    valid: list[NDArray[np.bool_] | None]
+    valid: list[Valid]
     inner: tuple[slice, slice]
 
     @property
@@ -186,19 +186,18 @@ class _Window:
     @classmethod
     def of(cls, samples: Sequence[Sample], known: StackStatistics) -> _Window:
         """What is compared of the samples of all planes in one place."""
-        seen = [known.seen(k, sample.wide) for k, sample in enumerate(samples)]
-        valid = [sample.wide_valid for sample in samples]
-        filled = without_hot_pixels(torch.from_numpy(np.stack(_filled(seen, valid)))[:, None])
-        return cls(list(filled[:, 0].numpy()), valid, samples[0].inner)
+        seen = [(known.seen(k, sample.wide), sample.wide_valid) for k, sample in enumerate(samples)]
+        whole = np.stack([filled(seen.__getitem__, near)[0] for near in known.nearest])
+        planes = without_hot_pixels(torch.from_numpy(whole)[:, None])[:, 0]
+        return cls(list(planes.numpy()), [valid for _, valid in seen], samples[0].inner)
 
     def decided(self, known: StackStatistics) -> tuple[NDArray[np.int64], _Losses]:
         """Index, beside which nothing is known, and what scores lose."""
         rows, columns = self.planes[0].shape
         window = slice(0, rows), slice(0, columns)
         decider = bundled_stack_decider(torch.device("cpu"))
-        # Detail in a smooth surface may be that of rings: no place, no surface.
-        alone = replace(known, places=())
-        scored = score_window(lambda k, _: (self.planes[k], self.valid[k]), window, alone, decider)
+        # Detail in a smooth surface may be that of rings.
+        scored = score_window(lambda k, _: (self.planes[k], self.valid[k]), window, known, decider, surfaces=False)
         lost = (scored.scores.amax(0) - scored.scores).flatten(1)
         pixels = lost.shape[1]
         most = {share: lost.kthvalue(max(round(share * pixels), 1)).values.numpy() for share in (SHARE, NEARLY_ALL)}
@@ -229,14 +228,3 @@ def _smoothing(planes: Sequence[NDArray[np.float32]]) -> float:
     """
     least = min(float(np.median(np.abs(convolve(plane, IMMERKAER)))) for plane in planes)
     return least / (0.6745 * 6) / (2 * float(np.sqrt(np.pi)) * QUIET)
-
-
-def _filled(
-    seen: Sequence[NDArray[np.float32]], valid: Sequence[NDArray[np.bool_] | None]
-) -> list[NDArray[np.float32]]:
-    """Where a plane has no data, what the others show in the mean: R-PSNN is not to see an edge there."""
-    if all(there is None for there in valid):
-        return list(seen)
-    weights = [np.ones(seen[0].shape) if there is None else there for there in valid]
-    mean = np.average(np.stack(seen), 0, np.asarray(weights, np.float64) + 1e-9).astype(np.float32)
-    return [one if there is None else np.where(there, one, mean) for one, there in zip(seen, valid, strict=True)]

@@ -3,17 +3,13 @@
 A thin thing has to be told by its own pixels, a surface by all that lies around, and the scores are a compromise: on
 smooth bricks and in sections they follow rings and the glow of edges. So the planes of the greatest detail around are
 looked at by themselves. Where they lie on a surface without steps, their detail counts beside the scores.
-
-Which planes are neighbours is told by what they show, so that it does not matter in which order they are handed over.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -27,29 +23,6 @@ AROUND_PX, SMOOTH = 6, 1.5
 BY_DETAIL, MOST = 60.0, 0.3
 
 
-def places_along(shown: NDArray[np.float32]) -> tuple[int, ...]:
-    """Place of each plane in a chain of planes that are alike, which may begin at either end of the stack.
-
-    It begins with the two that are most alike; then the one follows that is most like one of its ends.
-
-    Parameters
-    ----------
-    shown : ndarray of shape `(N, n)`
-        Brightness of each plane in the same places.
-    """
-    apart = np.array([((shown - one) ** 2).sum(1) for one in shown])
-    np.fill_diagonal(apart, np.inf)
-    chain = [int(k) for k in np.unravel_index(apart.argmin(), apart.shape)] if len(shown) > 1 else [0]
-    while len(chain) < len(shown):
-        first, last = chain[0], chain[-1]
-        apart[:, [first, last]] = np.inf  # not to be found again
-        if apart[first].min() < apart[last].min():
-            chain.insert(0, int(apart[first].argmin()))
-        else:
-            chain.append(int(apart[last].argmin()))
-    return tuple(int(k) for k in np.argsort(chain))
-
-
 def by_detail(energies: Tensor, places: Sequence[int], unlike: Tensor) -> Tensor:
     """What is added to scores, `(N, 4 rows, 4 columns)`: 0 for the plane of the greatest detail, less for the others.
 
@@ -58,7 +31,7 @@ def by_detail(energies: Tensor, places: Sequence[int], unlike: Tensor) -> Tensor
     energies : Tensor of shape `(N, rows, columns)`
         Logarithms, to the base of ten, of the energy of the finest detail around.
     places : sequence of int
-        See `places_along`.
+        See `neighbours.places_along`.
     unlike : Tensor of shape `(N,)`
         How much brighter or darker each plane is than they are in common: a flash is not what others are compared with.
     """

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -27,8 +27,8 @@ from napari_rpsnn.engine.borders import NO_BORDER, SAID_PX, Border
 from napari_rpsnn.engine.brightness import Level, block_means, block_sums, levels, plainly
 from napari_rpsnn.engine.pairs.plan import Plan
 from napari_rpsnn.engine.stacks.evidence import look, to_steps
+from napari_rpsnn.engine.stacks.neighbours import brightness, differences, filled, nearest, places_along
 from napari_rpsnn.engine.stacks.samples import Sample
-from napari_rpsnn.engine.stacks.smooth_surface import places_along
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import WHOLE, Layout
 from napari_rpsnn.images.validity import Valid, both, like_the_rest
@@ -61,12 +61,13 @@ class StackStatistics:
         Logarithms of their mean energies of detail, beside the greatest.
     borders : list of Border
     places : tuple of int
-        Of each plane among its neighbours, see `places_along`; empty: detail around is not to count.
-    only : tuple of int
-        Of `planes`, the one that shows all of a thin specimen, and for where that has no data the others, in the order
-        of how much they are like it; empty: no plane shows all.
-    mostly : tuple of int
-        The same of the one that nearly all comes from: others are taken where they are far better.
+        Of each plane among its neighbours, see `places_along`.
+    nearest : ndarray of int, of shape `(N, N)`
+        Of each plane all of `planes`, itself first, then its neighbours: where it has no data, they take its place.
+    only : int or None
+        Of `planes`, the one that shows all of a thin specimen.
+    mostly : int or None
+        The one that nearly all comes from: others are taken where they are far better.
     matched : bool
         Whether what is returned is of that brightness, too.
     prefer : str or None
@@ -80,8 +81,9 @@ class StackStatistics:
     detail: Tensor
     borders: list[Border]
     places: tuple[int, ...]
-    only: tuple[int, ...] = ()
-    mostly: tuple[int, ...] = ()
+    nearest: NDArray[np.intp]
+    only: int | None = None
+    mostly: int | None = None
     matched: bool = False
     prefer: str | None = None
 
@@ -142,16 +144,19 @@ class StackStatistics:
         means = [plane.means for plane in useful]
         found = levels(means, values)
         rounding = _rounding(values, found)
-        seen = [plane.sampled(values, level, r) for plane, level, r in zip(useful, found, rounding, strict=True)]
-        sums, shown = zip(*seen, strict=True)
+        places = [_sampled(samples, values, found) for samples in zip(*(p.samples for p in useful), strict=True)]
+        apart = differences(np.stack([_shown(windows) for windows in zip(*places, strict=True)]))
+        near = nearest(apart)
+        sums = [_energies(windows, near, rounding) for windows in places]
         return cls(
             [plane.number for plane in useful],
             values,
             found,
             len(means) == 2 and bool(np.nansum(means[1] - means[0]) > 0),
-            relative(torch.stack(sums)),
+            relative(torch.stack(sums).mean(0)),
             [plane.border for plane in useful],
-            places_along(np.stack(shown)),
+            places_along(apart),
+            near,
         )
 
 
@@ -213,16 +218,25 @@ class PlaneStatistics:
             Sample.of(seen, valid),
         )
 
-    def sampled(self, values: IntensityRange, level: Level, rounding: float) -> tuple[Tensor, NDArray[np.float32]]:
-        """Mean energies of the bands of detail in the samples, and their brightness at a quarter of the resolution."""
-        parts, shown = [], []
-        for sample in self.samples:
-            grey, valid = torch.from_numpy(_seen(sample.window, values, level)), sample.valid
-            mask = None if valid is None else to_steps(torch.from_numpy(valid)[None, None].float()) > 0
-            seen = look(to_steps(grey[None, None]), mask, rounding)
-            parts.append(energies(seen)[0])
-            shown.append(seen[1][0, -2].flatten())
-        return torch.stack(parts).mean(0), torch.cat(shown).numpy()
+
+#: A window of a plane, grey, of one brightness, and where it has data.
+_Seen = tuple[NDArray[np.float32], Valid]
+
+
+def _sampled(samples: Sequence[Sample], values: IntensityRange, found: list[Level]) -> list[_Seen]:
+    """What is compared of samples of all planes in one place."""
+    return [(_seen(s.window, values, level), s.valid) for s, level in zip(samples, found, strict=True)]
+
+
+def _shown(windows: Sequence[_Seen]) -> NDArray[np.float32]:
+    """Brightness of a plane in all samples."""
+    return np.concatenate([brightness(*window) for window in windows])
+
+
+def _energies(windows: Sequence[_Seen], near: NDArray[np.intp], rounding: list[float]) -> Tensor:
+    """Mean energies `(N, FACTS)` of the bands of detail of all planes in a sample."""
+    seen = (torch.from_numpy(filled(windows.__getitem__, others)[0])[None, None] for others in near)
+    return torch.cat([energies(look(to_steps(x), r)) for x, r in zip(seen, rounding, strict=True)])
 
 
 def _rounding(values: IntensityRange, found: list[Level]) -> list[float]:
@@ -248,14 +262,7 @@ def gains(brightness: Tensor) -> Tensor:
 def energies(levels: list[Tensor]) -> Tensor:
     """Mean energies `(N, FACTS)` of the bands of detail of what `look` saw of small windows of all planes."""
     bands = [level[:, 1] for level in levels] + [levels[-1][:, 2]]
-    whole = [level[:, -1] for level in (*levels, levels[-1])]
-    return torch.stack(
-        [
-            (10**band * data).sum((1, 2)) / data.sum((1, 2)).clamp_min(1)
-            for band, data in zip(bands, whole, strict=True)
-        ],
-        1,
-    )
+    return torch.stack([(10**band).mean((1, 2)) for band in bands], 1)
 
 
 def relative(energies: Tensor) -> Tensor:
