@@ -56,9 +56,11 @@ def test_a_plane_alone_and_two_of_them_have_places():
 def test_planes_without_a_place_in_common_are_no_neighbours():
     shown = np.array([[1.0, np.nan], [np.nan, 1.0], [1.0, 1.1]], np.float32)
     found = differences(shown)
-    assert found[0, 1] == found[1, 0] == np.inf
+    assert found[0, 1] == found[1, 0] > 1000
     assert found[0, 2] == 0
     assert nearest(found)[0].tolist() == [0, 2, 1]
+    nothing = np.full((3, 4), np.nan, np.float32)
+    assert sorted(places_along(differences(nothing))) == [0, 1, 2]
 
 
 def test_neighbours_along_the_chain_come_before_what_is_as_blurred_on_the_other_side():

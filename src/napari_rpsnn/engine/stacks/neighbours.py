@@ -18,6 +18,8 @@ from napari_rpsnn.images.validity import Valid
 
 #: Side in pixels of the squares whose brightness tells how much planes are alike: noise averages out in them.
 SQUARE_PX = 4
+#: Difference of planes that have no place in common: more than any others have.
+UNKNOWN = 1e6
 
 
 def brightness(grey: NDArray[np.float32], valid: Valid) -> NDArray[np.float32]:
@@ -28,7 +30,7 @@ def brightness(grey: NDArray[np.float32], valid: Valid) -> NDArray[np.float32]:
 
 
 def differences(shown: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Mean squared difference of any two planes, `(N, N)`, infinite where they have no place in common.
+    """Mean squared difference of any two planes, `(N, N)`, `UNKNOWN` where they have no place in common.
 
     Parameters
     ----------
@@ -41,7 +43,7 @@ def differences(shown: NDArray[np.float32]) -> NDArray[np.float64]:
         there = ~np.isnan(squares)
         count = there.sum(1)
         total = np.where(there, squares, 0).sum(1, dtype=np.float64)
-        found.append(np.where(count > 0, total / np.maximum(count, 1), np.inf))
+        found.append(np.where(count > 0, total / np.maximum(count, 1), UNKNOWN))
     return np.array(found)
 
 
