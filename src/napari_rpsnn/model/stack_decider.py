@@ -31,9 +31,9 @@ ENERGIES = tuple(4 + level + FINER * (level == 0) for level in range(LEVELS))
 OWN = tuple(energies + 1 for energies in ENERGIES)
 COMMON = tuple(2 * energies + 2 for energies in ENERGIES)
 #: Channels at each level, from a half of the resolution to a sixteenth.
-WIDTHS = (16, 16, 32, 64)
+WIDTHS = (16, 16, 24, 32)
 #: Of the layers at the coarsest level, in its pixels.
-DILATIONS = (1, 2, 1)
+DILATIONS = (1, 2)
 #: Facts of each plane as a whole, see `StackStatistics`.
 FACTS = LEVELS + 1
 #: Planes that a layer works on at a time where nothing is learned: what it leaves behind is a plane's, not the stack's.

@@ -125,8 +125,8 @@ def disturbed(stack: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
     seen = stack.clone()
     if chance(0.3):
         seen = seen * draw.uniform(0.75, 1.25, n)[:, 0]
-    if chance(0.7):
-        sigma = uniform(0, 0.14)
+    if chance(0.65):
+        sigma = uniform(0, 1) ** 1.3 * 0.13
         normal = torch.randn(stack.shape, generator=draw.torch)
         seen = seen + sigma * normal * (seen.clamp(0.02, 1).sqrt() if chance(0.5) else 1)
     if chance(0.15):

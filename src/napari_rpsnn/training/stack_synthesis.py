@@ -30,8 +30,8 @@ from napari_rpsnn.training.pair_synthesis import zoomed_crop
 from napari_rpsnn.training.random_draws import Draw
 from napari_rpsnn.training.shapes import depths, disks, level_line, lines
 
-#: Of 36 stacks.
-KINDS = {"surface": 6, "occluders": 6, "bristles": 6, "light": 7, "brightfield": 5, "section": 6}
+#: Of 33 stacks.
+KINDS = {"surface": 6, "occluders": 6, "bristles": 3, "light": 7, "brightfield": 5, "section": 6}
 #: Pixels made beyond each border and cut off again: defocus filters wrap around.
 MARGIN = 36
 PLANES = (5, 15)
@@ -132,19 +132,17 @@ class StackMaker:
         return made
 
     def _bristles(self, draw: Draw, planes: int) -> Made:
-        """Fine bristles near one end of the stack, or of two depths, what is behind them near the other end."""
+        """Fine bristles near one end of the stack, what is behind them near the other end."""
         uniform, sharp = draw.python.uniform, self._textured(draw)
         blur, growth = draw.python.choice((_disk, defocus.gaussian_blur)), uniform(2, 8) / (planes - 1)
         behind, before = uniform(0, 1), planes - 1 - uniform(0, 1)
         if draw.python.random() < 0.5:
             behind, before = before, behind
         planes_behind = torch.cat([blur(sharp, growth * abs(k - behind)) for k in range(planes)])[:, 0]
+        matte = defocus.gaussian_blur(lines(draw, sharp, widest=3.5), uniform(0.3, 0.6)).clamp(0, 1)
+        colour = torch.full_like(matte, uniform(0, 1))
         made = planes_behind, sharp[0, 0], torch.zeros_like(sharp[0, 0])
-        for depth in (before, before + uniform(0, 0.5) * (behind - before))[: draw.python.randint(1, 2)][::-1]:
-            matte = defocus.gaussian_blur(lines(draw, sharp, widest=3.5), uniform(0.3, 0.6)).clamp(0, 1)
-            colour = torch.full_like(matte, uniform(0, 1))
-            made = _covered(made, matte, colour, True, partial(_from, depth, blur, growth))
-        return made
+        return _covered(made, matte, colour, True, partial(_from, before, blur, growth))
 
     def _matte(self, draw: Draw, like: Tensor) -> tuple[Tensor, bool]:
         """What an occluder covers, from 0 to 1: lines, straight or along a level of noise, or blobs; if it is thin."""

@@ -144,10 +144,10 @@ class StackStatistics:
         means = [plane.means for plane in useful]
         found = levels(means, values)
         rounding = _rounding(values, found)
-        places = [_sampled(samples, values, found) for samples in zip(*(p.samples for p in useful), strict=True)]
-        apart = differences(np.stack([_shown(windows) for windows in zip(*places, strict=True)]))
+        sampled = [_sampled(samples, values, found) for samples in zip(*(p.samples for p in useful), strict=True)]
+        apart = differences(np.stack([_shown(windows) for windows in zip(*sampled, strict=True)]))
         near = nearest(apart)
-        sums = [_energies(windows, near, rounding) for windows in places]
+        sums = [_energies(windows, near, rounding) for windows in sampled]
         return cls(
             [plane.number for plane in useful],
             values,
