@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from napari_rpsnn.engine.stacks.statistics import StackStatistics
 
 #: Pixels that are read around a window. 159 are seen around a pixel, as gradients tell, but what lies beyond these
-#: changes the plane of two pixels in a thousand at most, and of one in a hundred of dark ground in much noise, by which
+#: changes the plane of four pixels in a thousand at most, and of one in a hundred of dark ground in much noise, by which
 #: no picture is further from the truth; of 200 planes it would be a third of the work.
 HALO = 4 * STEP
 #: Pixels of a window, times planes: some 400 MB.
