@@ -10,6 +10,7 @@ windows there are follows from the size of the picture and the number of planes,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from napari_rpsnn.engine.stacks import smooth_surface
 from napari_rpsnn.engine.stacks.evidence import STEP, binomial, compare, look, to_steps
 from napari_rpsnn.engine.stacks.neighbours import elsewhere, filled, passed_on
 from napari_rpsnn.engine.stacks.preference import leave_out_others
-from napari_rpsnn.images.tiling import Tile, split_by_area
+from napari_rpsnn.images.tiling import Tile, split_image
 from napari_rpsnn.images.validity import Valid
 from napari_rpsnn.model.stack_decider import StackDecider
 
@@ -32,12 +33,11 @@ if TYPE_CHECKING:
     from napari_rpsnn.engine.stacks.statistics import StackStatistics
 
 #: Pixels that are read around a window. 159 are seen around a pixel, as gradients tell, but what lies beyond these
-#: changes the plane of four pixels in a thousand at most, and of one in a hundred of dark ground in much noise, by which
-#: no picture is further from the truth; of 200 planes it would be a third of the work.
-HALO = 4 * STEP
+#: changes the plane of one pixel in five thousand at most, and of 60 planes it would be half of the work.
+HALO = 6 * STEP
 #: Pixels of a window, times planes: some 400 MB.
 MOST_PX = 24e6
-#: Sides in pixels of squares: no window has to have fewer pixels than the one, or may have more than the other.
+#: Sides of windows in pixels.
 LEAST_SIDE, MOST_SIDE = 2 * HALO + 192, 1024
 
 #: What a plane's score, the logarithm of a probability, loses for being brighter or darker than the others by a factor
@@ -92,9 +92,10 @@ class Scored:
 
 def windows(rows: int, columns: int, planes: int) -> list[Tile]:
     """What a stack is decided in: windows that begin in multiples of `STEP` and are read with a halo of `HALO`."""
-    most = min(max(MOST_PX / planes, LEAST_SIDE**2), MOST_SIDE**2)
+    side = min(max(math.sqrt(MOST_PX / planes), LEAST_SIDE), MOST_SIDE)
+    tile = max(int(side) - 2 * HALO, STEP) // STEP
     # In units of a step; the last one may be cut off by the border of the picture.
-    coarse = split_by_area(-(-rows // STEP), -(-columns // STEP), int(most) // STEP**2, HALO // STEP)
+    coarse = split_image(-(-rows // STEP), -(-columns // STEP), tile, HALO // STEP)
 
     def fine(parts: tuple[slice, slice], ends: tuple[int, int]) -> tuple[slice, slice]:
         row, column = (slice(STEP * p.start, min(STEP * p.stop, end)) for p, end in zip(parts, ends, strict=True))
