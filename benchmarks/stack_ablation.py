@@ -28,29 +28,31 @@ sys.path.append(str(Path(__file__).parents[1] / "scripts"))
 import train_stack_decider as script
 
 from napari_rpsnn.engine.stacks.evidence import compare
-from napari_rpsnn.model.stack_decider import ENERGIES, FINER, Compared, StackDecider
+from napari_rpsnn.model.stack_decider import ENERGIES, SIGNS, Compared, StackDecider
 from napari_rpsnn.training import stack_synthesis
 from napari_rpsnn.training.dataset import read_pictures, split_pictures
 from napari_rpsnn.training.random_draws import Draw
 from napari_rpsnn.training.stack_synthesis import KINDS, Stack, StackMaker
 
 STACKS, HELD_OUT, SEED = 300, 16, 5
+#: The last channel of evidence.
+BRIGHTNESS = -1
 #: Pixels of thin things that are judged at least.
 LEAST_THIN = script.LEAST_THIN
 
 
-def without(lost: Callable[[int, int], list[int]]) -> Callable[[Tensor], Compared]:
-    """`compare` that leaves out channels of what is seen: those of a number of energies, at that many rows."""
+def without(lost: Callable[[int], list[int]]) -> Callable[[Tensor, int], Compared]:
+    """`compare` that leaves out channels of what is seen at a level."""
 
-    def compared(seen: Tensor) -> Compared:
-        energies = seen.shape[1] - 1
-        evidence = compare(seen)
-        for channel in lost(energies, seen.shape[-2]):
-            own, common = ([channel], [channel, energies + channel])
-            if channel == energies:  # brightness, whose mean and spread come last
-                common = [-2, -1]
-            evidence.own[:, own] = 0
-            evidence.common[:, common] = 0
+    def compared(seen: Tensor, level: int) -> Compared:
+        energies = ENERGIES[level]
+        evidence = compare(seen, level)
+        for channel in lost(level):
+            evidence.own[:, channel] = 0
+            if channel < energies:  # signs are a plane's own
+                evidence.common[:, [channel, energies + channel]] = 0
+            if channel == BRIGHTNESS:  # whose mean and spread come last
+                evidence.common[:, -2:] = 0
         return evidence
 
     return compared
@@ -61,19 +63,20 @@ def nothing_known(energies: Tensor) -> Tensor:
     return torch.zeros_like(energies)
 
 
-def line(energies: int) -> int:
-    """Channel of lines, of a level of that many energies; at the first level those of single pixels follow it."""
-    return energies - 1 - FINER * (energies == ENERGIES[0])
+def line(level: int) -> int:
+    """Channel of lines; at the first level those of single pixels follow it."""
+    return 3 + level
 
 
 #: What stands in for the script's own.
 CHANGES: dict[str, dict[str, Any]] = {
     "all of it": {},
-    "no energies of finer bands around": {"compare": without(lambda energies, _: list(range(3, line(energies))))},
-    "no energies of lines": {"compare": without(lambda energies, _: [line(energies)])},
-    "no energies at the pixel": {"compare": without(lambda energies, _: [0, *range(line(energies) + 1, energies)])},
-    "no energies of the level's own band": {"compare": without(lambda *_: [2])},
-    "no brightness": {"compare": without(lambda energies, _: [energies])},
+    "no energies of finer bands around": {"compare": without(lambda level: list(range(3, line(level))))},
+    "no energies of lines": {"compare": without(lambda level: [line(level)])},
+    "no energies at the pixel": {"compare": without(lambda level: [0, *range(line(level) + 1, ENERGIES[level])])},
+    "no energies of the level's own band": {"compare": without(lambda _: [2])},
+    "no signs": {"compare": without(lambda level: list(range(ENERGIES[level], ENERGIES[level] + SIGNS[level])))},
+    "no brightness": {"compare": without(lambda _: [BRIGHTNESS])},
     "no facts of planes as a whole": {"relative": nothing_known},
     "no weight for thin things": {"LEAST_THIN": 10**9},
     "no weight for the worst pixels": {"WORST": 1.0},

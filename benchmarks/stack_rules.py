@@ -28,7 +28,7 @@ DISTURBANCES = ("clean", "noise-30", "drift-20", "borders", "hot-pixels")
 #: What takes the place of what makes a rule.
 WITHOUT: dict[str, dict[str, Any]] = {
     "all rules": {},
-    "a thin specimen from one plane": {f"{STACKS}.engine.settled": lambda planes, known, votes: known},
+    "a thin specimen from one plane": {f"{STACKS}.engine.decide_samples": lambda planes, known: (known, None)},
     "a plane that nearly all comes from": {f"{STACKS}.decision.BY_MOST": 0.0},
     "open scores by those around": {f"{STACKS}.decision.beside_others": lambda scores: scores},
     "detail around on smooth surfaces": {f"{STACKS}.smooth_surface.BY_DETAIL": 0.0},

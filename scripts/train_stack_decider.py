@@ -9,7 +9,8 @@ rendered anew takes the place of one of them.
 
 The network sees disturbed planes; what counts is what the undisturbed ones show where it takes them. The loss is how
 many decibels the stack is worse than the best plane at every pixel: of planes mixed by their probabilities, which tells
-neighbouring planes apart, of one plane alone, as it is used, of the worst pixels, and of thin things, which are few.
+neighbouring planes apart, of one plane alone, as it is used, of the worst pixels, and of thin things, which are few;
+and the share of thin things that is lost, beside the plane that shows least of them.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ IDLE = 1e-2
 WORST = 0.02
 #: Pixels of thin things that are too few to count by themselves.
 LEAST_THIN = 30
+#: In grey levels squared, by which a pixel of them may differ from what is behind it and not be missed.
+FAINT = 100.0
 #: Pixels at the border of a crop that do not count every other time: its surroundings are not there, but those of a
 #: picture are not there either.
 RIM = 8
@@ -66,7 +69,7 @@ def scores_of(decider: StackDecider, stack: Stack, draw: Draw) -> tuple[Tensor, 
     shown, _, sources = zip(*(filled(windows.__getitem__, others) for others in near), strict=True)
     levels = look(torch.from_numpy(np.stack(shown))[:, None])
     facts = relative(energies(levels))
-    scores, finer = decider([compare(level) for level in levels], facts)
+    scores, finer = decider([compare(level, k) for k, level in enumerate(levels)], facts)
     others = [
         None if one is None else elsewhere(torch.from_numpy(one).float()[None, None], k)
         for k, one in enumerate(sources)
@@ -93,6 +96,7 @@ def lost_db(decider: StackDecider, stack: Stack, draw: Draw) -> Tensor:
     most, most_of_best = (_smooth(x)[rim].flatten().topk(worst).values.mean() for x in (copied, best))
     enough = thin.sum() >= LEAST_THIN
     fine, fine_of_best = (x[rim][thin].mean() if enough else x.new_zeros(()) for x in (copied, best))
+    lost = ((copied - best) / (errors.amax(0) - best + FAINT))[rim][thin].mean() if enough else copied.new_zeros(())
     mixed, copied, best = (x[rim].mean() for x in (mixed, copied, best))
     return (
         IDLE * idle
@@ -100,6 +104,7 @@ def lost_db(decider: StackDecider, stack: Stack, draw: Draw) -> Tensor:
         + 5 * _more(copied, best, LEAST_ERROR)
         + 3 * _more(most, most_of_best, LEAST_ERROR / WORST)
         + 4 * _more(fine, fine_of_best, LEAST_ERROR / WORST)
+        + 3 * lost
     )
 
 

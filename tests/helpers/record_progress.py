@@ -25,8 +25,8 @@ RUNS = {
     "aligned": (8, 512, {"register": "translation", "return_height": True}),
     "regression": (8, 512, {"method": "regression", "tile": 256}),
     "two planes": (2, 1024, {"tile": 256}),
-    "dark": (24, 1200, {"return_height": True}),
-    "thin": (12, 2304, {"return_height": True}),
+    "dark": (24, 1700, {"return_height": True}),
+    "thin": (12, 4608, {"return_height": True}),
 }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 
 Part = tuple[slice, ...]
 
@@ -49,6 +50,11 @@ def split_length(length: int, tile: int, halo: int, step: int = 1) -> Iterator[t
         done = stop
 
 
+def _tile(row: tuple[slice, slice, slice], column: tuple[slice, slice, slice]) -> Tile:
+    read, write, inner = zip(row, column, strict=True)
+    return Tile(read, write, inner)
+
+
 def split_image(rows: int, columns: int, tile: int, halo: int) -> list[Tile]:
     """Tiles of an image of `rows` by `columns` pixels, row by row.
 
@@ -63,10 +69,23 @@ def split_image(rows: int, columns: int, tile: int, halo: int) -> list[Tile]:
         Pixels read around it on each side.
     """
     return [
-        Tile((read_y, read_x), (write_y, write_x), (inner_y, inner_x))
-        for read_y, write_y, inner_y in split_length(rows, tile, halo)
-        for read_x, write_x, inner_x in split_length(columns, tile, halo, STEP)
+        _tile(row, column)
+        for row in split_length(rows, tile, halo)
+        for column in split_length(columns, tile, halo, STEP)
     ]
+
+
+def split_by_area(rows: int, columns: int, most: int, halo: int) -> list[Tile]:
+    """The tiles of an image of which least is read, where none may have more than `most` pixels with its halo."""
+    splits = []
+    for tile in sorted({-(-max(columns - 2 * halo, 1) // count) for count in range(1, columns + 1)}, reverse=True):
+        across = list(split_length(columns, tile, halo))
+        width = across[0][0].stop
+        if (left := most // width - 2 * halo) > 0:
+            down = list(split_length(rows, left, halo))
+            splits.append((len(across) * width * len(down) * down[0][0].stop, across, down))
+    _, across, down = min(splits, key=itemgetter(0))
+    return [_tile(row, column) for row in down for column in across]
 
 
 def narrowed(tile: Tile, halo: int) -> tuple[Part, Part, Part]:

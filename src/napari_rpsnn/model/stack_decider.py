@@ -27,13 +27,15 @@ FINER = 4
 #: Energies of detail at each level: of the next finer band at the pixel, of it around the pixel, of the level's own
 #: band, of all still finer bands around the pixel, and of lines; at the first level of each of its four pixels, too.
 ENERGIES = tuple(4 + level + FINER * (level == 0) for level in range(LEVELS))
+#: Signs of detail: of the level's own band, and at the first level of the finest one at each of its four pixels, first.
+SIGNS = tuple(1 + FINER * (level == 0) for level in range(LEVELS))
 #: Channels of evidence at each level: of each plane (brightness, too), and of all together.
-OWN = tuple(energies + 1 for energies in ENERGIES)
+OWN = tuple(energies + signs + 1 for energies, signs in zip(ENERGIES, SIGNS, strict=True))
 COMMON = tuple(2 * energies + 2 for energies in ENERGIES)
 #: Channels at each level, from a half of the resolution to a sixteenth.
-WIDTHS = (16, 16, 24, 32)
+WIDTHS = (16, 16, 32, 64)
 #: Of the layers at the coarsest level, in its pixels.
-DILATIONS = (1, 2)
+DILATIONS = (1, 2, 1)
 #: Facts of each plane as a whole, see `StackStatistics`.
 FACTS = LEVELS + 1
 #: Planes that a layer works on at a time where nothing is learned: what it leaves behind is a plane's, not the stack's.
@@ -112,7 +114,7 @@ class StackDecider(nn.Module):
             self.up.append(nn.Conv2d(WIDTHS[level + 1], width, 1))
             self.through.append(nn.Conv2d(width, width, 3, padding=1))
             self.mixed.append(_Respond(width, 2 * width, width))
-        self.score = nn.Conv2d(WIDTHS[0], 1 + FINER, 3, padding=1)
+        self.score = nn.Conv2d(WIDTHS[0], 2 + FINER, 3, padding=1)
         for layer in (*self.down, *self.deep, *self.mixed):
             # What all planes share must not drown what tells them apart.
             nn.init.normal_(layer.common.weight, std=0.01)
@@ -123,6 +125,7 @@ class StackDecider(nn.Module):
         The evidence is taken out of its list, level by level, as it is weighed.
         """
         kept: list[Tensor] = []
+        signs = evidence[0].own[:, ENERGIES[0] : ENERGIES[0] + FINER].clone()
         layer: Any
         for layer in self.down:
             seen = evidence.pop(0)
@@ -139,12 +142,14 @@ class StackDecider(nn.Module):
             x = _by_planes(partial(self._join, level), x, kept[level], place=kept[level])
             mixed: Any = self.mixed[level]
             x = _by_planes(partial(self._mix, level, mixed.common(_shared(x))), x, place=x)
-        made = _by_planes(self._score, x)
+        made = _by_planes(self._score, x, signs)
         return made[:, 0].to(self.facts.weight.dtype), made[:, 1:]
 
-    def _score(self, x: Tensor) -> Tensor:
+    def _score(self, x: Tensor, signs: Tensor) -> Tensor:
         made: Tensor = self.score(x)
-        score, finer = made[:, :1], made[:, 1:]
+        # What it means to lie on one side of an edge depends on what is there.
+        score, side, finer = made[:, :1], made[:, 1:2], made[:, 2:]
+        finer = finer + side * signs
         return torch.cat((score, finer - finer.mean(1, keepdim=True)), 1)
 
     def _join(self, level: int, below: Tensor, kept: Tensor) -> Tensor:

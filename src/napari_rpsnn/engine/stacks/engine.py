@@ -22,7 +22,7 @@ from napari_rpsnn.engine.stacks.cascade import NOTHING, Cascade, Merged, Said, m
 from napari_rpsnn.engine.stacks.decision import HALO, decide_window, windows
 from napari_rpsnn.engine.stacks.depth_from_focus import iter_heights
 from napari_rpsnn.engine.stacks.evidence import STEP
-from napari_rpsnn.engine.stacks.one_plane import settled
+from napari_rpsnn.engine.stacks.one_plane import decide_samples
 from napari_rpsnn.engine.stacks.planes import Planes
 from napari_rpsnn.engine.stacks.statistics import PlaneStatistics, StackStatistics
 from napari_rpsnn.engine.stages import Stage, of_decision, of_heights, of_looks, steps_of
@@ -106,7 +106,11 @@ class StackEngine:
     def _decide(self, looked: list[PlaneStatistics], results: Results) -> Iterator[Said]:
         planes, layout = self._planes, self._planes.layout
         with compute_thread() as run:
-            known = run(lambda: settled(looked, StackStatistics.of(looked), self._engine.vote_map))
+            known, question = run(lambda: decide_samples(looked, StackStatistics.of(looked)))
+            if planes.count > 2:
+                yield NOTHING
+            if question:
+                known = run(question.answered, self._engine.vote_map)
         known = replace(known, matched=self._options.match_brightness, prefer=self._options.prefer)
         self._values = known.values
         if bordered := known.bordered(planes.first) or planes.bordered:

@@ -2,8 +2,9 @@
 
 1. `without_hot_pixels`: a value that no neighbour supports is no detail.
 2. `look`: a pyramid of each plane (P. Burt, E. Adelson, "The Laplacian pyramid as a compact image code", IEEE Trans.
-   Comm. 31 (1983)); at each of its levels the energies of its band of detail and of all finer ones, of lines, and the
-   brightness. Noise of single pixels averages out along a line, but not in the energies of bands.
+   Comm. 31 (1983)); at each of its levels the energies of its band of detail and of all finer ones, of lines, the sign
+   of the band, and the brightness. Noise of single pixels averages out along a line, but not in the energies of bands.
+   Energies tell that there is a line or an edge, signs on which side of it a pixel lies.
 3. `compare`: these of each plane beside the best one's, and what they are worth, which is the same for all planes.
 
 Nothing here knows an order of the planes.
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_rpsnn.model.stack_decider import LEVELS, Compared
+from napari_rpsnn.model.stack_decider import ENERGIES, LEVELS, Compared
 
 #: Sides of windows are multiples of this, and windows begin in such rows and columns.
 STEP = 2**LEVELS
@@ -50,7 +51,7 @@ def without_hot_pixels(planes: Tensor) -> Tensor:
 
 
 def look(planes: Tensor, rounding: float = 1.0) -> list[Tensor]:
-    """Logarithms of energies and brightness of each plane, level by level.
+    """Logarithms of energies, signs of detail and brightness of each plane, level by level.
 
     Parameters
     ----------
@@ -65,32 +66,35 @@ def look(planes: Tensor, rounding: float = 1.0) -> list[Tensor]:
     list of Tensor of shape `(N, OWN[0], rows / 2, columns / 2)` and so on
         Energy of the band whose pixels are twice as fine as the level's, at the pixel and around it, energy of the band
         of the level itself, energies of all still finer bands around the pixel, energy of the lines whose pixels are
-        twice as fine as the level's, at the first level energies of the finest band at each of its four pixels, and
-        brightness.
+        twice as fine as the level's, at the first level energies of the finest band at each of its four pixels; then,
+        no logarithms, at the first level the finest band at each of its four pixels beside what it has around them,
+        with its sign, the same of the band of the level, and brightness.
     """
+    least = [rounding * energy for energy in ROUNDING]
     picture = without_hot_pixels(planes)
+    smooth, energy, around, sign = _band(picture, least[0])
+    at_pixels = [[F.pixel_unshuffle(x, 2)] for x in (around, sign)]
+    finer: list[Tensor] = []  # of each finer band, the energy at the pixels of the level
     levels: list[Tensor] = []
-    # Of each finer band, and of lines in the next finer picture, the energy at the pixels of the level.
-    finer: list[Tensor] = []
-    line: Tensor | None = None
-    finest: list[Tensor] = []
-    for level in range(LEVELS + 1):
-        smooth = binomial(picture)
-        energy = (picture - smooth).square()
-        if line is not None:
-            least = [rounding * energy for energy in ROUNDING]
-            *others, last = ((binomial(band) + floor).log10() for band, floor in zip(finer, least, strict=False))
-            sharp, here = (finer[-1] + least[level - 1]).log10(), (binomial(energy) + least[level]).log10()
-            line = (binomial(line) + least[level - 1]).log10()
-            levels.append(torch.cat((sharp, last, here, *others, line, *finest, picture), 1))
-            finest = []
-        else:
-            finest = [F.pixel_unshuffle((binomial(energy) + rounding * ROUNDING[0]).log10(), 2)]
-        if level < LEVELS:
-            line = _lines(picture)
-            finer = [F.avg_pool2d(band, 2) for band in (*finer, energy)]
-            picture = F.avg_pool2d(smooth, 2)
+    for level, floor in enumerate(least[:-1], 1):
+        line = (binomial(_lines(picture)) + floor).log10()
+        finer = [F.avg_pool2d(band, 2) for band in (*finer, energy)]
+        picture = F.avg_pool2d(smooth, 2)
+        smooth, energy, around, sign = _band(picture, least[level])
+        sharp = (finer[-1] + floor).log10()
+        *others, last = ((binomial(band) + floor).log10() for band, floor in zip(finer, least, strict=False))
+        energies, signs = at_pixels if level == 1 else ([], [])
+        levels.append(torch.cat((sharp, last, around, *others, line, *energies, *signs, sign, picture), 1))
     return levels
+
+
+def _band(picture: Tensor, least: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """A picture without its finest band; of that the energy, its logarithm around pixels, and itself beside that."""
+    smooth = binomial(picture)
+    detail = picture - smooth
+    energy = detail.square()
+    around = binomial(energy) + least
+    return smooth, energy, around.log10(), detail * around.rsqrt()
 
 
 def _lines(planes: Tensor) -> Tensor:
@@ -115,9 +119,9 @@ def _line_filters() -> Tensor:
     return torch.stack(made)[:, None]
 
 
-def compare(seen: Tensor) -> Compared:
-    """Evidence of all planes at one level of what `look` saw of each; takes its place in memory."""
-    energies, brightness = seen[:, :-1], seen[:, -1:]
+def compare(seen: Tensor, level: int) -> Compared:
+    """Evidence of all planes at this level of what `look` saw of each; takes its place in memory."""
+    energies, brightness = seen[:, : ENERGIES[level]], seen[:, -1:]
     least, best = (_across(extreme, energies) for extreme in (torch.minimum, torch.maximum))
     energies -= best
     exact = torch.promote_types(seen.dtype, torch.float32)

@@ -11,7 +11,7 @@ costs ten times as much as all the rest, so it is asked in a few small windows o
    more places is the best one; where pixels come from another plane, R-PSNN is asked which of both is in focus.
 3. Where it supports the choice of others at neither resolution, what the planes differ in is no focus, and one plane
    shows all: the one by which scores lose least. The less they lose, the more it may be for others at the full
-   resolution, which shows grain, too: where they lose less than by anything thin, it is not asked there.
+   resolution, which shows grain, too.
 
 Where nearly all comes from one plane anyway, and there is no noise, nobody is asked: that plane is taken wherever the
 others are not far better. What lies elsewhere in the picture, at another depth, is kept, while single specks of rings
@@ -46,15 +46,28 @@ VoteMap = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float3
 
 #: Planes that R-PSNN compares: those that most pixels come from.
 MOST_PLANES = 5
-#: What scores lose at most by the one plane, in the mean and in this share of the pixels. Where there are bristles it
-#: is 48 and more in little noise, and 25 and more in much.
-LITTLE, SHARE, NOWHERE_MUCH = 5.0, 0.99, 33.0
-#: The same where a single hair would be seen, by which they lose 80 to 120; in smears it is 35 at most.
-NEARLY_ALL, NO_HAIR = 0.999, 50.0
+#: Shares of the pixels: scores must not lose much in the one, and not by a single hair in the other.
+SHARE, NEARLY_ALL = 0.99, 0.999
+
+
+@dataclass(frozen=True)
+class _Bounds:
+    """What scores lose at most by the one plane in `SHARE` and in `NEARLY_ALL` of the pixels."""
+
+    nowhere_much: float
+    no_hair: float
+
+
+#: In noise no score is sure: where there are bristles or twigs, scores lose 36 and more in `SHARE` of the pixels,
+#: without noise 82 and more; a single hair loses 105 to 120. In smears it is 18, 59 and 73 at most.
+WITHOUT_NOISE, IN_NOISE = _Bounds(65.0, 80.0), _Bounds(33.0, 50.0)
+#: What they lose at most in the mean; surfaces lose 17 and more.
+LITTLE = 12.0
 #: Mean vote for the planes that were chosen, as a share of what votes are worth there, in a thin specimen: at most this
-#: at half the resolution; and at the full one 1 for each so much that scores lose less than they may. So bristles in
-#: noise may have 0.2 to 0.4 and have 0.5 to 0.9, crops of a real smear 0.3 to 0.7 and have up to 0.7.
-SUPPORT, WORTH = 0.0, 20.0
+#: at half the resolution; and at the full one less, the more scores lose: none where they lose `EVEN` in the mean, and
+#: 1 for each `WORTH` less. So crops of a real smear may have 0.35 to 0.44 and have up to 0.35, uneven sections may have
+#: -0.1 to 0.4 and have 0.1 to 0.8.
+SUPPORT, EVEN, WORTH = 0.0, 9.4, 12.0
 #: Share of the pixels that come from one plane, of a picture that nearly all comes from it.
 NEARLY = 0.98
 #: Of the brightest value: the median in transmitted light is at least this. What shines by itself has no rings.
@@ -65,9 +78,20 @@ IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 
 
 def settled(planes: Sequence[PlaneStatistics], known: StackStatistics, votes: VoteMap) -> StackStatistics:
-    """What is known, and whether one plane shows all, or nearly all; of two planes alone R-PSNN decides anyway."""
+    """What is known, and whether one plane shows all, or nearly all."""
+    known, question = decide_samples(planes, known)
+    return question.answered(votes) if question else known
+
+
+def decide_samples(
+    planes: Sequence[PlaneStatistics], known: StackStatistics
+) -> tuple[StackStatistics, Question | None]:
+    """What is known when windows of all planes are decided, and what R-PSNN has to be asked then.
+
+    Of two planes alone it decides anyway.
+    """
     if len(known.planes) == 2 or not _lit_from_behind(planes, known.values):
-        return known
+        return known, None
     numbers = {plane.number: plane for plane in planes}
     places = list(zip(*(numbers[k].samples for k in known.planes), strict=True))
     counts, pixels = np.zeros(len(known.planes), np.int64), sum(samples[0].wide[..., 0].size for samples in places)
@@ -80,14 +104,20 @@ def settled(planes: Sequence[PlaneStatistics], known: StackStatistics, votes: Vo
         losses.append(loss)
         counts += np.bincount(index.ravel(), minlength=len(counts))
         if loss.too_much and counts.sum() - counts.max() > (1 - NEARLY) * pixels:
-            return known  # whatever the other windows show
+            return known, None  # whatever the other windows show
     share = counts / counts.sum()
+    is_quiet = all(_smoothing(window.inner_planes) < LEAST_SIGMA_PX for window in windows)
     # In noise no score is so much better that what is thin would be kept.
-    if share.max() >= NEARLY and all(_smoothing(window.inner_planes) < LEAST_SIGMA_PX for window in windows):
-        return replace(known, mostly=int(share.argmax()))
+    if share.max() >= NEARLY and is_quiet:
+        return replace(known, mostly=int(share.argmax())), None
+    lost = np.mean([loss.mean for loss in losses], 0)
+    least = int(lost.argmin())
+    most, worst = (max(loss.most[share][least] for loss in losses) for share in (SHARE, NEARLY_ALL))
+    bounds = WITHOUT_NOISE if is_quiet else IN_NOISE
+    if lost[least] > LITTLE or most > bounds.nowhere_much or worst > bounds.no_hair:
+        return known, None
     candidates = [int(k) for k in np.argsort(-share, kind="stable")[:MOST_PLANES] if share[k] > 0]
-    only = _shows_all(windows, chosen, candidates, losses, votes)
-    return replace(known, only=only)
+    return known, Question(known, windows, chosen, candidates, least, (EVEN - lost[least]) / WORTH)
 
 
 def _lit_from_behind(planes: Sequence[PlaneStatistics], values: IntensityRange) -> bool:
@@ -96,28 +126,42 @@ def _lit_from_behind(planes: Sequence[PlaneStatistics], values: IntensityRange) 
     return float(np.median(medians)) - black >= GROUND * (float(values.high) - black)
 
 
-def _shows_all(
-    windows: Sequence[_Window],
-    chosen: Sequence[NDArray[np.int64]],
-    candidates: list[int],
-    losses: Sequence[_Losses],
-    votes: VoteMap,
-) -> int | None:
-    """The plane that shows all that there is in the windows, if one does."""
-    lost = np.mean([loss.mean for loss in losses], 0)
-    least = int(lost.argmin())
-    most, worst = (max(loss.most[share][least] for loss in losses) for share in (SHARE, NEARLY_ALL))
-    if lost[least] > LITTLE or most > NOWHERE_MUCH or worst > NO_HAIR:
-        return None
-    halved = _Votes([[_halved(plane) for plane in window.planes] for window in windows], votes)
-    if halved.support(candidates, [_halved(index) for index in chosen]) > SUPPORT:
-        return None
-    allowed = (NOWHERE_MUCH - most) / WORTH
-    if allowed >= 1:  # nothing is thin
-        return least
-    near = _Votes([window.inner_planes for window in windows], votes)
-    inner = [index[window.inner] for index, window in zip(chosen, windows, strict=True)]
-    return least if near.support(candidates, inner) <= allowed else None
+@dataclass(frozen=True)
+class Question:
+    """Whether one plane shows all that there is in some windows.
+
+    Attributes
+    ----------
+    known : StackStatistics
+    windows : list of _Window
+    chosen : list of ndarray of int
+        The planes that pixels of each window come from.
+    candidates : list of int
+        Those that most of them come from.
+    least : int
+        The one by which scores lose least.
+    allowed : float
+        How much R-PSNN may be for others at the full resolution.
+    """
+
+    known: StackStatistics
+    windows: list[_Window]
+    chosen: list[NDArray[np.int64]]
+    candidates: list[int]
+    least: int
+    allowed: float
+
+    def answered(self, votes: VoteMap) -> StackStatistics:
+        """What is known when R-PSNN was asked."""
+        return replace(self.known, only=self.least) if self._shows_all(votes) else self.known
+
+    def _shows_all(self, votes: VoteMap) -> bool:
+        halved = _Votes([[_halved(plane) for plane in window.planes] for window in self.windows], votes)
+        if halved.support(self.candidates, [_halved(index) for index in self.chosen]) > SUPPORT:
+            return False
+        near = _Votes([window.inner_planes for window in self.windows], votes)
+        inner = [index[window.inner] for index, window in zip(self.chosen, self.windows, strict=True)]
+        return near.support(self.candidates, inner) <= self.allowed
 
 
 class _Votes:
@@ -162,8 +206,9 @@ class _Losses:
 
     @property
     def too_much(self) -> bool:
-        """Whether that is too much of every plane."""
-        return bool(np.all((self.most[SHARE] > NOWHERE_MUCH) | (self.most[NEARLY_ALL] > NO_HAIR)))
+        """Whether that is too much of every plane, noise or not."""
+        bounds = WITHOUT_NOISE
+        return bool(np.all((self.most[SHARE] > bounds.nowhere_much) | (self.most[NEARLY_ALL] > bounds.no_hair)))
 
 
 @dataclass(frozen=True)
