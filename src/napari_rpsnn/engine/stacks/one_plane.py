@@ -59,7 +59,8 @@ class _Bounds:
 
 
 #: In noise no score is sure: where there are bristles or twigs, scores lose 36 and more in `SHARE` of the pixels,
-#: without noise 82 and more; a single hair loses 105 to 120. In smears it is 18, 59 and 73 at most.
+#: without noise 82 and more; by a single hair 105 to 120 in `NEARLY_ALL`. In smears it is 26 at most and 59, and in
+#: `NEARLY_ALL` 34 and 73.
 WITHOUT_NOISE, IN_NOISE = _Bounds(65.0, 80.0), _Bounds(33.0, 50.0)
 #: What they lose at most in the mean; surfaces lose 17 and more.
 LITTLE = 12.0
