@@ -11,7 +11,7 @@ costs ten times as much as all the rest, so it is asked in a few small windows o
    more places is the best one; where pixels come from another plane, R-PSNN is asked which of both is in focus.
 3. Where it supports the choice of others at neither resolution, what the planes differ in is no focus, and one plane
    shows all: the one by which scores lose least. The less they lose, the more it may be for others at the full
-   resolution, which shows grain, too.
+   resolution, which shows grain, too: where they lose less than by anything thin, it is not asked there.
 
 Where nearly all comes from one plane anyway, and there is no noise, nobody is asked: that plane is taken wherever the
 others are not far better. What lies elsewhere in the picture, at another depth, is kept, while single specks of rings
@@ -62,8 +62,8 @@ class _Bounds:
 #: without noise 82 and more; by a single hair 105 to 120 in `NEARLY_ALL`. In smears it is 26 at most and 59, and in
 #: `NEARLY_ALL` 34 and 73.
 WITHOUT_NOISE, IN_NOISE = _Bounds(65.0, 80.0), _Bounds(33.0, 50.0)
-#: What they lose at most in the mean; surfaces lose 17 and more.
-LITTLE = 12.0
+#: In `SHARE` of the pixels, where nothing is thin at all; and at most in the mean: surfaces lose 17 and more.
+NOTHING_THIN, LITTLE = 15.0, 12.0
 #: Mean vote for the planes that were chosen, as a share of what votes are worth there, in a thin specimen: at most this
 #: at half the resolution; and at the full one less, the more scores lose: none where they lose `EVEN` in the mean, and
 #: 1 for each `WORTH` less. So crops of a real smear may have 0.35 to 0.44 and have up to 0.35, uneven sections may have
@@ -118,7 +118,8 @@ def decide_samples(
     if lost[least] > LITTLE or most > bounds.nowhere_much or worst > bounds.no_hair:
         return known, None
     candidates = [int(k) for k in np.argsort(-share, kind="stable")[:MOST_PLANES] if share[k] > 0]
-    return known, Question(known, windows, chosen, candidates, least, (EVEN - lost[least]) / WORTH)
+    allowed = 1.0 if most <= NOTHING_THIN else (EVEN - lost[least]) / WORTH
+    return known, Question(known, windows, chosen, candidates, least, allowed)
 
 
 def _lit_from_behind(planes: Sequence[PlaneStatistics], values: IntensityRange) -> bool:
@@ -160,6 +161,8 @@ class Question:
         halved = _Votes([[_halved(plane) for plane in window.planes] for window in self.windows], votes)
         if halved.support(self.candidates, [_halved(index) for index in self.chosen]) > SUPPORT:
             return False
+        if self.allowed >= 1:
+            return True
         near = _Votes([window.inner_planes for window in self.windows], votes)
         inner = [index[window.inner] for index, window in zip(self.chosen, self.windows, strict=True)]
         return near.support(self.candidates, inner) <= self.allowed
