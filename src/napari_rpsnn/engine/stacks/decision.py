@@ -42,7 +42,7 @@ LEAST_SIDE, MOST_SIDE = 2 * HALO + 192, 1024
 
 #: What a plane's score, the logarithm of a probability, loses for being brighter or darker than the others by a factor
 #: of e: where planes are as good as each other, a background in one brightness is worth more than any of them.
-UNLIKE = 17.0
+UNLIKE = 20.0
 
 #: Pixels at half the resolution that scores are averaged over; how far below the best one a score counts there at most,
 #: and how many times the average is added.
