@@ -62,7 +62,8 @@ class _Bounds:
 #: without noise 82 and more; by a single hair 105 to 120 in `NEARLY_ALL`. In smears it is 26 at most and 59, and in
 #: `NEARLY_ALL` 34 and 73.
 WITHOUT_NOISE, IN_NOISE = _Bounds(65.0, 80.0), _Bounds(33.0, 50.0)
-#: In `SHARE` of the pixels, where nothing is thin at all; and at most in the mean: surfaces lose 17 and more.
+#: In `SHARE` of the pixels, where nothing is thin at all; and at most in the mean, in each window: surfaces lose
+#: 17 and more.
 NOTHING_THIN, LITTLE = 15.0, 12.0
 #: Mean vote for the planes that were chosen, as a share of what votes are worth there, in a thin specimen: at most this
 #: at half the resolution; and at the full one less, the more scores lose: none where they lose `EVEN` in the mean, and
@@ -211,8 +212,8 @@ class _Losses:
     @property
     def too_much(self) -> bool:
         """Whether that is too much of every plane, noise or not."""
-        bounds = WITHOUT_NOISE
-        return bool(np.all((self.most[SHARE] > bounds.nowhere_much) | (self.most[NEARLY_ALL] > bounds.no_hair)))
+        bounds, (share, nearly_all) = WITHOUT_NOISE, (self.most[SHARE], self.most[NEARLY_ALL])
+        return bool(np.all((self.mean > LITTLE) | (share > bounds.nowhere_much) | (nearly_all > bounds.no_hair)))
 
 
 @dataclass(frozen=True)
