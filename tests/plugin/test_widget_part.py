@@ -109,6 +109,8 @@ def test_slabs_are_a_stack_in_its_place(viewer, stack, qtbot):
         np.testing.assert_array_equal(made.data, values)
         assert tuple(made.scale) == (4, 0.5, 0.5)
         assert tuple(made.translate) == (15, 1, 2)  # in the middle of planes 0 to 3, at 12 to 18 µm
+    assert not widget.report_button.enabled
+    assert not widget.retouch_button.enabled
 
 
 def test_heights_begin_where_the_layer_lies_in_the_unit_that_is_read(stack, viewer, qtbot):

@@ -128,7 +128,8 @@ class Panel(Working):
     def _add(self, made: list[NewLayer]) -> None:
         assert self._growing is not None
         assert self._task is not None
-        self._last = self._task if self._task.sources.are_in(self._viewer.layers) else None
+        can_report = self._task.sources.are_in(self._viewer.layers) and not self._task.makes_slabs
+        self._last = self._task if can_report else None
         fused, *maps = made
         added = [(fused, self._growing.complete(fused))]
         self._later(0, lambda: self._add_maps(maps, added))

@@ -58,6 +58,11 @@ class Task:
     surface: bool = False
     results: list[tuple[Result, dict[str, Any]]] = field(default_factory=list, repr=False, compare=False)
 
+    @property
+    def makes_slabs(self) -> bool:
+        """Whether the result is a stack again, of which no report tells and nothing is retouched."""
+        return isinstance(self.options, StackOptions) and self.options.slab is not None
+
     def run(self) -> Generator[Progress, None, list[NewLayer]]:
         """Yield reports now and then; return the layers to be added, the fused image first.
 

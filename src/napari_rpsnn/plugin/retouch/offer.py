@@ -49,7 +49,7 @@ class RetouchOffer:
         self._whats = [item.what for what in wanted for item, _ in made if item.what == what]
         # Of one time point, a region of a pair, or several layers, no layer has the arrays that were fused.
         is_whole = not task.sources.part and not task.sources.split
-        self.button.enabled = self._task is not None and is_whole and getattr(task.options, "slab", None) is None
+        self.button.enabled = self._task is not None and is_whole and not task.makes_slabs
 
     def begin(self) -> None:
         """Add the Labels layer; where planes are to be aligned for it, as soon as they are."""
