@@ -103,6 +103,61 @@ def test_chunked_equals_whole(planes, covered, how, method, count):
         np.testing.assert_array_equal(np.ma.getmaskarray(computed), np.ma.getmaskarray(other))
 
 
+def both_ways(images, **options):
+    """The result in memory, which that of a dask array must equal."""
+    da = pytest.importorskip("dask.array")
+    whole = fuse_stack(images, **options, **LITE)
+    lazy = fuse_stack(da.from_array(images, chunks=(1, 50, 41, 4)[: images.ndim]), **options, **LITE).compute()
+    np.testing.assert_array_equal(np.ma.getmaskarray(lazy), np.ma.getmaskarray(whole))
+    np.testing.assert_array_equal(np.ma.getdata(lazy), np.ma.getdata(whole))
+    return whole
+
+
+@pytest.mark.parametrize("alone", ["equal planes", "the others are empty", "all are empty"])
+def test_by_regression_a_plane_alone_leaves_what_it_lacks_empty(planes, alone):
+    images = np.stack([planes[0]] * 3)
+    images[:, :5] = np.nan
+    images[{"equal planes": 3, "the others are empty": 1, "all are empty": 0}[alone] :] = np.nan
+    np.testing.assert_array_equal(both_ways(images, method="regression"), images[0])
+
+
+def test_by_regression_a_plane_alone_shows_nothing_that_is_under_a_mask(planes):
+    here = np.ones((ROWS, COLUMNS), bool)
+    here[:5] = False
+    fused = both_ways(np.stack([planes[0].astype(np.uint8)] * 3), method="regression", mask=here)
+    assert (fused.data[:5] == 0).all()
+    assert fused.mask[:5].all()
+
+
+def test_by_regression_planes_that_differ_in_where_they_have_data_are_all_taken():
+    images = np.full((3, 64, 64), 7, np.float32)
+    images[0, 32:] = images[1, :32] = images[2] = np.nan
+    assert (both_ways(images, method="regression") == 7).all()
+
+
+@pytest.mark.parametrize("method", ["decision", "regression"])
+@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("how", ["NaN", "mask"])
+def test_alpha_is_0_where_all_else_says_no_data(planes, covered, how, count, method):
+    """In the sources it is not, and under a mask it differs from plane to plane."""
+    planes, covered = planes[:count], covered[:count]
+    rgba = np.stack([planes] * 3 + [np.full_like(planes, 200)], -1)
+    options = {"channel_axis": -1, "method": method}
+    if how == "NaN":
+        rgba[~covered, :3] = np.nan
+    else:
+        rgba = rgba.astype(np.uint8)
+        for k in range(count):
+            rgba[k, ~covered[k], 3] = k + 1
+        options["mask"] = covered
+    expected = np.where(covered.any(0), 200, 0)
+    np.testing.assert_array_equal(both_ways(rgba, **options)[..., 3], expected)
+    if count == 2:
+        da = pytest.importorskip("dask.array")
+        for images in (rgba, da.from_array(rgba, chunks=(1, 50, 41, 4))):
+            np.testing.assert_array_equal(np.asarray(fuse(*images, **options, **LITE))[..., 3], expected)
+
+
 def test_a_mask_of_one_picture_counts_for_all_planes(planes):
     here = np.ones((ROWS, COLUMNS), bool)
     here[10:20, 30:60] = False
@@ -171,6 +226,22 @@ def test_registration_takes_nothing_from_where_there_is_no_data(planes):
     assert not (index[:19] == 0).any()
     assert np.isfinite(fused[25:]).all()
     assert fused[25:].min() >= np.nanmin(images)
+
+
+@pytest.mark.parametrize("method", ["decision", "regression"])
+@pytest.mark.parametrize(("shift", "lacking", "empty"), [(-12, [0, 1, 2], 0), (12, [1], 10)])
+def test_alpha_of_aligned_planes_is_0_where_none_of_them_has_data(method, shift, lacking, empty):
+    """The first and the last plane lie beside the middle one: they show what it lacks, or neither shows it."""
+    pytest.importorskip("SimpleITK")
+    sharp = data.camera()[100:196, 100:240]
+    starts = 20 + shift, 20, 20 + shift
+    planes = np.stack([gaussian_filter(sharp, k / 2)[:, start : start + 96] for k, start in enumerate(starts)])
+    rgba = np.stack([planes] * 3 + [np.full_like(planes, 255)], -1)
+    rgba[lacking, :, :10] = 0
+    fused = fuse_stack(rgba, channel_axis=-1, register="translation", method=method, **LITE)
+    alpha = fused[2:-2, :, 3]  # a fraction of a pixel may be missing above or below
+    assert (alpha[:, :empty] == 0).all()
+    assert (alpha[:, empty:] == 255).all()
 
 
 # Of two images.

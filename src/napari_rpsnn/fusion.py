@@ -291,7 +291,7 @@ def _registered(
     layout.colours(moved)[...] = warped
     if layout.alpha:
         alpha0, alpha1 = layout.alpha_of(picture0), layout.alpha_of(moved)
-        alpha1[...] = np.where(alpha0 == 0, alpha1.max(), alpha0) * inside
+        alpha1[...] = np.where(alpha0 == 0, layout.alpha_of(picture1).max(), alpha0) * inside
     said = doubt(grey0, grey1, matrix)
     mask = np.broadcast_to(inside[..., None], moved.shape)
     return (pair[0], replace(pair[1], masks=(mask,))), said and (

@@ -229,10 +229,23 @@ def test_alpha_that_differs_and_bad_planes_are_refused():
         ValueError, match=r"the last is alpha and must be the same in both, or 0 for no data, got 400 pixels"
     ):
         fuse(images[0], images[1], channel_axis=-1).compute()
-    with pytest.raises(ValueError, match=r"images: plane 0 and plane 1: .* got 400 pixels"):
+    with pytest.raises(ValueError, match=r"images: planes before 1 and plane 1: .* got 400 pixels"):
         fuse_stack(images, channel_axis=-1)
     with pytest.raises(ValueError, match="images, plane 1: expected finite values, or NaN for no data, got 400"):
         fuse_stack(da.stack([images[0, ..., 0], images[1, ..., 0] * np.inf]))
+
+
+@pytest.mark.parametrize("method", ["decision", "regression"])
+def test_alpha_is_compared_with_all_planes_before_as_in_memory(method):
+    planes = np.random.default_rng(0).random((3, 20, 20, 4)).astype(np.float32)
+    planes[..., 3] = 1
+    planes[0, :5] = np.nan
+    options = {"channel_axis": -1, "method": method, **SMALL}
+    assert_equal([fuse_stack(da.from_array(planes, chunks=11), **options)], [fuse_stack(planes, **options)])
+    planes[:, :5, :, 3] = np.array([0, 0.25, 0.5])[:, None, None]
+    for images in (planes, da.from_array(planes, chunks=11)):
+        with pytest.raises(ValueError, match=r"images: planes before 2 and plane 2: .* got 100 pixels"):
+            fuse_stack(images, **options)
 
 
 def test_options_that_need_the_whole_are_refused():

@@ -96,14 +96,23 @@ def where_data(picture: Any, layout: Layout, by_mask: Any = None) -> Any:
     return reduce(and_, parts) if parts else None
 
 
+def alpha_of_data(picture: Any, layout: Layout, valid: Any, where: Callable[..., Any]) -> Any:
+    """Alpha of pictures, 0 where there is no data, whatever says so; None if there is none.
+
+    `where` is that of the library which the arrays are of.
+    """
+    alpha = layout.alpha_of(picture)
+    return alpha if alpha is None or valid is None else where(valid, alpha, alpha.dtype.type(0))
+
+
 def known(picture: NDArray[Any], layout: Layout, by_mask: Any = None) -> tuple[NDArray[Any], Valid]:
-    """A part of a picture without NaN, in whose place is 0, and where it has data; None: everywhere."""
+    """A part of a picture without NaN, and where it has data; None: everywhere. Else 0 is in place of NaN and alpha."""
     valid = where_data(picture, layout, by_mask)
     if valid is None or valid.all():
         return picture, None
     if picture.dtype.kind == "f":
         picture = np.where(np.isnan(picture), picture.dtype.type(0), picture)
-    return picture, valid
+    return layout.with_alpha(layout.colours(picture), alpha_of_data(picture, layout, valid, np.where)), valid
 
 
 def like_the_rest(picture: NDArray[Any], valid: Valid) -> NDArray[Any]:

@@ -16,12 +16,11 @@ from napari_rpsnn.engine.pairs.plan import Plan
 from napari_rpsnn.engine.stacks.cascade import merges
 from napari_rpsnn.engine.stacks.ranking import Strip, Survey, strip_rows, survey_strip
 from napari_rpsnn.engine.stacks.samples import sample_windows
-from napari_rpsnn.images.checks import count_differing, count_infinite, refuse_alpha, refuse_infinite
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import Layout
-from napari_rpsnn.images.validity import like_the_rest
+from napari_rpsnn.images.validity import like_the_rest, without_data
 from napari_rpsnn.lazy.graph import window
-from napari_rpsnn.lazy.planes import LazyPlane, see
+from napari_rpsnn.lazy.planes import LazyPlane, alphas_so_far, count_faults, refuse_faults, see
 
 if TYPE_CHECKING:
     from napari_rpsnn.lazy.tasks import Fuser, Recipe
@@ -33,28 +32,28 @@ def survey(stack: Sequence[LazyPlane], first: int, fuser: Fuser) -> Delayed:
     rows, columns, _ = stack[0].picture.shape
     token = tokenize(stack, first, layout, fuser.recipe.key)
     name, tasks = f"rpsnn-survey-{token}", dict[Any, Any]()
-    strips = strip_rows(rows)
+    strips, alphas = strip_rows(rows), alphas_so_far(stack, layout)
     for k, plane in enumerate(stack):
         for i, own in enumerate(strips):
             part = slice(own.start, min(own.stop + 1, rows)), slice(0, columns)
-            alpha = [window(stack[0].picture, (), part)] if layout.alpha else []
-            tasks[name, k, i] = (partial(_strip, rows=own.stop - own.start, layout=layout), plane.window(part), alpha)
+            before = [window(one, (), part) for one in alphas[max(k - 1, 0) : k]]
+            tasks[name, k, i] = (partial(_strip, rows=own.stop - own.start, layout=layout), plane.window(part), before)
         samples = [plane.window(part) for part in sample_windows(rows, columns)]
         tasks[name, k] = (partial(_samples, layout=layout), samples)
     known = [[(name, k, i) for i in range(len(strips))] for k in range(len(stack))]
     tasks[name] = (partial(_ordered, first=first), fuser.recipe.key, known, [(name, k) for k in range(len(stack))])
     needs = [source for plane in stack for source in plane.sources]
-    return Delayed(name, HighLevelGraph.from_collections(name, tasks, dependencies=[*needs, fuser.recipe]))
+    return Delayed(name, HighLevelGraph.from_collections(name, tasks, dependencies=[*needs, *alphas, fuser.recipe]))
 
 
 def _strip(
-    plane: Sequence[NDArray[Any]], first: Sequence[NDArray[Any]], rows: int, layout: Layout
-) -> tuple[Strip, int, int]:
+    plane: Sequence[NDArray[Any]], before: Sequence[NDArray[Any]], rows: int, layout: Layout
+) -> tuple[Strip, tuple[int, int]]:
     """What is known of a strip, and how many of its values are not as they ought to be."""
     part, valid = see(plane, layout)
-    infinite = count_infinite(part[:rows], None if valid is None else valid[:rows])
-    differing = sum(count_differing(layout.alpha_of(part)[:rows], layout.alpha_of(one)[:rows]) for one in first)
-    return survey_strip(layout.colours(part), valid, rows, layout), infinite, differing
+    own = None if valid is None else valid[:rows]
+    faults = count_faults(part[:rows], own, [alpha[:rows] for alpha in before], layout)
+    return survey_strip(layout.colours(part), valid, rows, layout), faults
 
 
 def _samples(parts: Sequence[Sequence[NDArray[Any]]], layout: Layout) -> list[NDArray[Any]]:
@@ -64,15 +63,14 @@ def _samples(parts: Sequence[Sequence[NDArray[Any]]], layout: Layout) -> list[ND
 
 def _ordered(
     recipe: Recipe,
-    planes: Sequence[Sequence[tuple[Strip, int, int]]],
+    planes: Sequence[Sequence[tuple[Strip, tuple[int, int]]]],
     samples: Sequence[Sequence[NDArray[Any]]],
     first: int,
 ) -> tuple[list[int], IntensityRange]:
     found = Survey()
     for k, known in enumerate(planes):
-        strips, infinite, differing = zip(*known, strict=True)
-        refuse_infinite(sum(infinite), f"images, plane {first + k}")
-        refuse_alpha(sum(differing), (f"images: plane {first}", f"plane {first + k}"))
+        strips, faults = zip(*known, strict=True)
+        refuse_faults(faults, first + k)
         found.add(k, strips, samples[k])
     found.choose()
     recipe.run(lambda engine: list(found.rank(engine.mean_vote)))
@@ -93,4 +91,6 @@ def merged(
         image, _ = fuser.fuse(image0, image1, lambda _: Plan(values, lacking=True), valid=(valid0, valid1))
         pile.append((image, None if valid0 is None or valid1 is None else valid0 | valid1))
     image, valid = pile.pop()
-    return image, da.zeros(image.shape[:2], dtype=bool) if valid is None else ~valid
+    if valid is None:
+        return image, da.zeros(image.shape[:2], dtype=bool)
+    return da.where(valid[..., None], image, image.dtype.type(without_data(image.dtype))), ~valid

@@ -24,7 +24,7 @@ from napari_rpsnn.images.array_like import as_array, as_mask
 from napari_rpsnn.images.checks import check_pair
 from napari_rpsnn.images.layout import Layout, Window
 from napari_rpsnn.images.tiling import one_more, part_size
-from napari_rpsnn.images.validity import both, is_masked, said_back, split_pair, where_data
+from napari_rpsnn.images.validity import alpha_of_data, both, is_masked, said_back, split_pair, where_data
 from napari_rpsnn.lazy.graph import array_of, as_dask, as_promised, by_picture, clone_graph, refuse_registration, window
 from napari_rpsnn.lazy.planes import see
 from napari_rpsnn.lazy.tasks import Fuser
@@ -53,7 +53,8 @@ def lazy_fuse(image0: Any, image1: Any, options: FuseOptions) -> Result:
         colours0, colours1, lambda where: (plans.name, *where), [plans], (valid[0], valid[1])
     )
     if layout.alpha:
-        result = layout.with_alpha(result, da.maximum(*map(layout.alpha_of, sources)))
+        alphas = [alpha_of_data(one, layout, there, da.where) for one, there in zip(sources, valid, strict=True)]
+        result = layout.with_alpha(result, da.maximum(*alphas))
     image = layout.images(result).astype(da.asarray(image0).dtype)  # with its order of bytes
     if options.mask is not None or is_masked([image0, image1]):
         some = [da.ones(result.shape[:-1], dtype=bool) if one is None else one for one in valid]

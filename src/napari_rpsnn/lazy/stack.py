@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial, reduce
-from itertools import repeat
+from functools import partial
 from operator import getitem
 from typing import Any
 
@@ -31,7 +30,6 @@ from napari_rpsnn.engine.stacks.evidence import STEP
 from napari_rpsnn.engine.stacks.one_plane import settled
 from napari_rpsnn.engine.stacks.statistics import PlaneStatistics, StackStatistics
 from napari_rpsnn.images.array_part import is_dask
-from napari_rpsnn.images.checks import count_differing, count_infinite, refuse_alpha, refuse_infinite
 from napari_rpsnn.images.focus_stack import FocusStack
 from napari_rpsnn.images.layout import Layout, Window
 from napari_rpsnn.images.tiling import Tile, within
@@ -43,7 +41,7 @@ from napari_rpsnn.images.validity import (
 from napari_rpsnn.lazy.cascade import merged, survey
 from napari_rpsnn.lazy.graph import Where, array_of, as_dask, as_promised, grid, numbered, refuse_registration, window
 from napari_rpsnn.lazy.heights import heights
-from napari_rpsnn.lazy.planes import LazyPlane, see
+from napari_rpsnn.lazy.planes import LazyPlane, alphas_so_far, count_faults, refuse_faults, see
 from napari_rpsnn.lazy.stack_windows import StackWindows
 from napari_rpsnn.lazy.tasks import Fuser, Recipe
 from napari_rpsnn.options import StackOptions
@@ -78,10 +76,8 @@ def _fuse(stack: FocusStack, fuser: Fuser, options: StackOptions) -> Result:
         return _nested(tuple(pictures), iter(parts))
 
     def image_of(parts: Sequence[da.Array], nowhere: Sequence[da.Array]) -> da.Array:
-        alphas = (reduce(da.maximum, (layout.alpha_of(plane.picture) for plane in planes)) for planes in stacks)
-        image = layout.images(
-            put_together(list(map(layout.with_alpha, parts, alphas if layout.alpha else repeat(None))))
-        )
+        alphas = (alphas_so_far(planes, layout)[-1] if layout.alpha else None for planes in stacks)
+        image = layout.images(put_together(list(map(layout.with_alpha, parts, alphas))))
         image = image.astype(stack.dtype)  # with its order of bytes
         if not (stack.masked or stack.masks):
             return image
@@ -133,31 +129,28 @@ def _looked_at(planes: Sequence[LazyPlane], first: int, fuser: Fuser) -> Delayed
     layout = fuser.layout
     name = f"rpsnn-look-{tokenize(planes, first, layout, fuser.recipe.key)}"
     rows, columns, _ = planes[0].picture.shape
-    whole = slice(0, rows), slice(0, columns)
+    whole, alphas = (slice(0, rows), slice(0, columns)), alphas_so_far(planes, layout)
     tasks: dict[Any, Any] = {}
     for k, plane in enumerate(planes):
-        alpha = [window(planes[0].picture, (), whole)] if layout.alpha else []
-        tasks[name, k] = (partial(_look_at, k=k, layout=layout), plane.window(whole), alpha)
+        before = [window(one, (), whole) for one in alphas[max(k - 1, 0) : k]]
+        tasks[name, k] = (partial(_look_at, k=k, layout=layout), plane.window(whole), before)
     tasks[name] = (partial(_settled, first=first), fuser.recipe.key, [(name, k) for k in range(len(planes))])
     needs = [source for plane in planes for source in plane.sources]
-    return Delayed(name, HighLevelGraph.from_collections(name, tasks, dependencies=[*needs, fuser.recipe]))
+    return Delayed(name, HighLevelGraph.from_collections(name, tasks, dependencies=[*needs, *alphas, fuser.recipe]))
 
 
 def _look_at(
-    plane: Sequence[NDArray[Any]], first: Sequence[NDArray[Any]], k: int, layout: Layout
-) -> tuple[PlaneStatistics, int, int]:
-    """Of a plane, which of them comes first, and how many of its values are not as they ought to be."""
+    plane: Sequence[NDArray[Any]], before: Sequence[NDArray[Any]], k: int, layout: Layout
+) -> tuple[PlaneStatistics, tuple[int, int]]:
+    """Of a plane, and how many of its values are not as they ought to be; `before` is the alpha of those before it."""
     picture, valid = see(plane, layout)
-    differing = sum(count_differing(layout.alpha_of(picture), layout.alpha_of(one)) for one in first)
-    statistics = PlaneStatistics.of(k, layout.colours(picture), layout, valid)
-    return statistics, count_infinite(picture, valid), differing
+    return PlaneStatistics.of(k, layout.colours(picture), layout, valid), count_faults(picture, valid, before, layout)
 
 
-def _settled(recipe: Recipe, looked: Sequence[tuple[PlaneStatistics, int, int]], first: int) -> StackStatistics:
-    for plane, infinite, differing in looked:
-        refuse_infinite(infinite, f"images, plane {first + plane.number}")
-        refuse_alpha(differing, (f"images: plane {first}", f"plane {first + plane.number}"))
-    planes = [plane for plane, _, _ in looked]
+def _settled(recipe: Recipe, looked: Sequence[tuple[PlaneStatistics, tuple[int, int]]], first: int) -> StackStatistics:
+    for plane, faults in looked:
+        refuse_faults([faults], first + plane.number)
+    planes = [plane for plane, _ in looked]
     return recipe.run(lambda engine: settled(planes, StackStatistics.of(planes), engine.vote_map))
 
 

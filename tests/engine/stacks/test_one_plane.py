@@ -51,6 +51,18 @@ def test_where_the_one_plane_has_no_data_the_nearest_one_that_has_is_taken(kind)
     assert (np.abs(index.astype(int) - best) - nearest <= 1)[lacking].mean() > 0.99  # focus is between two planes
 
 
+@pytest.mark.parametrize("lazy", [False, True])
+def test_a_border_that_all_planes_of_a_thin_specimen_have_stays(lazy):
+    planes = scene("smear", "clean", 200, 6, 0).planes.copy()
+    planes[:, :, :8] = 0
+    images = pytest.importorskip("dask.array").from_array(planes, chunks=(1, 90, 90)) if lazy else planes
+    made = fuse_stack(images, return_index=True, return_confidence=True)
+    fused, index, confidence = map(np.asarray, made)
+    assert (index == index[0, 50]).all()
+    np.testing.assert_array_equal(fused, planes[index[0, 50]])
+    assert (confidence == 1).all()
+
+
 def test_a_thin_specimen_whose_rings_are_wider_than_those_of_training_comes_from_one_plane():
     """Most of it would come from a plane that is out of focus, as R-PSNN sees at half the resolution."""
     one = scene("smear", "noise-6", 288, 12, 5)

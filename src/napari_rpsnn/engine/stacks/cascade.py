@@ -21,7 +21,7 @@ from napari_rpsnn.engine.stacks.planes import Planes
 from napari_rpsnn.engine.stacks.ranking import Survey, strip_rows, survey_strip
 from napari_rpsnn.engine.stacks.samples import sample_windows
 from napari_rpsnn.images.layout import WHOLE, Layout
-from napari_rpsnn.images.validity import NO_PLANE, Valid, like_the_rest
+from napari_rpsnn.images.validity import NO_PLANE, Valid, like_the_rest, without_data
 
 if TYPE_CHECKING:
     from napari_rpsnn.engine.pairs.engine import Engine
@@ -102,9 +102,10 @@ class Cascade:
                         break
                     running = None
         merged = pile.pop()
-        if merged.valid is not None:
-            index[~merged.valid] = NO_PLANE
         target[...] = layout.with_alpha(merged.image, self._planes.alpha)
+        if merged.valid is not None:  # of one plane alone, too
+            index[~merged.valid] = NO_PLANE
+            layout.colours(target)[~merged.valid] = without_data(target.dtype)
 
     def _plane(self, k: int) -> Merged:
         picture, valid = self._planes.read(k)

@@ -88,6 +88,11 @@ class StackEngine:
             for step, (note, running) in enumerate(steps, 1):
                 yield before + min(step, part), note, running
             before += part
+        if self._options.register is not None and self._planes.layout.alpha:
+            # Alpha is that of planes as they lay before: where there is data now, the index tells.
+            alpha = self._planes.layout.alpha_of(results.image)
+            shown = np.where(alpha == 0, alpha.max(), alpha)
+            alpha[...] = np.where(results.index == NO_PLANE, 0, shown)
 
     def _look(self, looked: list[PlaneStatistics]) -> Iterator[Said]:
         planes = self._planes
@@ -179,8 +184,12 @@ def fuse_window(
         )
 
     if known.only is not None:
-        ranked = known.nearest[known.only]
-        chosen, some[place.inner] = _first_there(ranked, lambda k: see(k, place.write)[1], some[place.inner].shape)
+        ranked, size = known.nearest[known.only], some[place.inner].shape
+        chosen, there = _first_there(ranked, lambda k: see(k, place.write)[1], size)
+        if not there.all():  # where every plane has a border, it stays
+            rest, with_borders = _first_there(ranked, lambda k: read(known.planes[k], place.write)[1], size)
+            chosen, there = np.where(there, chosen, rest), with_borders
+        some[place.inner] = there
         confidence = np.ones(chosen.shape, np.float32)
     else:
         decided = decide_window(see, place.read, known, bundled_stack_decider(device))

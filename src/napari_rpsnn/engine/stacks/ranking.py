@@ -64,6 +64,8 @@ def survey_strip(part: NDArray[Any], valid: Valid, rows: int, layout: Layout) ->
     lacks = valid is not None and not valid[:rows].all()
     if valid is not None and not valid[:rows].any():
         return Strip((), True, b"", 0.0, lacks)
+    # Planes of the same values are not equal where one has data that the other lacks.
+    covered = np.packbits(valid[:rows]).tobytes() if valid is not None and lacks else b""
     part = like_the_rest(part, valid)
     own = part[:rows]
     seen = layout.guide_channels(own)
@@ -73,7 +75,7 @@ def survey_strip(part: NDArray[Any], valid: Valid, rows: int, layout: Layout) ->
     return Strip(
         (seen.min(keepdims=True), seen.max(keepdims=True)),
         bool(own.min() == own.max()),
-        hashlib.blake2b(own.tobytes(), digest_size=16).digest(),
+        hashlib.blake2b(own.tobytes() + covered, digest_size=16).digest(),
         sum(float(np.abs(d).sum(dtype=np.float64)) for d in differences),
         lacks,
     )
