@@ -126,6 +126,15 @@ def test_messages_count_planes_of_the_whole_stack(strips):
             fuse_stack(images, planes=(3, 6))
 
 
+def test_planes_that_cannot_be_aligned_are_counted_in_the_whole_stack():
+    pytest.importorskip("SimpleITK")
+    picture = data.camera()
+    planes = np.stack([picture[100:180, 100 + 2 * k : 180 + 2 * k] for k in range(5)])
+    planes[4] = picture[300:380, 300:380]
+    with pytest.warns(UserWarning, match=r"could not be aligned: plane 4 \(correlation "):
+        fuse_stack(planes, planes=(2, 4), register="translation")
+
+
 def test_slabs_are_images_of_neighbouring_planes(strips):
     fused, index, confidence, height = fuse_stack(strips, slab=4, plane_spacing=0.5, plane_origin=3, **MAPS)
     assert [made.shape for made in (fused, index, confidence, height)] == [(3, 64, 128)] * 4
@@ -152,6 +161,19 @@ def test_slabs_lie_on_the_axis_of_the_planes_and_are_the_same_as_dask_array(stri
     np.testing.assert_array_equal(lazy.compute(), whole)
     expected = fuse_stack(czyx, **options | {"slab": None, "planes": (2, 5)})
     np.testing.assert_array_equal(whole[:, 1], expected[0] if method == "decision" else expected)
+
+
+def test_of_slabs_the_image_alone_is_masked(strips):
+    masked = np.ma.masked_array(strips, strips < 10)
+    made = fuse_stack(masked, slab=4, **MAPS)
+    assert [np.ma.isMaskedArray(one) for one in made] == [True, False, False, False]
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_slabs_keep_the_order_of_bytes(strips, lazy):
+    planes = strips.astype(">u2")
+    fused = fuse_stack(da.from_array(planes) if lazy else planes, slab=4)
+    assert fused.dtype == np.asarray(fused).dtype == ">u2"
 
 
 def test_slabs_of_a_part_have_progress_and_previews_of_their_own(strips):

@@ -218,11 +218,7 @@ def iter_fuse_stack(images: Any, options: StackOptions, name: str = "images") ->
             yield replace(report, done=before + report.done, total=total, preview=preview)
         before += steps_of(stages[number])
     yield Progress(total, total)
-    made = (
-        results[0]
-        if options.slab is None
-        else Result.of_slabs(results, stack, np.ma.stack if np.ma.isMaskedArray(results[0].image) else np.stack)
-    )
+    made = results[0] if options.slab is None else Result.of_slabs(results, stack, np.stack)
     return replace(made, made_by=engine.made_by(options))
 
 

@@ -121,3 +121,6 @@ def test_a_surface_lies_in_the_stack_and_is_of_one_picture(small_stack):
     series = read_stack(layer("t", (2, 4, 96, 128), data=np.stack([small_stack[0]] * 2)), 1)
     with pytest.raises(ValueError, match="Surface: expected a stack of one picture, got 2; take one time point"):
         drain(Task(series, StackOptions(**series.options, return_height=True), surface=True).run())
+    slabs = read_stack(layer("s", (4, 96, 128), data=small_stack[0]), 0, slab=4)  # one slab alone
+    with pytest.raises(ValueError, match=r"Surface: expected a stack of one picture, got slabs; .*choose no slabs"):
+        drain(Task(slabs, StackOptions(**slabs.options, return_height=True), surface=True).run())

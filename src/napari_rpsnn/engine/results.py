@@ -97,7 +97,9 @@ class Result:
         arrays: dict[str, Any] = {}
         for name, axis in names.items():
             parts = [getattr(result, name) for result in results]
-            arrays[name] = None if parts[0] is None else join(parts, axis)
+            stacked = np.ma.stack if np.ma.isMaskedArray(parts[0]) else join  # the image alone may be masked
+            arrays[name] = None if parts[0] is None else stacked(parts, axis)
+        arrays["image"] = arrays["image"].astype(stack.dtype, copy=False)  # with its order of bytes
         return cls(made_by=results[0].made_by, **arrays)
 
 

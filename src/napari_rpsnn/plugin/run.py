@@ -71,9 +71,10 @@ class Task:
         ValueError, TypeError
             If the layers cannot be fused; the message names the layer.
         """
-        if self.surface and (pictures := self._pictures()) != 1:
+        if self.surface and (self.makes_slabs or self._pictures() != 1):
+            got = "slabs" if self.makes_slabs else self._pictures()
             raise ValueError(
-                f"Surface: expected a stack of one picture, got {pictures}; take one time point, let the channels "
+                f"Surface: expected a stack of one picture, got {got}; take one time point, let the channels "
                 "follow one, and choose no slabs."
             )
         start = time.perf_counter()

@@ -101,7 +101,7 @@ class Planes:
         from napari_rpsnn.engine.registration import doubt_overlap
 
         all_said = [said or doubt_overlap(matrix, shape) for said, matrix in zip(doubts, self._matrices, strict=True)]
-        planes = ", ".join(f"plane {k} ({said})" for k, said in enumerate(all_said) if said)
+        planes = ", ".join(f"plane {self.first + k} ({said})" for k, said in enumerate(all_said) if said)
         picture = f", picture {', '.join(map(str, self._where))}" if self._where else ""
         return f"register: {self._stack.name}{picture}: could not be aligned: {planes}." if planes else None
 
