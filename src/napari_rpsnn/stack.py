@@ -73,8 +73,8 @@ def fuse_stack(
     guide_channel : int or sequence of int, optional
         Channel of `channel_axis`, or several whose mean, that decides for all channels.
     method : {"decision", "regression"}, optional
-        ``"decision"`` copies each pixel from one of the planes, decided from all of them at once; ``"regression"``,
-        the paper's method, returns the network's values.
+        ``"decision"`` copies each pixel from one of the planes, decided from all of them at once; of two planes alone
+        outlines are mixed, as in `fuse`. ``"regression"``, the paper's method, returns the network's values.
     order : {"cascade", "tree"}, optional
         By regression: the paper's cascade, two planes and then the result with the next one, or pairs of planes, then
         pairs of results. The tree keeps a few results more in memory.

@@ -47,20 +47,3 @@ def refuse_alpha(count: int, names: tuple[str, str]) -> None:
             f"or 0 for no data, got {count} pixels that differ; of four independent channels let one decide by "
             "guide_channel, or fuse them one by one: make them the first axis and leave channel_axis=None"
         )
-
-
-def check_height(height: bool, plane_spacing: float, method: str) -> None:
-    """Refuse a height map where no plane is decided for, and planes that are not apart."""
-    if height and method == "regression":
-        raise ValueError("height: expected method='decision', got 'regression', which decides for no plane")
-    if not plane_spacing > 0 or not np.isfinite(plane_spacing):
-        raise ValueError(f"plane_spacing: expected a positive number, got {plane_spacing!r}")
-
-
-def check_guide(guide_channel: Any, method: str) -> None:
-    """Refuse a guide where there is no decision that the other channels could follow."""
-    if guide_channel is not None and method == "regression":
-        raise ValueError(
-            f"guide_channel: expected None or method='decision', got {guide_channel!r} with method='regression', which "
-            "has no decision to apply to other channels"
-        )
