@@ -323,3 +323,14 @@ def test_an_aligned_pair_takes_nothing_from_where_there_is_no_data(planes):
     assert np.isnan(fused[:9]).all()
     assert (share[11:20, :170] == 0).all()
     assert np.isfinite(fused[20:]).all()
+
+
+def test_alpha_of_an_aligned_pair_is_that_of_where_there_is_data():
+    pytest.importorskip("SimpleITK")
+    sharp = data.camera()[60:220, 120:300].astype(np.float32)
+    first = np.stack([sharp] * 3 + [np.full_like(sharp, 200)], -1)
+    second = np.roll(first, 3, 1)
+    first[:20], second[:10] = 0, np.nan
+    fused = fuse(first, second, register="translation", channel_axis=-1, **LITE)
+    assert (fused[:9, :, 3] == 0).all()
+    assert (fused[11:, :170, 3] == 200).all()
