@@ -29,7 +29,7 @@ import train_stack_decider as script
 
 from napari_rpsnn.engine.stacks.evidence import compare
 from napari_rpsnn.model.stack_decider import ENERGIES, SIGNS, Compared, StackDecider
-from napari_rpsnn.training import stack_synthesis
+from napari_rpsnn.training.acquisition import disturbed
 from napari_rpsnn.training.dataset import read_pictures, split_pictures
 from napari_rpsnn.training.random_draws import Draw
 from napari_rpsnn.training.stack_synthesis import KINDS, Stack, StackMaker
@@ -90,16 +90,16 @@ def stacks_of(folder: Path) -> tuple[list[Stack], dict[str, list[Stack]]]:
     known = [maker.stack(number) for number in trange(STACKS, desc="stacks")]
     judges = {}
     for kind in KINDS:
-        with mock.patch.object(stack_synthesis, "KINDS", {kind: 1}):
-            maker = StackMaker(held_out, crop=script.CROP, seed=SEED)
-            judges[kind] = [maker.stack(number) for number in range(HELD_OUT)]
+        maker = StackMaker(held_out, crop=script.CROP, seed=SEED, kinds={kind: 1})
+        judges[kind] = [maker.stack(number) for number in range(HELD_OUT)]
     return known, judges
 
 
 @torch.no_grad()
 def lost_db(decider: StackDecider, stack: Stack, number: int) -> tuple[float, float]:
     """Decibels lost by a stack, and by what is thin in it (NaN: nothing is)."""
-    scores, valid = script.scores_of(decider, stack, Draw(SEED, number, torch.device("cpu")))
+    seen, valid = disturbed(stack.planes, Draw(SEED, number, torch.device("cpu")))
+    scores = script.scores_of(decider, *script.compared(seen, valid))
     errors = (255 * (stack.planes - stack.truth)).square()
     index = scores.masked_fill(~valid, -torch.inf).argmax(0, keepdim=True)
     taken, best = errors.gather(0, index)[0], errors.masked_fill(~valid, torch.inf).amin(0)

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save
 from torch import Tensor
 from torch.nn import functional as F
@@ -55,11 +56,19 @@ FAINT = 100.0
 RIM = 8
 #: Share of stacks that have more light than the camera measures, and how many times as much.
 OVEREXPOSED, LIGHT = 0.25, (1.0, 1.8)
+#: Of each plane, which other ones are shown where it has no data.
+Sources = tuple[NDArray[np.int64] | None, ...]
 
 
-def scores_of(decider: StackDecider, stack: Stack, draw: Draw) -> tuple[Tensor, Tensor]:
-    """Scores of the planes of a stack, disturbed, and where the planes have data."""
-    seen, valid = disturbed(stack.planes, draw)
+def exposed(stack: Stack, draw: Draw) -> tuple[Stack, Stack]:
+    """A stack in some light, which may be more than the camera measures, and what it measures without noise."""
+    light = draw.python.uniform(*LIGHT) if draw.python.random() < OVEREXPOSED else 1.0
+    lit = Stack(light * stack.planes, light * stack.truth, stack.thin)
+    return lit, Stack(lit.planes.clamp_max(1), lit.truth.clamp_max(1), stack.thin)
+
+
+def compared(seen: Tensor, valid: Tensor) -> tuple[Tensor, Sources]:
+    """What is compared of disturbed planes: of one brightness, and filled where they have no data; by which others."""
     means = (seen * valid).mean((1, 2)) / valid.float().mean((1, 2))
     seen = seen * gains(means)[:, None, None]
     windows = [
@@ -67,21 +76,26 @@ def scores_of(decider: StackDecider, stack: Stack, draw: Draw) -> tuple[Tensor, 
     ]
     near = nearest(differences(np.stack([brightness(*window) for window in windows])))
     shown, _, sources = zip(*(filled(windows.__getitem__, others) for others in near), strict=True)
-    levels = look(torch.from_numpy(np.stack(shown))[:, None])
+    return torch.from_numpy(np.stack(shown)), sources
+
+
+def scores_of(decider: StackDecider, shown: Tensor, sources: Sources) -> Tensor:
+    """Scores of pixels `(N, rows, columns)` of what is `compared`."""
+    levels = look(shown[:, None])
     facts = relative(energies(levels))
     scores, finer = decider([compare(level, k) for k, level in enumerate(levels)], facts)
     others = [
         None if one is None else elsewhere(torch.from_numpy(one).float()[None, None], k)
         for k, one in enumerate(sources)
     ]
-    return at_pixels(passed_on(beside_others(scores), others), finer), valid
+    return at_pixels(passed_on(beside_others(scores), others), finer)
 
 
 def lost_db(decider: StackDecider, stack: Stack, draw: Draw) -> Tensor:
     """Decibels lost against the best plane at every pixel."""
-    light = draw.python.uniform(*LIGHT) if draw.python.random() < OVEREXPOSED else 1.0
-    scores, valid = scores_of(decider, Stack(light * stack.planes, light * stack.truth, stack.thin), draw)
-    stack = Stack((light * stack.planes).clamp_max(1), (light * stack.truth).clamp_max(1), stack.thin)
+    lit, stack = exposed(stack, draw)
+    seen, valid = disturbed(lit.planes, draw)
+    scores = scores_of(decider, *compared(seen, valid))
     # What is added to the scores of all planes changes nothing, and would grow without a limit.
     idle = scores.mean(0).square().mean()
     shares = scores.masked_fill(~valid, -math.inf).softmax(0)

@@ -2,7 +2,6 @@ import pytest
 import torch
 from skimage import data
 
-from napari_rpsnn.training import stack_synthesis
 from napari_rpsnn.training.acquisition import disturbed
 from napari_rpsnn.training.dataset import Picture
 from napari_rpsnn.training.random_draws import Draw
@@ -15,14 +14,13 @@ def pictures():
     return [Picture(str(k), (torch.from_numpy(picture.copy())[None],)) for k, picture in enumerate(shown)]
 
 
-def maker(pictures, monkeypatch, kind):
-    monkeypatch.setattr(stack_synthesis, "KINDS", {kind: 1})
-    return StackMaker(pictures, crop=64, seed=3)
+def maker(pictures, kind):
+    return StackMaker(pictures, crop=64, seed=3, kinds={kind: 1})
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_stack_shows_its_truth_in_some_plane(kind, pictures, monkeypatch):
-    made = maker(pictures, monkeypatch, kind)
+def test_a_stack_shows_its_truth_in_some_plane(kind, pictures):
+    made = maker(pictures, kind)
     for number in range(4):
         stack = made.stack(number)
         assert torch.equal(made.stack(number).planes, stack.planes)
@@ -33,19 +31,19 @@ def test_a_stack_shows_its_truth_in_some_plane(kind, pictures, monkeypatch):
         assert errors.amin(0).mean().sqrt() < 0.08
 
 
-def test_thin_things_are_known_where_they_are_to_be_seen(pictures, monkeypatch):
+def test_thin_things_are_known_where_they_are_to_be_seen(pictures):
     found = 0
     for number in range(12):
-        stack = maker(pictures, monkeypatch, "occluders").stack(number)
+        stack = maker(pictures, "occluders").stack(number)
         share = stack.thin.float().mean()
         found += bool(share > 0)
         assert share < 0.9
     assert found >= 4
-    assert not maker(pictures, monkeypatch, "surface").stack(0).thin.any()
+    assert not maker(pictures, "surface").stack(0).thin.any()
 
 
-def test_disturbances_leave_the_stack_as_it_is(pictures, monkeypatch):
-    planes = maker(pictures, monkeypatch, "surface").stack(0).planes
+def test_disturbances_leave_the_stack_as_it_is(pictures):
+    planes = maker(pictures, "surface").stack(0).planes
     before = planes.clone()
     changed = 0
     for step in range(20):

@@ -17,7 +17,7 @@ that a decision can be judged by the undisturbed values of the planes it takes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -67,18 +67,22 @@ class StackMaker:
     crop : int
         Side of the square planes in pixels.
     seed : int
+    kinds : mapping, optional
+        Shares of the kinds, `KINDS` by default.
     """
 
-    def __init__(self, pictures: Sequence[Picture], *, crop: int, seed: int = 0) -> None:
+    def __init__(
+        self, pictures: Sequence[Picture], *, crop: int, seed: int = 0, kinds: Mapping[str, int] | None = None
+    ) -> None:
         self.images = [p.images[0] for p in pictures if not p.is_triple]
         self.side = crop + 2 * MARGIN
-        self.seed = seed
+        self.seed, self.kinds = seed, kinds or KINDS
 
     @torch.no_grad()
     def stack(self, number: int) -> Stack:
         """The stack of this number."""
         draw = Draw(self.seed, number, torch.device("cpu"))
-        kind = draw.python.choices(list(KINDS), list(KINDS.values()))[0]
+        kind = draw.python.choices(list(self.kinds), list(self.kinds.values()))[0]
         planes, truth, thin = getattr(self, f"_{kind}")(draw, draw.python.randint(*PLANES))
         inner = (..., slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
         return Stack(planes[inner].clamp(0, 1), truth[inner].clamp(0, 1), thin[inner] > 0.5)

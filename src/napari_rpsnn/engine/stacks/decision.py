@@ -3,6 +3,7 @@
 1. `statistics`: what must be known of the planes as a whole.
 2. `evidence`: what each plane shows in a window, at several scales.
 3. `StackDecider`: a small network gives every plane a score at every pixel; the plane of the highest one is taken.
+4. `outlines`: where planes far apart meet, the two are compared once more, at the full resolution.
 
 A window goes through all planes before the next one is begun, so that memory does not grow with the picture. Which
 windows there are follows from the size of the picture and the number of planes, whatever holds them.
@@ -11,7 +12,7 @@ windows there are follows from the size of the picture and the number of planes,
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,9 +24,11 @@ from torch.nn import functional as F
 from napari_rpsnn.engine.stacks import smooth_surface
 from napari_rpsnn.engine.stacks.evidence import STEP, binomial, compare, look, to_steps
 from napari_rpsnn.engine.stacks.neighbours import elsewhere, filled, passed_on
+from napari_rpsnn.engine.stacks.outlines import Outlines, decide_outlines, far_apart
 from napari_rpsnn.engine.stacks.preference import leave_out_others
 from napari_rpsnn.images.tiling import Tile, split_by_area
 from napari_rpsnn.images.validity import Valid
+from napari_rpsnn.model.outline_decider import bundled_outline_decider
 from napari_rpsnn.model.stack_decider import StackDecider
 
 if TYPE_CHECKING:
@@ -83,11 +86,18 @@ class Scored:
         How far the scores of single pixels differ from these.
     masks : list of ndarray of bool, or None
         Where each plane has data.
+    preferred : Tensor, or None
+        Scores by which the preferred one of two depths is taken.
     """
 
     scores: Tensor
     finer: Tensor
     masks: list[Valid]
+    preferred: Tensor | None = None
+
+    def at_pixels(self, k: int, rows: int, columns: int) -> Tensor:
+        """Scores `(rows, columns)` of the pixels of a plane."""
+        return at_pixels(self.scores[k : k + 1], self.finer[k : k + 1])[0, :rows, :columns]
 
 
 def windows(rows: int, columns: int, planes: int) -> list[Tile]:
@@ -118,7 +128,48 @@ def decide_window(read: Read, window: tuple[slice, slice], known: StackStatistic
 
     Parameters and what is read are those of `score_window`.
     """
-    return best_planes(score_window(read, window, known, decider), *_sides(window))
+    scored = score_window(read, window, known, decider)
+    decided = best_planes(scored, *_sides(window))
+    if known.mostly is None:
+        decided = _beside_outlines(decided, scored, read, window, known)
+    if scored.preferred is None:
+        return decided
+    other = best_planes(replace(scored, scores=scored.preferred), *_sides(window))
+    numbers = torch.tensor(known.planes, device=decided.index.device)
+    ahead = numbers[decided.index] - numbers[other.index]
+    wins = ahead > 0 if known.prefer == "near" else ahead < 0
+    return Decided(other.index.where(wins, decided.index), other.confidence.where(wins, decided.confidence))
+
+
+def _beside_outlines(
+    decided: Decided, scored: Scored, read: Read, window: tuple[slice, slice], known: StackStatistics
+) -> Decided:
+    """The same, but for pixels beside what lies far before or behind something else."""
+    sides, device = _sides(window), decided.index.device
+
+    def show(k: int, box: tuple[slice, slice]) -> Tensor:
+        row, column = (
+            slice(p.start + b.start, min(p.start + b.stop, p.stop)) for p, b in zip(window, box, strict=True)
+        )
+        return torch.from_numpy(filled(lambda j: read(j, (row, column)), known.nearest[k])[0]).to(device)
+
+    def score(k: int, box: tuple[slice, slice]) -> Tensor:
+        return scored.at_pixels(k, *sides)[box]
+
+    outlines = Outlines.of(decided.index, known.places, far_apart(len(known.planes)))
+    found = decide_outlines(outlines, show, score, bundled_outline_decider(device))
+    if found is None:
+        return decided
+    box, decision = found
+    part, index, confidence = outlines.within(box), decided.index[box], decided.confidence[box]
+    chosen = torch.where(decision > 0, part.first, part.last)
+    there = part.open
+    for k, mask in enumerate(scored.masks):
+        if mask is not None:
+            there = there & ((chosen != k) | torch.from_numpy(mask[box]).to(device))
+    decided.index[box] = chosen.where(there, index)
+    decided.confidence[box] = (decision / 2).tanh().abs().where(there, confidence)
+    return decided
 
 
 @torch.inference_mode()
@@ -161,9 +212,10 @@ def score_window(
         scores[known.mostly] += BY_MOST
     elif surfaces:  # where one plane shows nearly all, what else has detail are rings
         scores += smooth_surface.by_detail(around, known.places, unlike)
+    preferred = None
     if known.prefer is not None:
-        scores = leave_out_others(scores, known.planes, known.prefer)
-    return Scored(passed_on(scores, others), finer, masks)
+        preferred = passed_on(leave_out_others(scores.clone(), known.planes, known.prefer), others)
+    return Scored(passed_on(scores, others), finer, masks, preferred)
 
 
 def at_pixels(scores: Tensor, finer: Tensor) -> Tensor:
@@ -199,7 +251,7 @@ def best_planes(scored: Scored, rows: int, columns: int) -> Decided:
     second, index = best.clone(), torch.zeros_like(best, dtype=torch.int64)
     total = torch.zeros_like(best)
     for k, mask in enumerate(scored.masks):
-        score = at_pixels(scores[k : k + 1], scored.finer[k : k + 1])[0, :rows, :columns]
+        score = scored.at_pixels(k, rows, columns)
         if mask is not None:
             score = score.masked_fill(~torch.from_numpy(mask).to(score.device), -1e4)
         wins = score > best
