@@ -29,7 +29,7 @@ LEAST_CONTRAST = (2 / 255) ** 2
 #: Scores that differ by more tell hardly more.
 SURE = 20.0
 #: What scores have decided stays where the other plane is not surer than this.
-STAYS = 0.5
+STAYS = 1.0
 #: Pixels around an outline that play a role.
 MARGIN_PX = 2 * gaussian_reach(AROUND_PX) + REACH_PX
 
