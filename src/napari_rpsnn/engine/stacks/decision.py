@@ -148,9 +148,7 @@ def _beside_outlines(
     sides, device = _sides(window), decided.index.device
 
     def show(k: int, box: tuple[slice, slice]) -> Tensor:
-        row, column = (
-            slice(p.start + b.start, min(p.start + b.stop, p.stop)) for p, b in zip(window, box, strict=True)
-        )
+        row, column = (slice(w.start + b.start, w.start + b.stop) for w, b in zip(window, box, strict=True))
         return torch.from_numpy(filled(lambda j: read(j, (row, column)), known.nearest[k])[0]).to(device)
 
     def score(k: int, box: tuple[slice, slice]) -> Tensor:

@@ -114,7 +114,10 @@ def decide_outlines(
     rows, columns = (outlines.open.any(axis).nonzero()[:, 0] for axis in (1, 0))
     if not len(rows):
         return None
-    row, column = (slice(max(int(x[0]) - MARGIN_PX, 0), int(x[-1]) + MARGIN_PX + 1) for x in (rows, columns))
+    row, column = (
+        slice(max(int(at[0]) - MARGIN_PX, 0), min(int(at[-1]) + MARGIN_PX + 1, length))
+        for at, length in zip((rows, columns), outlines.side.shape, strict=True)
+    )
     box = row, column
     part = outlines.within(box)
     first, last, surer = (torch.zeros(part.side.shape, device=part.side.device) for _ in range(3))
