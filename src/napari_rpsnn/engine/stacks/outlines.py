@@ -120,7 +120,7 @@ def decide_outlines(
     )
     box = row, column
     part = outlines.within(box)
-    first, last, surer = (torch.zeros(part.side.shape, device=part.side.device) for _ in range(3))
+    first, last, surer = (torch.zeros_like(part.side) for _ in range(3))
     for k in torch.unique(torch.stack((part.first, part.last))).tolist():
         shown, scores = show(k, box), score(k, box)
         first, surer = first.where(part.first != k, shown), surer.where(part.first != k, surer + scores)
