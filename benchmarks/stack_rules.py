@@ -32,7 +32,7 @@ WITHOUT: dict[str, dict[str, Any]] = {
     "a plane that nearly all comes from": {f"{STACKS}.decision.BY_MOST": 0.0},
     "open scores by those around": {f"{STACKS}.decision.beside_others": lambda scores: scores},
     "detail around on smooth surfaces": {f"{STACKS}.smooth_surface.BY_DETAIL": 0.0},
-    "two planes beside outlines once more": {f"{STACKS}.decision.decide_outlines": lambda *known: None},
+    "two planes beside outlines once more": {f"{STACKS}.decision.decide_outlines": lambda *known: ()},
     "equally good planes by brightness": {f"{STACKS}.decision.UNLIKE": 0.0},
     "brightness made equal": {f"{STACKS}.statistics.levels": lambda means, values: [SAME] * len(means)},
     "borders without data left out": {f"{STACKS}.statistics.Border": mock.Mock(of=lambda picture: NO_BORDER)},

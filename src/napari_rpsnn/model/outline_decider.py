@@ -61,4 +61,4 @@ def bundled_outline_decider(device: torch.device) -> OutlineDecider:
     with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten; the user's numbers stay
         decider = OutlineDecider().float()
     decider.load_state_dict(load_file(FOLDER / "outline_decider.safetensors"))
-    return decider.to(device).eval().requires_grad_(False)
+    return decider.to(device=device, memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload,no-any-return]

@@ -26,6 +26,7 @@ from napari_rpsnn.engine.stacks.evidence import STEP, binomial, compare, look, t
 from napari_rpsnn.engine.stacks.neighbours import elsewhere, filled, passed_on
 from napari_rpsnn.engine.stacks.outlines import Outlines, decide_outlines, far_apart
 from napari_rpsnn.engine.stacks.preference import leave_out_others
+from napari_rpsnn.images.layout import Window
 from napari_rpsnn.images.tiling import Tile, split_by_area
 from napari_rpsnn.images.validity import Valid
 from napari_rpsnn.model.outline_decider import bundled_outline_decider
@@ -95,9 +96,11 @@ class Scored:
     masks: list[Valid]
     preferred: Tensor | None = None
 
-    def at_pixels(self, k: int, rows: int, columns: int) -> Tensor:
-        """Scores `(rows, columns)` of the pixels of a plane."""
-        return at_pixels(self.scores[k : k + 1], self.finer[k : k + 1])[0, :rows, :columns]
+    def at_pixels(self, k: int, part: Window) -> Tensor:
+        """Scores of the pixels of a plane in a part that begins in even rows and columns."""
+        half = tuple(slice(side.start // 2, -(-side.stop // 2)) for side in part)
+        rows, columns = _sides(part)
+        return at_pixels(self.scores[k, None, *half], self.finer[k, None, :, *half])[0, :rows, :columns]
 
 
 def windows(rows: int, columns: int, planes: int) -> list[Tile]:
@@ -145,28 +148,22 @@ def _beside_outlines(
     decided: Decided, scored: Scored, read: Read, window: tuple[slice, slice], known: StackStatistics
 ) -> Decided:
     """The same, but for pixels beside what lies far before or behind something else."""
-    sides, device = _sides(window), decided.index.device
+    device = decided.index.device
 
-    def show(k: int, box: tuple[slice, slice]) -> Tensor:
-        row, column = (slice(w.start + b.start, w.start + b.stop) for w, b in zip(window, box, strict=True))
+    def show(k: int, part: Window) -> Tensor:
+        row, column = (slice(w.start + p.start, w.start + p.stop) for w, p in zip(window, part, strict=True))
         return torch.from_numpy(filled(lambda j: read(j, (row, column)), known.nearest[k])[0]).to(device)
 
-    def score(k: int, box: tuple[slice, slice]) -> Tensor:
-        return scored.at_pixels(k, *sides)[box]
-
     outlines = Outlines.of(decided.index, known.places, far_apart(len(known.planes)))
-    found = decide_outlines(outlines, show, score, bundled_outline_decider(device))
-    if found is None:
-        return decided
-    box, decision = found
-    part, index, confidence = outlines.within(box), decided.index[box], decided.confidence[box]
-    chosen = torch.where(decision > 0, part.first, part.last)
-    there = part.open
-    for k, mask in enumerate(scored.masks):
-        if mask is not None:
-            there = there & ((chosen != k) | torch.from_numpy(mask[box]).to(device))
-    decided.index[box] = chosen.where(there, index)
-    decided.confidence[box] = (decision / 2).tanh().abs().where(there, confidence)
+    for square, decision in decide_outlines(outlines, show, scored.at_pixels, bundled_outline_decider(device)):
+        here, index, confidence = outlines.within(square), decided.index[square], decided.confidence[square]
+        chosen = torch.where(decision > 0, here.first, here.last)
+        there = here.open
+        for k, mask in enumerate(scored.masks):
+            if mask is not None:
+                there = there & ((chosen != k) | torch.from_numpy(mask[square]).to(device))
+        decided.index[square] = chosen.where(there, index)
+        decided.confidence[square] = (decision / 2).tanh().abs().where(there, confidence)
     return decided
 
 
@@ -249,7 +246,7 @@ def best_planes(scored: Scored, rows: int, columns: int) -> Decided:
     second, index = best.clone(), torch.zeros_like(best, dtype=torch.int64)
     total = torch.zeros_like(best)
     for k, mask in enumerate(scored.masks):
-        score = scored.at_pixels(k, rows, columns)
+        score = scored.at_pixels(k, (slice(0, rows), slice(0, columns)))
         if mask is not None:
             score = score.masked_fill(~torch.from_numpy(mask).to(score.device), -1e4)
         wins = score > best
