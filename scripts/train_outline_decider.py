@@ -13,17 +13,15 @@ error of the planes mixed by their probabilities, as the network of stacks is tr
 
 from __future__ import annotations
 
-import math
 import sys
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors.torch import save
 from torch import Tensor
 from torch.nn import functional as F
 from tqdm import trange
-from train_stack_decider import compared, exposed, part_of, scores_of
+from train_stack_decider import compared, exposed, part_of, scores_of, take_steps
 
 from napari_rpsnn.engine.stacks.outlines import Outlines, evidence
 from napari_rpsnn.io.atomic import write_bytes
@@ -91,29 +89,17 @@ def train(examples: list[Example], steps: int) -> OutlineDecider:
     """Train anew; what is left in it is the running average of the weights."""
     torch.manual_seed(SEED)
     decider = OutlineDecider()
-    average = {name: tensor.clone() for name, tensor in decider.state_dict().items()}
-    optimizer = torch.optim.Adam(decider.parameters(), betas=(0.9, 0.99))
-    losses: list[float] = []
-    with trange(steps, desc="steps", mininterval=10) as progress:
-        for step in progress:
-            rate = RATE * min(1, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
-            optimizer.param_groups[0]["lr"] = rate
-            draw = Draw(SEED, step, torch.device("cpu"))
-            crops = (crop_of(examples, draw) for _ in range(BATCH))
-            known, stakes = (torch.stack(x) for x in zip(*crops, strict=True))
-            weights = stakes.abs()
-            # Where stakes are positive, the first plane is the nearer one.
-            loss = (weights * F.softplus(-decider(known) * stakes.sign())).sum() / weights.sum()
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(decider.parameters(), 1.0)
-            optimizer.step()
-            losses.append(loss.item())
-            keep = min(AVERAGE, step / (step + 9))
-            for name, tensor in decider.state_dict().items():
-                average[name].lerp_(tensor, 1 - keep)
-            progress.set_postfix(loss=f"{np.mean(losses[-600:]):.4f}", refresh=False)
-    decider.load_state_dict(average)
+
+    def learn(draw: Draw, step: int) -> float:
+        crops = (crop_of(examples, draw) for _ in range(BATCH))
+        known, stakes = (torch.stack(x) for x in zip(*crops, strict=True))
+        weights = stakes.abs()
+        # Where stakes are positive, the first plane is the nearer one.
+        loss = (weights * F.softplus(-decider(known) * stakes.sign())).sum() / weights.sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.item()
+
+    take_steps(decider, learn, steps, SEED, RATE, AVERAGE)
     return decider
 
 

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import trange
 
@@ -153,30 +153,45 @@ def train(
 
     At every step `another` makes one of that number, which takes the place of one of them.
     """
-    decider.train().requires_grad_(True)
-    average = {name: tensor.clone() for name, tensor in decider.state_dict().items()}
-    optimizer = torch.optim.Adam(decider.parameters(), betas=(0.9, 0.99))
+
+    def learn(draw: Draw, step: int) -> float:
+        if another is not None:
+            stacks[draw.python.randrange(len(stacks))] = _kept(another(step))
+        total = 0.0
+        for _ in range(BATCH):
+            loss = lost_db(decider, part_of(draw.python.choice(stacks), draw), draw) / BATCH
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.item()
+        return total
+
+    take_steps(decider, learn, steps, SEED, RATE, AVERAGE)
+    return decider
+
+
+def take_steps(
+    network: nn.Module, learn: Callable[[Draw, int], float], steps: int, seed: int, rate: float, keep_most: float
+) -> None:
+    """Train a network by Adam at a rate that falls to 0, and leave the running average of its weights in it.
+
+    `learn` gets what is drawn at a step and its number, adds to the gradients, and returns the loss.
+    """
+    network.train().requires_grad_(True)
+    average = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    optimizer = torch.optim.Adam(network.parameters(), betas=(0.9, 0.99))
     losses: list[float] = []
     with trange(steps, desc="steps", mininterval=10) as progress:
         for step in progress:
-            rate = RATE * min(1, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
-            optimizer.param_groups[0]["lr"] = rate
-            draw = Draw(SEED, step, torch.device("cpu"))
-            if another is not None:
-                stacks[draw.python.randrange(len(stacks))] = _kept(another(step))
+            now = rate * min(1, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
+            optimizer.param_groups[0]["lr"] = now
             optimizer.zero_grad()
-            for _ in range(BATCH):
-                loss = lost_db(decider, part_of(draw.python.choice(stacks), draw), draw)
-                (loss / BATCH).backward()  # type: ignore[no-untyped-call]
-                losses.append(loss.item())
-            torch.nn.utils.clip_grad_norm_(decider.parameters(), 1.0)
+            losses.append(learn(Draw(seed, step, torch.device("cpu")), step))
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
-            keep = min(AVERAGE, step / (step + 9))
-            for name, tensor in decider.state_dict().items():
+            keep = min(keep_most, step / (step + 9))
+            for name, tensor in network.state_dict().items():
                 average[name].lerp_(tensor, 1 - keep)
-            progress.set_postfix(lost_db=f"{np.mean(losses[-600:]):.3f}", refresh=False)
-    decider.load_state_dict(average)
-    return decider
+            progress.set_postfix(loss=f"{np.mean(losses[-150:]):.3f}", refresh=False)
+    network.load_state_dict(average)
 
 
 def _kept(stack: Stack) -> Stack:

@@ -97,10 +97,11 @@ class Scored:
     preferred: Tensor | None = None
 
     def at_pixels(self, k: int, part: Window) -> Tensor:
-        """Scores of the pixels of a plane in a part that begins in even rows and columns."""
-        half = tuple(slice(side.start // 2, -(-side.stop // 2)) for side in part)
+        """Scores of the pixels of a plane in a part, at whose borders they are less smooth than in the whole."""
+        row, column = (slice(side.start // 2, -(-side.stop // 2)) for side in part)
+        made = at_pixels(self.scores[k, None, row, column], self.finer[k, None, :, row, column])[0]
         rows, columns = _sides(part)
-        return at_pixels(self.scores[k, None, *half], self.finer[k, None, :, *half])[0, :rows, :columns]
+        return made[part[0].start % 2 :, part[1].start % 2 :][:rows, :columns]
 
 
 def windows(rows: int, columns: int, planes: int) -> list[Tile]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import torch
 from torch import Tensor
@@ -18,6 +17,7 @@ from torch.nn import functional as F
 
 from napari_rpsnn.engine.filters import gaussian, gaussian_reach
 from napari_rpsnn.images.layout import Window
+from napari_rpsnn.images.tiling import split_image
 from napari_rpsnn.model.outline_decider import REACH_PX, OutlineDecider
 
 #: Pixels on each side of a pixel among whose planes the two are.
@@ -32,9 +32,9 @@ LEAST_CONTRAST = (2 / 255) ** 2
 SURE = 20.0
 #: What scores have decided stays where the other plane is not surer than this.
 STAYS = 1.0
-#: Pixels around an outline that play a role, an even number.
-MARGIN_PX = 2 * ((2 * gaussian_reach(AROUND_PX) + REACH_PX) // 2 + 1)
-#: Side in pixels of the squares that are decided at a time, an even number: most have no outlines.
+#: Pixels around an outline that play a role.
+MARGIN_PX = 2 * gaussian_reach(AROUND_PX) + REACH_PX
+#: Side in pixels of the squares that are decided at a time: most have no outlines.
 SQUARE_PX = 256
 
 
@@ -112,30 +112,20 @@ def decide_outlines(
     ----------
     outlines : Outlines
     show, score : callable
-        Give what a plane shows in a part of the window that begins in even rows and columns, and its scores there.
+        Give what a plane shows in a part of the window, and its scores there.
     decider : OutlineDecider
     """
     rows, columns = outlines.side.shape
-    for top, left in product(range(0, rows, SQUARE_PX), range(0, columns, SQUARE_PX)):
-        square = slice(top, min(top + SQUARE_PX, rows)), slice(left, min(left + SQUARE_PX, columns))
-        if not outlines.open[square].any():
+    for tile in split_image(rows, columns, SQUARE_PX, MARGIN_PX):
+        if not outlines.open[tile.write].any():
             continue
-        row, column = (
-            slice(max(side.start - MARGIN_PX, 0), min(side.stop + MARGIN_PX, length))
-            for side, length in zip(square, (rows, columns), strict=True)
-        )
-        part = outlines.within((row, column))
+        part = outlines.within(tile.read)
         first, last, surer = (torch.zeros_like(part.side) for _ in range(3))
         for k in torch.unique(torch.stack((part.first, part.last))).tolist():
-            shown, scores = show(k, (row, column)), score(k, (row, column))
+            shown, scores = show(k, tile.read), score(k, tile.read)
             first, surer = first.where(part.first != k, shown), surer.where(part.first != k, surer + scores)
             last, surer = last.where(part.last != k, shown), surer.where(part.last != k, surer - scores)
         # Half the time on a CPU.
         known = evidence(part, first, last, surer).contiguous(memory_format=torch.channels_last)
         decision = decider(known)[0] - STAYS * part.side
-        yield square, decision[top - row.start :, left - column.start :][_size(square)]
-
-
-def _size(square: Window) -> Window:
-    row, column = square
-    return slice(row.stop - row.start), slice(column.stop - column.start)
+        yield tile.write, decision[tile.inner]
