@@ -49,7 +49,7 @@ def without(lost: Callable[[int], list[int]]) -> Callable[[Tensor, int], Compare
         evidence = compare(seen, level)
         for channel in lost(level):
             evidence.own[:, channel] = 0
-            if channel < energies:  # signs are a plane's own
+            if 0 <= channel < energies:  # signs are a plane's own
                 evidence.common[:, [channel, energies + channel]] = 0
             if channel == BRIGHTNESS:  # whose mean and spread come last
                 evidence.common[:, -2:] = 0

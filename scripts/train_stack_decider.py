@@ -31,7 +31,7 @@ from tqdm import trange
 from napari_rpsnn.engine.stacks.decision import at_pixels, beside_others
 from napari_rpsnn.engine.stacks.evidence import compare, look
 from napari_rpsnn.engine.stacks.neighbours import brightness, differences, elsewhere, filled, nearest, passed_on
-from napari_rpsnn.engine.stacks.statistics import energies, gains, relative
+from napari_rpsnn.engine.stacks.statistics import energies, relative
 from napari_rpsnn.io.atomic import write_bytes
 from napari_rpsnn.model.stack_decider import StackDecider
 from napari_rpsnn.training.acquisition import disturbed
@@ -56,6 +56,9 @@ FAINT = 100.0
 RIM = 8
 #: Share of stacks that have more light than the camera measures, and how many times as much.
 OVEREXPOSED, LIGHT = 0.25, (1.0, 1.8)
+#: Of brightness from 0 to 1: below it, what a plane is brighter than the others is not made up for; and the factor by
+#: which planes are made brighter or darker at most.
+DARK, MOST_GAIN = 0.02, 2.0
 #: Of each plane, which other ones are shown where it has no data.
 Sources = tuple[NDArray[np.int64] | None, ...]
 
@@ -70,7 +73,9 @@ def exposed(stack: Stack, draw: Draw) -> tuple[Stack, Stack]:
 def compared(seen: Tensor, valid: Tensor) -> tuple[Tensor, Sources]:
     """What is compared of disturbed planes: of one brightness, and filled where they have no data; by which others."""
     means = (seen * valid).mean((1, 2)) / valid.float().mean((1, 2))
-    seen = seen * gains(means)[:, None, None]
+    # Brightness is all that drifts here, and black is 0; for planes of a camera see `engine/brightness.py`.
+    gains = ((means.median() + DARK) / (means + DARK)).clamp(1 / MOST_GAIN, MOST_GAIN)
+    seen = seen * gains[:, None, None]
     windows = [
         (plane.numpy(), None if there.all() else there.numpy()) for plane, there in zip(seen, valid, strict=True)
     ]

@@ -52,6 +52,19 @@ def test_another_brightness_decides_nothing(pair, gain, offset):
     assert np.mean(index != (share < 0.5)) < 0.02
 
 
+@pytest.mark.parametrize(("gain", "offset"), [(100, 0), (1e6, 0), (1, 1e5)])
+def test_a_plane_that_is_far_brighter_takes_nothing_from_the_others(gain, offset):
+    sharp = data.camera()[60:160, 100:300].astype(np.float32) / 255
+    planes = np.stack([gaussian_filter(sharp, 3)] * 5)
+    for k in range(5):
+        planes[k, :, 40 * k : 40 * (k + 1)] = sharp[:, 40 * k : 40 * (k + 1)]
+    planes[2] = gain * planes[2] + offset
+    _, index, confidence = fuse_stack(planes, return_index=True, return_confidence=True)
+    assert not np.isnan(confidence).any()
+    for k in (0, 1, 3, 4):
+        assert np.mean(index[:, 40 * k + 4 : 40 * k + 36] == k) > 0.8
+
+
 @pytest.mark.parametrize("count", [2, 3])
 def test_what_is_returned_is_of_one_brightness_on_request(pair, count):
     near, far, truth = pair

@@ -228,6 +228,17 @@ def test_registration_takes_nothing_from_where_there_is_no_data(planes):
     assert fused[25:].min() >= np.nanmin(images)
 
 
+def test_where_a_mask_says_that_all_is_data_no_borders_are_looked_for_in_planes_to_be_aligned():
+    pytest.importorskip("SimpleITK")
+    sharp = data.camera()[60:220, 120:300]
+    images = np.stack([gaussian_filter(sharp, 0.6 * k) for k in range(3)])
+    images[:, :, :8] = 0
+    everywhere = np.ones(images.shape, np.uint8)
+    fused = fuse_stack(images, register="translation", mask=everywhere, return_index=True, **LITE)
+    assert (fused[0][5:-5, :6] == 0).all()
+    assert (fused[1][5:-5, 2:-2] < 3).all()
+
+
 @pytest.mark.parametrize("method", ["decision", "regression"])
 @pytest.mark.parametrize(("shift", "lacking", "empty"), [(-12, [0, 1, 2], 0), (12, [1], 10)])
 def test_alpha_of_aligned_planes_is_0_where_none_of_them_has_data(method, shift, lacking, empty):

@@ -21,6 +21,8 @@ Array = NDArray[np.float32]
 MARGIN = 48
 #: Surfaces are cut in slabs so far apart, in planes; a place between two slabs is in both, by its distance to each.
 SLAB = 0.5
+#: Of the objective in brightfield, in cycles a pixel; and points of the condenser's aperture.
+CUTOFF, SOURCES = 0.3, 31
 
 
 @dataclass(frozen=True)
@@ -134,24 +136,22 @@ def brightfield(
     positions: Sequence[float],
     kappa: float,
     aperture: float = 0.06,
-    cutoff: float = 0.3,
-    sources: int = 31,
 ) -> Array:
     """Planes (at `positions`) of a specimen of thin slabs in partly coherent light.
 
     A plane wave from every point of the condenser's aperture passes slab after slab; intensities add up. Between
-    them, and to the plane of focus, it travels by Fresnel's factor exp(-iπκf²) a plane. `aperture` and `cutoff`, of the
-    condenser and the objective, are in cycles a pixel.
+    them, and to the plane of focus, it travels by Fresnel's factor exp(-iπκf²) a plane. `aperture`, of the condenser,
+    is in cycles a pixel, as is `CUTOFF`, of the objective.
     """
     shape = specimen[0][1].shape
     rows, columns = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
     fy, fx = fftfreq(shape[0])[:, None], fftfreq(shape[1])
     square = (fy**2 + fx**2).astype(np.float32)
-    pupil = np.clip((cutoff - np.sqrt(square)) * 100 + 0.5, 0, 1)
+    pupil = np.clip((CUTOFF - np.sqrt(square)) * 100 + 0.5, 0, 1)
     total: Array = np.zeros((len(positions), *shape), np.float32)
-    for number in range(sources):
+    for number in range(SOURCES):
         # A spiral of equal areas; whole periods of the frame, so that the waves have no edge there.
-        r, angle = aperture * np.sqrt((number + 0.5) / sources), number * np.pi * (3 - np.sqrt(5))
+        r, angle = aperture * np.sqrt((number + 0.5) / SOURCES), number * np.pi * (3 - np.sqrt(5))
         y, x = np.rint(r * np.sin(angle) * shape[0]), np.rint(r * np.cos(angle) * shape[1])
         wave = np.exp(2j * np.pi * (y * rows / shape[0] + x * columns / shape[1])).astype(np.complex64)
         at = specimen[0][0]
@@ -162,7 +162,7 @@ def brightfield(
         spectrum = fft2(wave) * pupil
         for plane, position in zip(total, positions, strict=True):
             plane += np.abs(ifft2(spectrum * fresnel(square, kappa * (position - at)))) ** 2
-    total /= sources
+    total /= SOURCES
     return total
 
 

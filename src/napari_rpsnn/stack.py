@@ -148,8 +148,9 @@ def fuse_stack(
     Of ``slab=8`` the images lie in the middle of their planes, ``3.5, 7.5, 11.5, …``. Where the last slab does not come
     out even, it has the planes that are left, at least half as many, so that all are equally far apart.
 
-    Planes are read once as a whole, then once or twice window by window, and once more for heights: those that take
-    long to read (compressed files, zarr with large chunks) are better read into memory first where they fit.
+    Planes are read once as a whole, then once or twice window by window, a few times more beside outlines of what lies
+    far before or behind something else, and once more for heights: those that take long to read (compressed files, zarr
+    with large chunks) are better read into memory first where they fit.
 
     Of a dask array each plane is computed once at the call, as a whole, because what is decided follows from all of
     them; what is left to do is lazy, and computes the planes once more, window by window, and once for heights. For the

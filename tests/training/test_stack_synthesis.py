@@ -42,6 +42,18 @@ def test_thin_things_are_known_where_they_are_to_be_seen(pictures):
     assert not maker(pictures, "surface").stack(0).thin.any()
 
 
+def test_what_covers_a_flat_ground_is_not_in_the_truth_of_the_ground(pictures):
+    made = maker(pictures, "occluders")
+    flat = 0
+    for number in range(20):
+        planes, truth, _ = made._surface(Draw(3, number, torch.device("cpu")), 5)
+        before = truth.clone()
+        flat += bool((planes == truth).flatten(1).all(1).any())
+        planes.zero_()  # as what covers it writes over it
+        assert torch.equal(truth, before)
+    assert flat > 2
+
+
 def test_disturbances_leave_the_stack_as_it_is(pictures):
     planes = maker(pictures, "surface").stack(0).planes
     before = planes.clone()

@@ -38,8 +38,6 @@ WIDTHS = (16, 16, 32, 64)
 DILATIONS = (1, 2, 1)
 #: Facts of each plane as a whole, see `StackStatistics`.
 FACTS = LEVELS + 1
-#: Planes that a layer works on at a time where nothing is learned: what it leaves behind is a plane's, not the stack's.
-AT_ONCE = 1
 
 
 @dataclass
@@ -60,16 +58,17 @@ class _Respond(nn.Module):
 
     def forward(self, own: Tensor, told: Tensor) -> Tensor:
         """Respond to planes; `told` is what `common` makes of all, once for all of them."""
-        return F.leaky_relu(self.own(own) + told, 0.1)
+        return F.leaky_relu_(self.own(own).add_(told), 0.1)
 
 
 def _shared(planes: Tensor) -> Tensor:
     """What a plane knows of the others: their mean and their maximum."""
     # Plane by plane: torch reduces 16 bits across planes five times as slowly.
-    first, *others = planes
-    total = most = first.to(torch.promote_types(first.dtype, torch.float32))
-    for plane in others:
-        total, most = total + plane, torch.maximum(most, plane.to(most.dtype))
+    exact = torch.promote_types(planes.dtype, torch.float32)
+    total = most = planes[0].to(exact)
+    for plane in planes[1:]:
+        plane = plane.to(exact)
+        total, most = total + plane, torch.maximum(most, plane)
     return torch.cat((total / len(planes), most))[None]
 
 
@@ -81,14 +80,14 @@ def _by_planes(layer: Callable[..., Tensor], *planes: Tensor, place: Tensor | No
     """
     if torch.is_grad_enabled():
         return layer(*planes)
-    for i in range(0, len(planes[0]), AT_ONCE):
-        parts = (x[i : i + AT_ONCE] for x in planes)
+    for k in range(len(planes[0])):
+        parts = (x[k : k + 1] for x in planes)
         made = layer(*(x.float() if x.dtype == torch.float16 else x for x in parts))
         if place is None:
             dtype = torch.float16 if made.dtype == torch.float32 else made.dtype
             shape = (len(planes[0]), *made.shape[1:])
             place = torch.empty(shape, dtype=dtype, device=made.device, memory_format=torch.channels_last)
-        place[i : i + AT_ONCE] = made
+        place[k : k + 1] = made
     assert place is not None
     return place
 
@@ -154,7 +153,7 @@ class StackDecider(nn.Module):
 
     def _join(self, level: int, below: Tensor, kept: Tensor) -> Tensor:
         above = F.interpolate(self.up[level](below), scale_factor=2, mode="bilinear")
-        return F.leaky_relu(above + self.through[level](kept), 0.1)
+        return F.leaky_relu_(self.through[level](kept).add_(above), 0.1)
 
     def _mix(self, level: int, told: Tensor, x: Tensor) -> Tensor:
         mixed: Tensor = self.mixed[level](x, told)

@@ -121,7 +121,7 @@ class StackMaker:
         made = torch.cat(stack)[:, 0]
         # What is flat is best taken from one plane, also where it lies between two.
         flat = depth.min() == depth.max()
-        truth = made[round(depth.max().item())] if flat else sharp[0, 0]
+        truth = made[round(depth.max().item())].clone() if flat else sharp[0, 0]
         return made, truth, torch.zeros_like(truth)
 
     def _occluders(self, draw: Draw, planes: int) -> Made:

@@ -79,7 +79,7 @@ def test_a_plane_is_filled_by_its_nearest_neighbour_that_has_data():
     masks[2] = masks[1]
     planes[0][:, 2:] = np.nan
     grey, _, source = filled(lambda k: (planes[k], masks[k]), [0, 1, 2])
-    assert (grey[:, 2:] == 0).all(), "no plane has data"
+    assert (grey[:, 2:] == np.float32(0.2)).all(), "no plane has data: what is nearest"
     assert (source[:, 2:] == 0).all()
     assert filled(lambda k: (planes[2], None), [2, 0, 1])[1:] == (None, None)
 
@@ -104,3 +104,14 @@ def test_where_the_best_plane_has_no_data_its_neighbour_is_taken():
     assert lost.sum() > 400
     _, index = fuse_stack(planes.astype(np.uint8), mask=mask, return_index=True)
     assert np.isin(index[lost], (3, 5)).mean() > 0.98
+
+
+def test_at_the_rim_of_a_common_mask_planes_are_told_apart_as_well():
+    planes, depth = tilted()
+    y, x = np.mgrid[: depth.shape[0], : depth.shape[1]]
+    away = np.hypot(y - depth.shape[0] / 2, x - depth.shape[1] / 2)
+    field = away < 0.45 * min(depth.shape)
+    rim = field & (away > 0.45 * min(depth.shape) - 2.5)
+    whole, masked = (fuse_stack(planes.astype(np.uint8), mask=mask, return_index=True)[1] for mask in (None, field))
+    lost, least = (np.abs(index.astype(float) - depth)[rim].mean() for index in (masked, whole))
+    assert lost < least + 0.15

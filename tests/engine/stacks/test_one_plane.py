@@ -63,6 +63,14 @@ def test_a_border_that_all_planes_of_a_thin_specimen_have_stays(lazy):
     assert (confidence == 1).all()
 
 
+@pytest.mark.parametrize("value", [0, 30])
+def test_planes_that_contribute_nothing_change_nothing(value):
+    one, index = index_of("smear", "clean", 0)
+    dark = np.full_like(one.planes[0], value)
+    _, more = fuse_stack([*one.planes, *[dark] * 40], return_index=True)
+    np.testing.assert_array_equal(more, index)
+
+
 def test_a_thin_specimen_whose_rings_are_wider_than_those_of_training_comes_from_one_plane():
     """Most of it would come from a plane that is out of focus, as R-PSNN sees at half the resolution."""
     one = scene("smear", "noise-6", 288, 12, 5)

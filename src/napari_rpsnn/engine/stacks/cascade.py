@@ -33,10 +33,9 @@ NOTHING: Said = (None, None)
 
 @dataclass
 class Merged:
-    """A plane, or the result of several: the picture, the plane of each pixel, and where there is data (None: all)."""
+    """A plane, or the result of several: the picture, and where there is data (None: everywhere)."""
 
     image: NDArray[Any]
-    index: NDArray[np.uint16]
     valid: Valid
 
 
@@ -109,7 +108,7 @@ class Cascade:
 
     def _plane(self, k: int) -> Merged:
         picture, valid = self._planes.read(k)
-        return Merged(picture, np.full(picture.shape[:2], k, np.uint16), valid)
+        return Merged(picture, valid)
 
 
 def merge(
@@ -125,7 +124,7 @@ def merge(
         yield note, None
     settle(prepared, image, share)
     valid = None if merged.valid is None or other.valid is None else merged.valid | other.valid
-    return Merged(image, np.where(share >= 0.5, merged.index, other.index), valid), share
+    return Merged(image, valid), share
 
 
 def merges(planes: Sequence[int], order: str) -> Iterator[int | None]:

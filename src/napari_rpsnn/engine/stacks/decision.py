@@ -55,6 +55,9 @@ AROUND_PX, FARTHEST, BY_AROUND = 4, 6.0, 2.0
 #: What is added to the score of the plane that nearly all comes from. Bristles have 50 to 100 more than their ground.
 BY_MOST = 45.0
 
+#: What is taken from the score of a plane where it has no data.
+NO_DATA = 1e4
+
 #: Reads a window of a plane, counted in those that contribute: grey, of one brightness, and where there is data (None:
 #: everywhere).
 Read = Callable[[int, tuple[slice, slice]], tuple[NDArray[np.float32], Valid]]
@@ -249,11 +252,11 @@ def best_planes(scored: Scored, rows: int, columns: int) -> Decided:
     for k, mask in enumerate(scored.masks):
         score = scored.at_pixels(k, (slice(0, rows), slice(0, columns)))
         if mask is not None:
-            score = score.masked_fill(~torch.from_numpy(mask).to(score.device), -1e4)
+            score = score.where(torch.from_numpy(mask).to(score.device), score - NO_DATA)
         wins = score > best
-        second = torch.where(wins, best, torch.maximum(second, score))
-        top = torch.where(wins, score, best)
-        total = total * (best - top).exp() + (score - top).exp()
-        best = top
+        second = torch.maximum(second, torch.minimum(best, score))
+        share = (best - score).abs_().neg_().exp_()  # of the less probable one beside the other
+        total = torch.where(wins, total * share + 1, total + share)
+        best = torch.maximum(best, score)
         index.masked_fill_(wins, k)
     return Decided(index, (1 - (second - best).exp()) / total)

@@ -146,13 +146,11 @@ class StackEngine:
 
     def _merge_two(self, known: StackStatistics, results: Results) -> Iterator[Said]:
         planes, layout = self._planes, self._planes.layout
-        pair = []
-        for k in known.planes:
-            colours, valid = planes.read(k)
-            pair.append(Merged(colours, np.full(results.index.shape, k, np.uint16), valid))
-        merged, share = yield from merge(self._engine, known.plan, layout, pair[0], pair[1])
+        first, second = known.planes
+        pair = Merged(*planes.read(first)), Merged(*planes.read(second))
+        merged, share = yield from merge(self._engine, known.plan, layout, *pair)
         results.image[...] = layout.with_alpha(merged.image, planes.alpha)
-        results.index[...] = np.where(np.isnan(share), NO_PLANE, merged.index)
+        results.index[...] = np.where(np.isnan(share), NO_PLANE, np.where(share >= 0.5, first, second))
         if results.confidence is not None:
             results.confidence[...] = np.abs(2 * share - 1)
 
@@ -243,12 +241,14 @@ def _leave_out_hot_pixels(
         return
     padded = np.pad(shown, 1, mode="edge")
     around = np.median([padded[rows + i, columns + j] for i in range(3) for j in range(3)], 0)
-    parts = [read(k, place.write) for k in known.planes]
-    colours = np.stack([known.shown(k, part[rows, columns]) for k, (part, _) in enumerate(parts)])
-    away = np.abs(seen(colours) - around)
-    for k, (_, valid) in enumerate(parts):
+    candidates, lost = [], np.zeros((len(known.planes), len(rows)), bool)
+    for k, number in enumerate(known.planes):
+        part, valid = read(number, place.write)
+        candidates.append(known.shown(k, part[rows, columns]))
         if valid is not None:
-            away[k, ~valid[rows, columns]] = np.inf
+            lost[k] = ~valid[rows, columns]
+    colours = np.stack(candidates)
+    away = np.where(lost, np.inf, np.abs(seen(colours) - around))
     best = away.argmin(0)
     image[rows, columns], chosen[rows, columns] = colours[best, np.arange(len(rows))], best
 

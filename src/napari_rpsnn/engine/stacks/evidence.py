@@ -26,6 +26,8 @@ from napari_rpsnn.model.stack_decider import ENERGIES, LEVELS, Compared
 STEP = 2**LEVELS
 #: Energies of detail that are no more than the rounding of 8-bit values, for each band from the finest on.
 ROUNDING = (1e-6, 4e-7, 1.5e-7, 6e-8, 2.5e-8)
+#: How much brighter or darker than all planes in the mean a plane counts at most, of values from 0 to 1.
+MOST_APART = 0.5
 #: Of the filters that find lines: standard deviations across and along a line, and sides, in pixels; and how many
 #: directions there are.
 ACROSS_PX, ALONG_PX, LINE_SIDE, DIRECTIONS = 1.2, 3.0, 10, 6
@@ -128,7 +130,7 @@ def compare(seen: Tensor, level: int) -> Compared:
     mean = brightness.mean(0, keepdim=True, dtype=exact)
     brightness -= mean
     spread = (brightness.square().mean(0, keepdim=True, dtype=exact) + 1e-7).log10() / 2
-    brightness *= 5
+    brightness.clamp_(-MOST_APART, MOST_APART).mul_(5)
     best, least = best.to(exact), least.to(exact)
     return Compared(seen, torch.cat((best / 2 + 2, (best - least).clamp_max(4), mean, spread + 2), 1))
 
@@ -144,5 +146,5 @@ def _across(extreme: Callable[[Tensor, Tensor], Tensor], planes: Tensor) -> Tens
 def binomial(planes: Tensor) -> Tensor:
     """Smooth by the weights 1, 2, 1 along rows and columns."""
     padded = F.pad(planes, (1, 1, 1, 1), mode="replicate")
-    rows = padded[..., :-2, :] + padded[..., 2:, :] + 2 * padded[..., 1:-1, :]
-    return (rows[..., :-2] + rows[..., 2:] + 2 * rows[..., 1:-1]) / 16
+    rows = (padded[..., :-2, :] + padded[..., 2:, :]).add_(padded[..., 1:-1, :], alpha=2)
+    return (rows[..., :-2] + rows[..., 2:]).add_(rows[..., 1:-1], alpha=2).div_(16)

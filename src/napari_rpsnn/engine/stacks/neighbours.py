@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -85,7 +86,7 @@ def filled(
     Returns
     -------
     grey : ndarray
-        Zero where no plane has data.
+        Where no plane has data, what is nearest.
     valid : ndarray of bool, or None
         Where the plane itself has data; None: everywhere.
     source : ndarray of int, or None
@@ -103,6 +104,8 @@ def filled(
         taken = left if there is None else left & there
         grey[taken], source[taken] = other[taken], k
         left = left & ~taken
+    if left.any() and not left.all():  # as if what is nearest went on: all planes would have an edge there
+        grey = grey[tuple(distance_transform_edt(left, return_distances=False, return_indices=True))]
     return grey, valid, source
 
 

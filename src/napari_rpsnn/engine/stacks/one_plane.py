@@ -92,10 +92,10 @@ def decide_samples(
 
     Of two planes alone it decides anyway.
     """
-    if len(known.planes) == 2 or not _lit_from_behind(planes, known.values):
-        return known, None
     numbers = {plane.number: plane for plane in planes}
     places = list(zip(*(numbers[k].samples for k in known.planes), strict=True))
+    if len(known.planes) == 2 or not _lit_from_behind(places, known.values):
+        return known, None
     counts, pixels = np.zeros(len(known.planes), np.int64), sum(samples[0].wide[..., 0].size for samples in places)
     windows, chosen, losses = [], [], []
     for samples in places:
@@ -114,7 +114,7 @@ def decide_samples(
         return replace(known, mostly=int(share.argmax())), None
     lost = np.mean([loss.mean for loss in losses], 0)
     least = int(lost.argmin())
-    most, worst = (max(loss.most[share][least] for loss in losses) for share in (SHARE, NEARLY_ALL))
+    most, worst = (max(loss.most[part][least] for loss in losses) for part in (SHARE, NEARLY_ALL))
     bounds = WITHOUT_NOISE if is_quiet else IN_NOISE
     if lost[least] > LITTLE or most > bounds.nowhere_much or worst > bounds.no_hair:
         return known, None
@@ -123,8 +123,8 @@ def decide_samples(
     return known, Question(known, windows, chosen, candidates, least, allowed)
 
 
-def _lit_from_behind(planes: Sequence[PlaneStatistics], values: IntensityRange) -> bool:
-    medians = [np.median(sample.window.astype(np.float64)) for plane in planes for sample in plane.samples]
+def _lit_from_behind(places: Sequence[Sequence[Sample]], values: IntensityRange) -> bool:
+    medians = [np.median(sample.window.astype(np.float64)) for samples in places for sample in samples]
     black = min(0.0, float(values.low))
     return float(np.median(medians)) - black >= GROUND * (float(values.high) - black)
 

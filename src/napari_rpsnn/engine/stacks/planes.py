@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_rpsnn.engine.borders import SAID_PX, Border
+from napari_rpsnn.engine.borders import NO_BORDER, SAID_PX, Border
 from napari_rpsnn.images.checks import count_differing, count_infinite, refuse_alpha, refuse_infinite
 from napari_rpsnn.images.focus_stack import FocusStack
 from napari_rpsnn.images.layout import WHOLE, Window
@@ -68,9 +68,10 @@ class Planes:
             if self._register is not None:
                 from napari_rpsnn.engine.registration import doubt, estimate
 
-                self._borders.append(Border.of(self.layout.guide_channels(colours)))
+                told = valid is not None or self._stack.masks
+                self._borders.append(NO_BORDER if told else Border.of(self.layout.guide_channels(colours)))
                 found = self._borders[-1].valid(WHOLE, colours.shape[:2])
-                if self._borders[-1].depth >= SAID_PX and valid is None:
+                if self._borders[-1].depth >= SAID_PX:
                     self.bordered.append(f"plane {first + k}")
                 grey = self.layout.grey(like_the_rest(colours, both(valid, found)))
                 steps.append(np.eye(3) if previous is None else estimate(previous, grey, self._register))
@@ -90,11 +91,11 @@ class Planes:
 
         picture, valid = self._stack.see(self._where, k)
         valid = both(valid, self._borders[k].valid(WHOLE, picture.shape[:2]))
-        warped, inside = warp(self.layout.colours(picture), self._matrices[k])
+        warped, inside = warp(self.layout.colours(picture), self._matrices[k], window)
         if valid is not None:
             # Of what is interpolated, only what has data all around.
-            inside &= warp(valid[..., None].astype(np.float32), self._matrices[k])[0][..., 0] > 1 - 1e-6
-        return warped[window], None if inside[window].all() else inside[window]
+            inside &= warp(valid[..., None].astype(np.float32), self._matrices[k], window)[0][..., 0] > 1 - 1e-6
+        return warped, None if inside.all() else inside
 
     def _doubt(self, doubts: list[str | None], shape: tuple[int, ...]) -> str | None:
         """The sentence, of what speaks against each plane lying on the one before it, and on the middle one."""

@@ -2,7 +2,7 @@
 
 Each plane is read once, by itself:
 
-- Equal planes and planes of one value contribute nothing.
+- Equal planes and planes of one value contribute nothing, nor do those that are too bright or dark to be compared.
 - The range of intensities is that of values that a neighbour supports: a hot pixel has no part in it.
 - Brightness drifts from plane to plane (lamp, bleaching, automatic exposure): for deciding, planes get one brightness.
 - Borders that an earlier alignment left without data are found.
@@ -15,6 +15,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from statistics import median
 from typing import Any
 
@@ -33,12 +34,10 @@ from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import WHOLE, Layout
 from napari_rpsnn.images.validity import Valid, both, like_the_rest
 
-#: Of brightness from 0 to 1: below it, what a plane is brighter than the others is not made up for.
-DARK = 0.02
-#: Planes are made brighter or darker by this factor at most.
-MOST_GAIN = 2.0
 #: What rounding leaves of detail in a plane that is made brighter, of `evidence.ROUNDING`.
 ROUNDED = 0.7
+#: What is compared of brightness from 0 to 1: some more, for noise and what stands out.
+BEYOND = -0.5, 1.5
 #: A plane's range counts up to so many times that of the stack's middle plane: one overexposed plane, or a cosmic ray
 #: of several pixels, leaves the others their contrast.
 MOST_RANGE = 8
@@ -143,17 +142,23 @@ class StackStatistics:
         values = _common_range([plane.ends for plane in useful if plane.ends] or [(0, 0)])
         means = [plane.means for plane in useful]
         found = levels(means, values)
+        showing = [_shows(plane, values, level) for plane, level in zip(useful, found, strict=True)]
+        if any(showing) and not all(showing):
+            return cls.of(compress(useful, showing))
         rounding = _rounding(values, found)
-        sampled = [_sampled(samples, values, found) for samples in zip(*(p.samples for p in useful), strict=True)]
+        # What is compared of samples of all planes in one place, of one place after the other.
+        sampled = [
+            [(_seen(s.window, values, level), s.valid) for s, level in zip(samples, found, strict=True)]
+            for samples in zip(*(plane.samples for plane in useful), strict=True)
+        ]
         apart = differences(np.stack([_shown(windows) for windows in zip(*sampled, strict=True)]))
         near = nearest(apart)
-        sums = [_energies(windows, near, rounding) for windows in sampled]
         return cls(
             [plane.number for plane in useful],
             values,
             found,
             len(means) == 2 and bool(np.nansum(means[1] - means[0]) > 0),
-            relative(torch.stack(sums).mean(0)),
+            relative(_energies(sampled, near, rounding)),
             [plane.border for plane in useful],
             places_along(apart),
             near,
@@ -219,13 +224,17 @@ class PlaneStatistics:
         )
 
 
+def _shows(plane: PlaneStatistics, values: IntensityRange, level: Level) -> bool:
+    """Whether anything is left to compare of a plane: one that is far too bright has one value, as a constant one."""
+    if plane.ends is None:
+        return False
+    unit, span = level.of_unit(values), float(values.high) - float(values.low) or 1.0
+    low, high = (unit.gain * (float(end) - float(values.low)) / span + unit.offset for end in plane.ends)
+    return low < BEYOND[1] and high > BEYOND[0]
+
+
 #: A window of a plane, grey, of one brightness, and where it has data.
 _Seen = tuple[NDArray[np.float32], Valid]
-
-
-def _sampled(samples: Sequence[Sample], values: IntensityRange, found: list[Level]) -> list[_Seen]:
-    """What is compared of samples of all planes in one place."""
-    return [(_seen(s.window, values, level), s.valid) for s, level in zip(samples, found, strict=True)]
 
 
 def _shown(windows: Sequence[_Seen]) -> NDArray[np.float32]:
@@ -233,10 +242,13 @@ def _shown(windows: Sequence[_Seen]) -> NDArray[np.float32]:
     return np.concatenate([brightness(*window) for window in windows])
 
 
-def _energies(windows: Sequence[_Seen], near: NDArray[np.intp], rounding: list[float]) -> Tensor:
-    """Mean energies `(N, FACTS)` of the bands of detail of all planes in a sample."""
-    seen = (torch.from_numpy(filled(windows.__getitem__, others)[0])[None, None] for others in near)
-    return torch.cat([energies(look(to_steps(x), r)) for x, r in zip(seen, rounding, strict=True)])
+def _energies(samples: Sequence[Sequence[_Seen]], near: NDArray[np.intp], rounding: list[float]) -> Tensor:
+    """Mean energies `(N, FACTS)` of the bands of detail of all planes in all samples."""
+    found = []
+    for others, factor in zip(near, rounding, strict=True):
+        shown = np.stack([filled(windows.__getitem__, others)[0] for windows in samples])
+        found.append(energies(look(to_steps(torch.from_numpy(shown)[:, None]), factor)).mean(0))
+    return torch.stack(found)
 
 
 def _rounding(values: IntensityRange, found: list[Level]) -> list[float]:
@@ -247,16 +259,10 @@ def _rounding(values: IntensityRange, found: list[Level]) -> list[float]:
 
 def _seen(guide: NDArray[Any], values: IntensityRange, level: Level) -> NDArray[np.float32]:
     in_unit = level.of_unit(values)
-    grey: NDArray[np.float32] = values.to_unit(guide).mean(-1).clip(0, 1)
-    return (in_unit.gain * grey + in_unit.offset).astype(np.float32)
-
-
-def gains(brightness: Tensor) -> Tensor:
-    """Factors `(N,)` that bring planes of these mean values in [0, 1], in which 0 is black, to one brightness.
-
-    Training has such planes, where brightness is all that drifts; for planes of a camera see `brightness`.
-    """
-    return ((brightness.median() + DARK) / (brightness + DARK)).clamp(1 / MOST_GAIN, MOST_GAIN)
+    grey = values.to_unit(guide).mean(-1, dtype=np.float64)
+    # First of one brightness: a plane that is far brighter than the others would be one of a constant value beyond all.
+    seen: NDArray[np.float32] = (in_unit.gain * grey + in_unit.offset).clip(*BEYOND).astype(np.float32)
+    return seen
 
 
 def energies(levels: list[Tensor]) -> Tensor:
@@ -279,12 +285,13 @@ def _supported_ends(picture: NDArray[np.generic]) -> tuple[float, float]:
             first, second = (np.moveaxis(picture, axis, 0)[part] for part in (slice(1, None), slice(-1)))
             low.append(np.maximum(first, second).min().item())
             high.append(np.minimum(first, second).max().item())
-    return min(low, default=picture.min().item()), max(high, default=picture.max().item())
+    least, most = min(low, default=picture.min().item()), max(high, default=picture.max().item())
+    return min(least, most), max(least, most)  # of few pixels none may support another
 
 
 def _common_range(ends: list[tuple[float, float]]) -> IntensityRange:
     lows, highs = zip(*ends, strict=True)
-    low, high = sorted((median(lows), median(highs)))  # of few pixels none may support another
+    low, high = median(lows), median(highs)
     reach = MOST_RANGE * (high - low)
     low, high = max(min(lows), low - reach), min(max(highs), high + reach)
     if not min(lows) <= low <= high <= max(highs):  # a mean of integers of 64 bits is rounded
