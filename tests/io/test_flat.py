@@ -67,11 +67,25 @@ def written(path, scale, unit):
     return path
 
 
-def test_grey_with_alpha_is_kept(tmp_path):
+def test_grey_with_alpha_is_read_as_rgba_and_never_written(tmp_path):
     image = pixels(20, 30, 2, dtype=np.uint8)
-    write_image(tmp_path / "a.png", image, "YXS", provenance={})
-    np.testing.assert_array_equal(read_image(tmp_path / "a.png").data, image)
-    assert Image.open(tmp_path / "a.png").mode == "LA"
+    Image.fromarray(image, "LA").save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png").data, image[..., [0, 0, 0, 1]])
+    Image.fromarray(image[..., 0]).save(tmp_path / "key.png", transparency=7)
+    alpha = np.where(image[..., 0] == 7, 0, 255)
+    np.testing.assert_array_equal(read_image(tmp_path / "key.png").data[..., 3], alpha)
+    with pytest.raises(ValueError, match="grey of uint8"):
+        check_writable(tmp_path / "b.png", image.shape, image.dtype, "YXS")
+
+
+def test_grey_with_alpha_of_16_bits_is_written_as_rgba(tmp_path):
+    imagecodecs = pytest.importorskip("imagecodecs", reason="imagecodecs is not in this environment")
+    image = pixels(20, 30, 2) * 250
+    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(image))
+    read = read_image(tmp_path / "a.png")
+    np.testing.assert_array_equal(read.data, image[..., [0, 0, 0, 1]])
+    write_image(tmp_path / "b.png", read.data, read.axes, like=read, provenance={})
+    np.testing.assert_array_equal(read_image(tmp_path / "b.png").data, read.data)
 
 
 @pytest.mark.parametrize("colours", [3, 4])

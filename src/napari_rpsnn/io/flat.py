@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 
 from napari_rpsnn.io.bounds import sizes
 from napari_rpsnn.io.image_file import UNITS, ImageFile, software
-from napari_rpsnn.io.photometric import turn
+from napari_rpsnn.io.photometric import as_rgba, turn
 from napari_rpsnn.io.provenance import is_record
 
 #: dtypes of each kind that is written, by the number of colours; 0 is grey.
 DTYPES: dict[str, dict[int, tuple[str, ...]]] = {
-    ".png": {0: ("uint8", "uint16"), 2: ("uint8",), 3: ("uint8", "uint16"), 4: ("uint8", "uint16")},
+    ".png": {0: ("uint8", "uint16"), 3: ("uint8", "uint16"), 4: ("uint8", "uint16")},
     ".jpg": {0: ("uint8",), 3: ("uint8",)},
     ".jpeg": {0: ("uint8",), 3: ("uint8",)},
 }
-COLOURS = {0: "grey", 2: "grey with alpha", 3: "RGB", 4: "RGBA"}
+COLOURS = {0: "grey", 3: "RGB", 4: "RGBA"}
 WRITTEN: tuple[str, ...] = tuple(DTYPES)
 SUFFIXES: tuple[str, ...] = (*WRITTEN, ".bmp")
 LOSSY: tuple[str, ...] = (".jpg", ".jpeg")
@@ -60,7 +60,7 @@ def is_ours(path: Path) -> bool:
 
 
 def read(path: Path, series: int | None = None) -> ImageFile:
-    """Read a picture as it is seen: palettes and inks as colours, turned as the camera says."""
+    """Read a picture as it is seen: palettes, inks and grey with alpha as colours, turned as the camera says."""
     from PIL import Image
 
     if series:
@@ -84,6 +84,8 @@ def read(path: Path, series: int | None = None) -> ImageFile:
             image = np.array(picture)
     if image.dtype.kind == "i":  # Pillow's old name for 16 bits
         image = image.astype(np.uint16)
+    if image.shape[2:] == (2,):
+        image = as_rgba(image, 2)
     orientation = exif.pop(ORIENTATION, 1)
     image = turn(image.astype(image.dtype.newbyteorder("="), copy=False), 0, orientation)
     per_inch = dict(zip("XY", said.get("dpi", ()), strict=False))
