@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from napari_rpsnn.io.atomic import refuse_to_delete
 from napari_rpsnn.io.formats import check_replaceable, format_of, is_image, is_ours, suffix_of
 from napari_rpsnn.jobs.names import pattern, split
+from napari_rpsnn.jobs.natural import in_order
 
 #: Tells the user a sentence.
 Say = Callable[[str], None]
@@ -56,7 +55,7 @@ def single_jobs(inputs: Sequence[str], out: Path, say: Say, **more: Path | None)
     if len(named) > 2 and len(groups := _split_or_one(named)) > 1:
         say(f"the names of the {len(named)} files count in two ways, as {', '.join(groups)}: all are taken as planes.")
     if len(sources) != 2:
-        sources.sort(key=natural)
+        sources = in_order(sources)
     jobs = [Job(tuple(sources), out, "", **more)]
     _check(jobs)
     return jobs
@@ -154,11 +153,6 @@ def _file_number(path: Path) -> tuple[int, int] | None:
     return said.st_dev, said.st_ino
 
 
-def natural(path: Path) -> list[Any]:
-    """Sorting key that puts plane2 before plane10."""
-    return [int(part) if part.isdecimal() else part.lower() for part in re.split(r"(\d+)", str(path))]
-
-
 def _found(text: str, say: Say) -> list[Path]:
     """The file or folder of that name, or what matches it as a pattern, but what we have written."""
     if Path(text).exists():
@@ -170,7 +164,7 @@ def _found(text: str, say: Say) -> list[Path]:
     matches = [Path(match) for match in glob.glob(str(Path(glob.escape(str(there))) / rest))]  # noqa: PTH207
     if not matches:
         raise FileNotFoundError(f"INPUT: expected a file, a folder or a pattern, found nothing at {text}")
-    return sorted(_not_ours(matches, whole, say), key=natural)
+    return in_order(_not_ours(matches, whole, say))
 
 
 def _not_ours(paths: Sequence[Path], where: Path, say: Say) -> list[Path]:
@@ -196,16 +190,14 @@ def is_folder(path: Path) -> bool:
 def images_in(folder: Path) -> list[Path]:
     """Images in a folder, in natural order."""
     paths = [p for p in folder.iterdir() if suffix_of(p) and not p.name.startswith(".") and not is_folder(p)]
-    return sorted(paths, key=natural)
+    return in_order(paths)
 
 
 def _stacks_in(folder: Path, outputs: Sequence[Path], say: Say) -> list[Path]:
     """Images in a folder, and its subfolders with images; not those that results go to."""
     apart = {path.resolve() for path in outputs}
     folders = (path for path in folder.iterdir() if is_folder(path) and path.resolve() not in apart)
-    return sorted(
-        [*_not_ours(images_in(folder), folder, say), *(path for path in folders if images_in(path))], key=natural
-    )
+    return in_order([*_not_ours(images_in(folder), folder, say), *(path for path in folders if images_in(path))])
 
 
 def _files(path: Path) -> list[Path]:
