@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
 
 #: Words before a number that counts planes.
 PLANE_WORDS = {"z", "zpos", "plane", "slice", "focus", "depth"}
@@ -20,11 +21,11 @@ LENGTH = re.compile(
 )
 
 
-def in_order(paths: Iterable[Path]) -> list[Path]:
-    """Paths in natural order."""
-    paths = list(paths)
-    keys = dict(zip(paths, map(_key, taken_apart([str(path) for path in paths])), strict=True))
-    return sorted(paths, key=keys.__getitem__)
+def in_order(items: Iterable[Item], name: Callable[[Item], str] = str) -> list[Item]:
+    """Paths, or what else has names, in natural order."""
+    items = list(items)
+    keys = [_key(parts) for parts in taken_apart([name(item) for item in items])]
+    return [items[place] for place in sorted(range(len(items)), key=keys.__getitem__)]
 
 
 def taken_apart(names: Sequence[str]) -> list[list[str]]:
