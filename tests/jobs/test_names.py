@@ -53,6 +53,13 @@ def test_words_that_differ_are_several_stacks():
     assert list(grouped([f"{dye}_z{k}.tif" for dye in ("DAPI", "GFP") for k in range(3)])) == ["DAPI_z", "GFP_z"]
 
 
+def test_names_that_differ_in_their_suffix_or_in_signs_lose_no_file():
+    names = {suffix: [f"IMG_{k}.{suffix}" for k in range(5)] for suffix in ("jpg", "tif")}
+    assert grouped([*names["jpg"], *names["tif"]]) == {"IMG_jpg": names["jpg"], "IMG_tif": names["tif"]}
+    names = {sign: [f"a{sign}{k}.tif" for k in range(3)] for sign in "_-"}
+    assert list(grouped([*names["_"], *names["-"]]).values()) == [names["_"], names["-"]]
+
+
 def test_numbers_without_a_word_are_refused_with_both_readings():
     with pytest.raises(ValueError, match=r"in: .*2 stacks of 3 planes \(a0_\*\.tif\)|3 stacks of 2"):
         split([Path("in") / f"a{i}_{k}.tif" for i in range(2) for k in range(3)])

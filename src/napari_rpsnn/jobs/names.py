@@ -32,11 +32,15 @@ def split(paths: Sequence[Path]) -> dict[str, list[Path]]:
         kinds[(*part[::2], paths[k].suffix)].append(k)
     if len(kinds) > 1 and not _alike(kinds, parts):
         return {"": list(paths)}
+    words = ["".join(texts[:-1]).strip("_-. ") if len(kinds) > 1 else "" for texts in kinds]
     stacks: dict[str, list[Path]] = {}
-    for texts, members in kinds.items():
-        word = "".join(texts[:-1]).strip("_-. ") if len(kinds) > 1 else ""
-        for name, group in _split_by_number([parts[k] for k in members], [paths[k] for k in members]).items():
-            stacks["_".join(filter(None, (word, name)))] = group
+    for word, (texts, members) in zip(words, kinds.items(), strict=True):
+        suffix = texts[-1][1:] if words.count(word) > 1 else ""
+        for number, group in _split_by_number([parts[k] for k in members], [paths[k] for k in members]).items():
+            name = "_".join(filter(None, (word, suffix, number)))
+            while name in stacks:  # of a_1 and a-1, too, each has a result
+                name += "_"
+            stacks[name] = group
     return stacks
 
 
