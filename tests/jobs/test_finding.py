@@ -72,6 +72,25 @@ def test_a_batch_has_a_result_for_each_image_and_each_folder_of_planes(folder, t
     assert [len(job.sources) for job in jobs] == [1, 1, 1, 3]
 
 
+def test_a_folder_of_results_is_no_stack_of_another_batch(folder, tmp_path):
+    ours = {"program": "napari-rpsnn"}
+    (tmp_path / "planes" / "fused").mkdir()
+    for name in ("planes/fused/a.tif", "planes/fused/b.tif", "planes/c.tif"):
+        write_image(tmp_path / name, pixels(5, 7), "YX", provenance=ours)
+    image_at(tmp_path / "planes" / "series" / "z0.tif", pixels(5, 7), "YX")
+    said = []
+    jobs = batch_jobs([str(folder)], tmp_path / "second", said.append)
+    assert [job.out.name for job in jobs] == ["plane2.png", "plane10.png", "plane11.png", "series.tif"]
+    assert said == [f"{folder}: what this program has written is left out: c.tif, fused"]
+    said.clear()
+    assert [job.out.name for job in batch_jobs([str(folder / "*")], tmp_path / "second", said.append)][
+        -1
+    ] == "series.tif"
+    assert said == [f"{folder / '*'}: what this program has written is left out: c.tif, fused"]
+    # One that is named is meant.
+    assert len(batch_jobs([str(folder / "fused")], tmp_path / "second", said.append)) == 2
+
+
 def test_a_batch_refuses_two_results_of_one_name_and_no_stacks(tmp_path):
     paths = [str(image_at(tmp_path / folder / "a.tif")) for folder in ("x", "y")]
     with pytest.raises(ValueError, match="expected one file for each output"):

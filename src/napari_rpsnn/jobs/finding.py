@@ -168,12 +168,13 @@ def _found(text: str, say: Say) -> list[Path]:
 
 
 def _not_ours(paths: Sequence[Path], where: Path, say: Say) -> list[Path]:
-    """Paths but those of results of ours, which is said; all, if all are."""
-    ours = {path for path in paths if is_image(path) and is_ours(path)}
+    """Paths but those of results of ours, and of folders of them, which is said; all, if all are."""
+    images = {path: images_in(path) if is_folder(path) else [path] for path in paths}
+    ours = {path for path in paths if images[path] and all(map(is_ours, images[path]))}
     if not ours or len(ours) == len(paths):
         return list(paths)
     names = ", ".join(sorted(path.name for path in ours))
-    say(f"{where}: {len(ours)} files that this program has written are left out: {names}")
+    say(f"{where}: what this program has written is left out: {names}")
     return [path for path in paths if path not in ours]
 
 
@@ -197,7 +198,7 @@ def _stacks_in(folder: Path, outputs: Sequence[Path], say: Say) -> list[Path]:
     """Images in a folder, and its subfolders with images; not those that results go to."""
     apart = {path.resolve() for path in outputs}
     folders = (path for path in folder.iterdir() if is_folder(path) and path.resolve() not in apart)
-    return in_order([*_not_ours(images_in(folder), folder, say), *(path for path in folders if images_in(path))])
+    return in_order(_not_ours([*images_in(folder), *(path for path in folders if images_in(path))], folder, say))
 
 
 def _files(path: Path) -> list[Path]:
