@@ -1,4 +1,5 @@
 import io
+import json
 import subprocess
 import sys
 
@@ -119,6 +120,26 @@ def test_several_frames_are_refused(tmp_path):
     frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
     with pytest.raises(ValueError, match="expected one picture, got 3"):
         read_image(tmp_path / "a.png")
+
+
+def test_of_a_camera_s_jpeg_with_another_picture_in_it_the_first_is_taken(tmp_path):
+    first, other = Image.fromarray(COLOUR), Image.fromarray(COLOUR[:10, :15])
+    first.save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[other], quality=95)
+    first.save(tmp_path / "b.jpg", quality=95)
+    image = read_image(tmp_path / "a.jpg")
+    np.testing.assert_array_equal(image.data, read_image(tmp_path / "b.jpg").data)
+    assert image.notes == ("of its 2 pictures the first is taken",)
+
+
+@pytest.mark.parametrize("sources", [0, 2, 1300])
+def test_a_jpeg_of_many_sources_names_some(tmp_path, sources):
+    names = [f"{k:060}.jpg" for k in range(sources)]
+    write_image(tmp_path / "a.jpg", COLOUR, "YXS", provenance={**PROVENANCE, "sources": names})
+    with Image.open(tmp_path / "a.jpg") as picture:
+        said = json.loads(picture.info["comment"])
+    assert {**said, "sources": []} == {**PROVENANCE, "sources": []}
+    assert said["sources"] == (names if sources < 1300 else [*names[:650], "and 650 more"])
+    assert is_ours(tmp_path / "a.jpg")
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP"])
