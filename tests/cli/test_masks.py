@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 from shell import fuse
 from skimage import data
 
@@ -52,3 +53,20 @@ def test_a_mask_with_colours_and_one_that_would_be_replaced_are_refused(planes, 
     tifffile.imwrite(tmp_path / "out.tif", here)
     assert fuse(*arguments, "--mask", tmp_path / "out.tif", "--overwrite") == 1
     assert "--mask: expected outputs that are no inputs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["png", "tif"])
+def test_grey_with_alpha_0_has_no_data(planes, tmp_path, kind):
+    made, here = planes
+    for k, plane in enumerate(made):
+        image = np.stack([plane, np.full_like(plane, 255) if k else here], -1)
+        image[:4, :, 0] += np.uint8(90 * (k == 0))
+        if kind == "png":
+            Image.fromarray(image, "LA").save(tmp_path / f"{k}.png")
+        else:
+            tifffile.imwrite(tmp_path / f"{k}.tif", image, photometric="minisblack", extrasamples=["unassalpha"])
+    assert fuse(tmp_path / f"*.{kind}", "-o", tmp_path / f"out.{kind}", "--device", "cpu") == 0
+    out = np.asarray(read_image(tmp_path / f"out.{kind}").data[...])
+    assert out.shape == (64, 64, 4)
+    assert (out[..., 3] == 255).all()
+    assert ((out[:4, :, 0] == made[1, :4]) | (out[:4, :, 0] == made[2, :4])).mean() > 0.95

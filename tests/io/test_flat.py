@@ -1,4 +1,5 @@
 import io
+import json
 import subprocess
 import sys
 
@@ -67,11 +68,25 @@ def written(path, scale, unit):
     return path
 
 
-def test_grey_with_alpha_is_kept(tmp_path):
+def test_grey_with_alpha_is_read_as_rgba_and_never_written(tmp_path):
     image = pixels(20, 30, 2, dtype=np.uint8)
-    write_image(tmp_path / "a.png", image, "YXS", provenance={})
-    np.testing.assert_array_equal(read_image(tmp_path / "a.png").data, image)
-    assert Image.open(tmp_path / "a.png").mode == "LA"
+    Image.fromarray(image, "LA").save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png").data, image[..., [0, 0, 0, 1]])
+    Image.fromarray(image[..., 0]).save(tmp_path / "key.png", transparency=7)
+    alpha = np.where(image[..., 0] == 7, 0, 255)
+    np.testing.assert_array_equal(read_image(tmp_path / "key.png").data[..., 3], alpha)
+    with pytest.raises(ValueError, match="grey of uint8"):
+        check_writable(tmp_path / "b.png", image.shape, image.dtype, "YXS")
+
+
+def test_grey_with_alpha_of_16_bits_is_written_as_rgba(tmp_path):
+    imagecodecs = pytest.importorskip("imagecodecs", reason="imagecodecs is not in this environment")
+    image = pixels(20, 30, 2) * 250
+    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(image))
+    read = read_image(tmp_path / "a.png")
+    np.testing.assert_array_equal(read.data, image[..., [0, 0, 0, 1]])
+    write_image(tmp_path / "b.png", read.data, read.axes, like=read, provenance={})
+    np.testing.assert_array_equal(read_image(tmp_path / "b.png").data, read.data)
 
 
 @pytest.mark.parametrize("colours", [3, 4])
@@ -105,6 +120,26 @@ def test_several_frames_are_refused(tmp_path):
     frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
     with pytest.raises(ValueError, match="expected one picture, got 3"):
         read_image(tmp_path / "a.png")
+
+
+def test_of_a_camera_s_jpeg_with_another_picture_in_it_the_first_is_taken(tmp_path):
+    first, other = Image.fromarray(COLOUR), Image.fromarray(COLOUR[:10, :15])
+    first.save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[other], quality=95)
+    first.save(tmp_path / "b.jpg", quality=95)
+    image = read_image(tmp_path / "a.jpg")
+    np.testing.assert_array_equal(image.data, read_image(tmp_path / "b.jpg").data)
+    assert image.notes == ("of its 2 pictures the first is taken",)
+
+
+@pytest.mark.parametrize("sources", [0, 2, 1300])
+def test_a_jpeg_of_many_sources_names_some(tmp_path, sources):
+    names = [f"{k:060}.jpg" for k in range(sources)]
+    write_image(tmp_path / "a.jpg", COLOUR, "YXS", provenance={**PROVENANCE, "sources": names})
+    with Image.open(tmp_path / "a.jpg") as picture:
+        said = json.loads(picture.info["comment"])
+    assert {**said, "sources": []} == {**PROVENANCE, "sources": []}
+    assert said["sources"] == (names if sources < 1300 else [*names[:650], "and 650 more"])
+    assert is_ours(tmp_path / "a.jpg")
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP"])

@@ -97,7 +97,7 @@ def test_a_plane_array_refuses_what_numpy_refuses():
             (5, 5),
             "float32",
             "YX",
-            "grey of uint8 or uint16; grey with alpha of uint8; RGB of uint8 or uint16",
+            "grey of uint8 or uint16; RGB of uint8 or uint16",
         ),
         ("a.png", (5, 5, 3), "uint32", "YXS", "RGB of uint8"),
         ("a.png", (2, 2, 2, 5, 5), "uint8", "TCZYX", "one picture"),

@@ -205,3 +205,9 @@ def test_a_part_that_is_empty_is_there(tmp_path):
         ome_zarr.write_part(tmp_path / "a.zarr", place, image.data[place])
     ome_zarr.describe(tmp_path / "a.zarr", image, "{}", 0, 0)
     assert_same(read_image(tmp_path / "a.zarr"), image)
+
+
+@pytest.mark.parametrize("samples", [2, 5])
+def test_samples_that_are_no_colours_have_no_names(tmp_path, samples):
+    write_image(tmp_path / "a.zarr", pixels(20, 30, samples), "YXS", provenance={})
+    assert read_image(tmp_path / "a.zarr").channel_names == ()

@@ -81,3 +81,24 @@ def test_numbers_that_we_do_not_know_to_show_are_refused(tmp_path):
     tifffile.imwrite(tmp_path / "float.tif", GREY.astype(np.float32), photometric="miniswhite")
     with pytest.raises(ValueError, match=r"float\.tif: .*got MINISWHITE of float32"):
         read_image(tmp_path / "float.tif")
+
+
+@pytest.mark.parametrize("kind", ["unassalpha", "assocalpha"])
+@pytest.mark.parametrize("planes", [1, 3])
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_grey_with_alpha_is_rgba(tmp_path, kind, planes, compression):
+    values = pixels(planes, 20, 30, 2)
+    options = {"photometric": "minisblack", "extrasamples": [kind], "compression": compression}
+    tifffile.imwrite(tmp_path / "a.tif", values, planarconfig="contig", **options)
+    tifffile.imwrite(tmp_path / "b.tif", np.moveaxis(values, -1, 1), planarconfig="separate", **options)
+    chunky, apart = (read_image(tmp_path / name) for name in ("a.tif", "b.tif"))
+    assert (chunky.axes[-3:], apart.axes[-3:]) == ("YXS", "SYX")
+    np.testing.assert_array_equal(np.reshape(chunky.data, (planes, 20, 30, 4)), values[..., [0, 0, 0, 1]])
+    expected = np.moveaxis(values[..., [0, 0, 0, 1]], -1, 1)
+    np.testing.assert_array_equal(np.reshape(apart.data, (planes, 4, 20, 30)), expected)
+
+
+def test_two_samples_that_are_no_alpha_stay_two(tmp_path):
+    values = pixels(20, 30, 2)
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="minisblack", planarconfig="contig")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif").data, values)

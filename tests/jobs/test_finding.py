@@ -72,6 +72,47 @@ def test_a_batch_has_a_result_for_each_image_and_each_folder_of_planes(folder, t
     assert [len(job.sources) for job in jobs] == [1, 1, 1, 3]
 
 
+def test_a_folder_of_results_is_no_stack_of_another_batch(folder, tmp_path):
+    ours = {"program": "napari-rpsnn"}
+    (tmp_path / "planes" / "fused").mkdir()
+    for name in ("planes/fused/a.tif", "planes/fused/b.tif", "planes/c.tif"):
+        write_image(tmp_path / name, pixels(5, 7), "YX", provenance=ours)
+    image_at(tmp_path / "planes" / "series" / "z0.tif", pixels(5, 7), "YX")
+    said = []
+    jobs = batch_jobs([str(folder)], tmp_path / "second", said.append)
+    assert [job.out.name for job in jobs] == ["plane2.png", "plane10.png", "plane11.png", "series.tif"]
+    assert said == [f"{folder}: what this program has written is left out: c.tif, fused"]
+    said.clear()
+    assert [job.out.name for job in batch_jobs([str(folder / "*")], tmp_path / "second", said.append)][
+        -1
+    ] == "series.tif"
+    assert said == [f"{folder / '*'}: what this program has written is left out: c.tif, fused"]
+    # One that is named is meant.
+    assert len(batch_jobs([str(folder / "fused")], tmp_path / "second", said.append)) == 2
+
+
+def test_planes_of_several_channels_in_the_folder_of_a_batch_are_a_stack_each(tmp_path):
+    names = [f"{dye}_z{k}.tif" for dye in ("DAPI", "GFP") for k in range(3)]
+    for name in (*names, "more/1.tif"):
+        image_at(tmp_path / "exp" / name, pixels(5, 7), "YX")
+    with pytest.raises(ValueError, match="or --batch and their folder"):
+        single_jobs([str(tmp_path / "exp")], Path("out.tif"), print)
+    said = []
+    jobs = batch_jobs([str(tmp_path / "exp")], tmp_path / "out", said.append)
+    assert {job.out.name: [path.name for path in job.sources] for job in jobs} == {
+        "exp_DAPI_z.tif": names[:3],
+        "exp_GFP_z.tif": names[3:],
+        "more.tif": ["1.tif"],
+    }
+    assert said == [f"{tmp_path / 'exp'}: by their names the 6 images are the planes of several stacks."]
+
+
+def test_stacks_of_two_counts_are_stacks_by_themselves(tmp_path):
+    for name in (f"s{s}_c{c}.tif" for s in range(2) for c in range(3)):
+        image_at(tmp_path / "in" / name)
+    assert len(batch_jobs([str(tmp_path / "in")], tmp_path / "out", print)) == 6
+
+
 def test_a_batch_refuses_two_results_of_one_name_and_no_stacks(tmp_path):
     paths = [str(image_at(tmp_path / folder / "a.tif")) for folder in ("x", "y")]
     with pytest.raises(ValueError, match="expected one file for each output"):

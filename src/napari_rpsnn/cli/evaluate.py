@@ -105,12 +105,12 @@ def find_scenes(sources: Sequence[Path], fused: dict[str, Path], truth: Path | N
     FileNotFoundError, ValueError
         If there is no such file or folder, or folders do not hold the same number of images.
     """
-    from napari_rpsnn.jobs.finding import batch_jobs, images_in, is_folder, natural
+    from napari_rpsnn.jobs.finding import batch_jobs, images_in, is_folder
 
     def files(path: Path) -> list[Path]:
         if not path.exists():
             raise FileNotFoundError(f"expected a folder of images or an image, found nothing at {path}")
-        found = sorted(images_in(path), key=natural) if is_folder(path) else [path]
+        found = images_in(path) if is_folder(path) else [path]
         if not found:
             raise ValueError(f"{path}: expected images, found none")
         return found

@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 
 from napari_rpsnn.io.bounds import sizes
 from napari_rpsnn.io.image_file import UNITS, ImageFile, software
-from napari_rpsnn.io.photometric import turn
-from napari_rpsnn.io.provenance import is_record
+from napari_rpsnn.io.photometric import as_rgba, turn
+from napari_rpsnn.io.provenance import is_record, shortened
 
 #: dtypes of each kind that is written, by the number of colours; 0 is grey.
 DTYPES: dict[str, dict[int, tuple[str, ...]]] = {
-    ".png": {0: ("uint8", "uint16"), 2: ("uint8",), 3: ("uint8", "uint16"), 4: ("uint8", "uint16")},
+    ".png": {0: ("uint8", "uint16"), 3: ("uint8", "uint16"), 4: ("uint8", "uint16")},
     ".jpg": {0: ("uint8",), 3: ("uint8",)},
     ".jpeg": {0: ("uint8",), 3: ("uint8",)},
 }
-COLOURS = {0: "grey", 2: "grey with alpha", 3: "RGB", 4: "RGBA"}
+COLOURS = {0: "grey", 3: "RGB", 4: "RGBA"}
 WRITTEN: tuple[str, ...] = tuple(DTYPES)
 SUFFIXES: tuple[str, ...] = (*WRITTEN, ".bmp")
 LOSSY: tuple[str, ...] = (".jpg", ".jpeg")
@@ -38,6 +38,8 @@ ORIENTATION = 0x0112
 DEEP = "PNG of 16 bits in colour needs one more package: pip install 'napari-rpsnn[compressed]'"
 #: The last chunk of every PNG: Pillow does without it, other programs do not.
 PNG_END = b"IEND\xaeB`\x82"
+#: Most that the comment of a JPEG holds.
+COMMENT_BYTES = 2**16 - 3
 
 
 def is_image(path: Path) -> bool:
@@ -60,7 +62,7 @@ def is_ours(path: Path) -> bool:
 
 
 def read(path: Path, series: int | None = None) -> ImageFile:
-    """Read a picture as it is seen: palettes and inks as colours, turned as the camera says."""
+    """Read a picture as it is seen: palettes, inks and grey with alpha as colours, turned as the camera says."""
     from PIL import Image
 
     if series:
@@ -72,8 +74,9 @@ def read(path: Path, series: int | None = None) -> ImageFile:
             raise ValueError("expected a whole PNG, got one that ends too early")
         picture.load()  # info has more now: of a PNG, what stands behind the data
         said |= picture.info
-        if getattr(picture, "n_frames", 1) > 1:
-            raise ValueError(f"expected one picture, got {picture.n_frames}")
+        frames = getattr(picture, "n_frames", 1)
+        if frames > 1 and picture.format != "MPO":
+            raise ValueError(f"expected one picture, got {frames}")
         if _is_deep(path):
             image = _codecs().png_decode(path.read_bytes())
         else:
@@ -84,11 +87,15 @@ def read(path: Path, series: int | None = None) -> ImageFile:
             image = np.array(picture)
     if image.dtype.kind == "i":  # Pillow's old name for 16 bits
         image = image.astype(np.uint16)
+    if image.shape[2:] == (2,):
+        image = as_rgba(image, 2)
     orientation = exif.pop(ORIENTATION, 1)
     image = turn(image.astype(image.dtype.newbyteorder("="), copy=False), 0, orientation)
     per_inch = dict(zip("XY", said.get("dpi", ()), strict=False))
     values = {axis: 1 / float(dots) for axis, dots in per_inch.items() if float(dots) > 1}
     scale, notes = sizes(values, {axis: "dpi" for axis in values})
+    if frames > 1:
+        notes += (f"of its {frames} pictures the first is taken",)
     tags = {"icc": said.get("icc_profile"), "exif": exif.tobytes() if len(exif) else None}
     return ImageFile(
         np.ascontiguousarray(image),
@@ -129,7 +136,8 @@ def write(path: Path, suffix: str, image: ImageFile, provenance: str) -> NDArray
         text.add_text("Description", provenance)
         picture.save(path, format="PNG", pnginfo=text, **options)
     else:
-        picture.save(path, format="JPEG", quality=95, subsampling=0, comment=provenance.encode(), **options)
+        comment = shortened(provenance, COMMENT_BYTES).encode()
+        picture.save(path, format="JPEG", quality=95, subsampling=0, comment=comment, **options)
     if _is_deep_image(image):
         path.write_bytes(_with_pixels(path.read_bytes(), _codecs().png_encode(data)))
     return data

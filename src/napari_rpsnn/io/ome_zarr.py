@@ -196,7 +196,7 @@ def create(path: Path, image: ImageFile) -> Any:
 def describe(path: Path, image: ImageFile, provenance: str, low: float, high: float) -> None:
     """Write what such a file says of its values, which lie between `low` and `high`."""
     data, letters = image.ordered(ORDER)
-    names = list(COLOURS)[: data.shape[letters.index("S")]] if "S" in letters else list(image.channel_names)
+    names = list(COLOURS)[: image.colours] if image.colours in (3, 4) else list(image.channel_names)
     axes = letters.replace("S", "C").lower()
     described = [{"name": axis, "type": {"t": "time", "c": "channel"}.get(axis, "space")} for axis in axes]
     for axis in described:

@@ -1,4 +1,4 @@
-"""From the numbers that a TIFF stores to those that are seen: palettes, white as 0, inks, bits, turned pictures.
+"""From the numbers that a file stores to those that are seen: palettes, white as 0, inks, bits, alpha, turned pictures.
 
 A palette that is a ramp of one colour, as ImageJ gives to a channel of fluorescence, is a way to show a channel, not
 its values: those stay.
@@ -16,6 +16,8 @@ Step = Callable[[NDArray[Any]], NDArray[Any]]
 
 #: Numbers that are seen as they are stored, or that the decoder converts.
 PLAIN = ("MINISBLACK", "RGB")
+#: What a TIFF may say of a sample beyond grey: alpha that values are multiplied by, and alpha beside them.
+ALPHA = (1, 2)
 #: Differences of a palette from a ramp that come from rounding, of 65535.
 ROUNDING = 600
 
@@ -50,6 +52,9 @@ def as_seen(axes: str, page: Any, turned: bool) -> tuple[str, list[Step]]:
             axes += "S"
     elif kind == "SEPARATED" and axes.endswith("S") and page.samplesperpixel == 4 and page.dtype.kind == "u":
         steps.append(_without_inks)
+    elif kind == "MINISBLACK" and "S" in axes and page.samplesperpixel == 2 and page.extrasamples[0] in ALPHA:
+        samples = axes.index("S")
+        steps.append(lambda plane: as_rgba(plane, samples))
     elif kind not in PLAIN and not (kind == "YCBCR" and "JPEG" in page.compression.name):
         raise ValueError(
             f"expected numbers that are seen, of grey, RGB, a palette or 4 inks, got {kind} of {page.dtype}, "
@@ -87,6 +92,11 @@ def turn(plane: NDArray[Any], rows: int, orientation: int) -> NDArray[Any]:
         plane = plane.swapaxes(rows, rows + 1)
     flipped = {2: (1,), 3: (0, 1), 4: (0,), 6: (1,), 7: (0, 1), 8: (0,)}.get(orientation, ())
     return np.flip(plane, tuple(rows + axis for axis in flipped))
+
+
+def as_rgba(plane: NDArray[Any], samples: int) -> NDArray[Any]:
+    """A picture of grey and alpha, two samples along an axis: two that nobody names are two colours to all others."""
+    return np.take(plane, (0, 0, 0, 1), samples)
 
 
 def _without_inks(plane: NDArray[Any]) -> NDArray[Any]:

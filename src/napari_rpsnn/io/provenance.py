@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -44,6 +45,18 @@ def _versions() -> dict[str, str]:
 def record(made: Mapping[str, Any], sources: Sequence[str], seconds: float) -> dict[str, Any]:
     """Return `made_by` of a result with what it was made of and how long that took."""
     return {**made, "notes": list(made["notes"]), "sources": list(sources), "seconds": round(seconds, 3)}
+
+
+def shortened(text: str, most: int) -> str:
+    """A record, as JSON, in at most so many bytes: with fewer of its sources, and how many more there were."""
+    said = json.loads(text)
+    names = said.get("sources", [])
+    kept = len(names)
+    while len(text.encode()) > most and kept:
+        kept //= 2
+        said["sources"] = [*names[:kept], f"and {len(names) - kept} more"]
+        text = json.dumps(said)
+    return text
 
 
 def is_record(text: str) -> bool:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from napari_rpsnn.io import read_image
 from napari_rpsnn.io.atomic import refuse_to_delete
 from napari_rpsnn.io.formats import check_replaceable, format_of, is_image, is_ours, suffix_of
 from napari_rpsnn.jobs.names import pattern, split
+from napari_rpsnn.jobs.natural import in_order
 
 #: Tells the user a sentence.
 Say = Callable[[str], None]
@@ -56,7 +56,7 @@ def single_jobs(inputs: Sequence[str], out: Path, say: Say, **more: Path | None)
     if len(named) > 2 and len(groups := _split_or_one(named)) > 1:
         say(f"the names of the {len(named)} files count in two ways, as {', '.join(groups)}: all are taken as planes.")
     if len(sources) != 2:
-        sources.sort(key=natural)
+        sources = in_order(sources)
     jobs = [Job(tuple(sources), out, "", **more)]
     _check(jobs)
     return jobs
@@ -65,19 +65,18 @@ def single_jobs(inputs: Sequence[str], out: Path, say: Say, **more: Path | None)
 def batch_jobs(inputs: Sequence[str], out: Path, say: Say, **more: Path | None) -> list[Job]:
     """A result of each input, or of each image and each folder of planes in it; `out` and `more` are folders."""
     folders = [out, *(folder for folder in more.values() if folder)]
-    stacks: list[Path] = []
+    stacks: list[tuple[Path, list[Path]]] = []
     for text in inputs:
-        stacks += _stacks_in(Path(text), folders, say) if is_folder(Path(text)) else _found(text, say)
+        whole = is_folder(Path(text))
+        stacks += _stacks_in(Path(text), folders, say) if whole else _with_files(_found(text, say), say)
     if not stacks:
         raise ValueError(f"INPUT: expected images or folders of planes, found none in {', '.join(inputs)}")
     jobs = []
-    for stack in stacks:
-        folder = is_folder(stack)
+    for stack, files in stacks:
         try:
-            groups = split(_planes_in(stack, say)) if folder else {"": [stack]}
-            problem = ""
+            groups, problem = split(files), ""
         except ValueError as error:
-            groups, problem = {"": images_in(stack)}, str(error)
+            groups, problem = {"": files}, str(error)
         for group, sources in groups.items():
             jobs.append(_batch_job(stack, group, sources, problem, out, more))
     _check(jobs)
@@ -122,7 +121,7 @@ def _refuse_several(files: Sequence[Path], where: Path) -> None:
         listed = ", ".join(f"{len(group)} planes {pattern(group)!r}" for group in groups.values())
         raise ValueError(
             f"{where}: expected the planes of one stack, got names of {len(groups)}: {listed}; give one of these "
-            "patterns, or --batch, which makes a result of each"
+            "patterns, or --batch and their folder, which makes a result of each"
         )
 
 
@@ -154,11 +153,6 @@ def _file_number(path: Path) -> tuple[int, int] | None:
     return said.st_dev, said.st_ino
 
 
-def natural(path: Path) -> list[Any]:
-    """Sorting key that puts plane2 before plane10."""
-    return [int(part) if part.isdecimal() else part.lower() for part in re.split(r"(\d+)", str(path))]
-
-
 def _found(text: str, say: Say) -> list[Path]:
     """The file or folder of that name, or what matches it as a pattern, but what we have written."""
     if Path(text).exists():
@@ -170,16 +164,17 @@ def _found(text: str, say: Say) -> list[Path]:
     matches = [Path(match) for match in glob.glob(str(Path(glob.escape(str(there))) / rest))]  # noqa: PTH207
     if not matches:
         raise FileNotFoundError(f"INPUT: expected a file, a folder or a pattern, found nothing at {text}")
-    return sorted(_not_ours(matches, whole, say), key=natural)
+    return in_order(_not_ours(matches, whole, say))
 
 
 def _not_ours(paths: Sequence[Path], where: Path, say: Say) -> list[Path]:
-    """Paths but those of results of ours, which is said; all, if all are."""
-    ours = {path for path in paths if is_image(path) and is_ours(path)}
+    """Paths but those of results of ours, and of folders of them, which is said; all, if all are."""
+    images = {path: images_in(path) if is_folder(path) else [path] for path in paths}
+    ours = {path for path in paths if images[path] and all(map(is_ours, images[path]))}
     if not ours or len(ours) == len(paths):
         return list(paths)
     names = ", ".join(sorted(path.name for path in ours))
-    say(f"{where}: {len(ours)} files that this program has written are left out: {names}")
+    say(f"{where}: what this program has written is left out: {names}")
     return [path for path in paths if path not in ours]
 
 
@@ -196,16 +191,36 @@ def is_folder(path: Path) -> bool:
 def images_in(folder: Path) -> list[Path]:
     """Images in a folder, in natural order."""
     paths = [p for p in folder.iterdir() if suffix_of(p) and not p.name.startswith(".") and not is_folder(p)]
-    return sorted(paths, key=natural)
+    return in_order(paths)
 
 
-def _stacks_in(folder: Path, outputs: Sequence[Path], say: Say) -> list[Path]:
-    """Images in a folder, and its subfolders with images; not those that results go to."""
+def _with_files(stacks: Sequence[Path], say: Say) -> list[tuple[Path, list[Path]]]:
+    return [(path, _planes_in(path, say) if is_folder(path) else [path]) for path in stacks]
+
+
+def _stacks_in(folder: Path, outputs: Sequence[Path], say: Say) -> list[tuple[Path, list[Path]]]:
+    """Images in a folder, and its subfolders with images, each with its files; not those that results go to.
+
+    Images that are single planes of several stacks go together.
+    """
     apart = {path.resolve() for path in outputs}
     folders = (path for path in folder.iterdir() if is_folder(path) and path.resolve() not in apart)
-    return sorted(
-        [*_not_ours(images_in(folder), folder, say), *(path for path in folders if images_in(path))], key=natural
-    )
+    found = in_order(_not_ours([*images_in(folder), *(path for path in folders if images_in(path))], folder, say))
+    images = [path for path in found if not is_folder(path)]
+    if not _are_planes(images):
+        return _with_files(found, say)
+    say(f"{folder}: by their names the {len(images)} images are the planes of several stacks.")
+    return [(folder.resolve(), images), *_with_files([path for path in found if is_folder(path)], say)]
+
+
+def _are_planes(images: Sequence[Path]) -> bool:
+    """Whether images are the planes of several stacks: by their names, and because they are no stacks themselves."""
+    try:
+        groups = split(images).values()
+        several = len(groups) > 1 and min(map(len, groups)) > 1
+        return several and all(set(read_image(group[0]).axes) <= set("YXS") for group in groups)
+    except (ValueError, OSError, ModuleNotFoundError):  # each image says by itself what is wrong
+        return False
 
 
 def _files(path: Path) -> list[Path]:

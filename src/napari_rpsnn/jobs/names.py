@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from decimal import Decimal
 from math import prod
 from pathlib import Path
 
-#: Words before a number that counts planes, and before one that counts something else.
-PLANE_WORDS = {"z", "zpos", "plane", "slice", "focus", "depth"}
+from napari_rpsnn.jobs.natural import PLANE_WORDS, taken_apart
+
+#: Words before a number that counts something else than planes.
 OTHER_WORDS = {
     *("c", "ch", "chan", "channel", "w", "wave", "wavelength", "lambda", "t", "time", "tp", "timepoint"),
     *("p", "pos", "position", "xy", "s", "site", "series", "field", "well", "m", "mosaic", "v", "view"),
@@ -24,17 +26,21 @@ def split(paths: Sequence[Path]) -> dict[str, list[Path]]:
     ValueError
         If the names count in two ways, and it cannot be told which counts planes.
     """
-    parts = [re.split(r"(\d+)", path.stem) for path in paths]
+    parts = taken_apart([path.stem for path in paths])
     kinds: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for k, part in enumerate(parts):
         kinds[(*part[::2], paths[k].suffix)].append(k)
     if len(kinds) > 1 and not _alike(kinds, parts):
         return {"": list(paths)}
+    words = ["".join(texts[:-1]).strip("_-. ") if len(kinds) > 1 else "" for texts in kinds]
     stacks: dict[str, list[Path]] = {}
-    for texts, members in kinds.items():
-        word = "".join(texts[:-1]).strip("_-. ") if len(kinds) > 1 else ""
-        for name, group in _split_by_number([parts[k] for k in members], [paths[k] for k in members]).items():
-            stacks["_".join(filter(None, (word, name)))] = group
+    for word, (texts, members) in zip(words, kinds.items(), strict=True):
+        suffix = texts[-1][1:] if words.count(word) > 1 else ""
+        for number, group in _split_by_number([parts[k] for k in members], [paths[k] for k in members]).items():
+            name = "_".join(filter(None, (word, suffix, number)))
+            while name in stacks:  # of a_1 and a-1, too, each has a result
+                name += "_"
+            stacks[name] = group
     return stacks
 
 
@@ -45,8 +51,8 @@ def _alike(kinds: dict[tuple[str, ...], list[int]], parts: Sequence[list[str]]) 
 
 
 def _split_by_number(parts: Sequence[list[str]], paths: Sequence[Path]) -> dict[str, list[Path]]:
-    columns = [k for k in range(1, len(parts[0]), 2) if len({int(part[k]) for part in parts}) > 1]
-    counts = {k: len({int(part[k]) for part in parts}) for k in columns}
+    counts = {k: len({Decimal(part[k]) for part in parts}) for k in range(1, len(parts[0]), 2)}
+    columns = [k for k in counts if counts[k] > 1]
     words = {k: "".join(re.findall(r"[a-z]+(?=[^a-z]*$)", parts[0][k - 1].lower())) for k in columns}
     named = [k for k in columns if words[k] in PLANE_WORDS]
     other = [k for k in columns if words[k] in OTHER_WORDS]

@@ -6,14 +6,15 @@ apart again, so that each has the name and the look of its layer.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from napari_rpsnn.jobs import natural
 from napari_rpsnn.plugin.axes import data_of
 from napari_rpsnn.plugin.layers import Sources
 from napari_rpsnn.plugin.part import Part, Region
@@ -41,11 +42,7 @@ class Joined:
 
 def in_order(layers: Sequence[Any]) -> list[Any]:
     """Layers by their names, numbers as numbers: plane 2 before plane 10."""
-
-    def parts(layer: Any) -> list[tuple[int, str]]:
-        return [(int(part) if part.isdigit() else -1, part) for part in re.split(r"(\d+)", layer.name)]
-
-    return sorted(layers, key=parts)
+    return natural.in_order(layers, attrgetter("name"))
 
 
 def fit(layers: Sequence[Any]) -> bool:
