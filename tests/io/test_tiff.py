@@ -88,6 +88,12 @@ def test_a_cut_file_is_refused(tmp_path):
         read_image(tmp_path / "cut.ome.tif").data[...]
 
 
+def test_a_damaged_header_is_refused_in_a_sentence(tmp_path):
+    (tmp_path / "bad.tif").write_bytes(b"II*\0junk")
+    with pytest.raises(ValueError, match=r"bad\.tif: cannot be read as an image: IndexError: 0"):
+        read_image(tmp_path / "bad.tif")
+
+
 def test_several_images_in_a_file_are_refused(tmp_path):
     with tifffile.TiffWriter(tmp_path / "two.ome.tif", ome=True) as tif:
         tif.write(pixels(5, 7))
