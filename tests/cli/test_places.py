@@ -116,8 +116,10 @@ def test_parts_that_are_not_there_are_refused_before_anything_is_written(planes,
     assert fuse(stack, "-o", tmp_path / "out.tif", "--region", "0:49,0:9") == 1
     assert "region: expected rows and columns within 48 and 96" in capsys.readouterr().err
     pair = [written(tmp_path / f"{name}.tif", planes[:1]) for name in "ab"]
-    assert fuse(*pair, "-o", tmp_path / "out.tif", "--planes", "0-1") == 1
-    assert "--planes, --region, --slab, --plane-spacing, --plane-origin: expected a stack" in capsys.readouterr().err
+    for option in (("--planes", "0-1"), ("--prefer", "far"), ("--order", "tree")):
+        assert fuse(*pair, "-o", tmp_path / "out.tif", *option) == 1
+        assert f"{option[0]}, " in (said := capsys.readouterr().err)
+        assert "--plane-spacing, --plane-origin: expected a stack, got two images" in said
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tif", "b.tif", "stack.tif"]
 
 

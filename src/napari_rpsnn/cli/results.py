@@ -31,7 +31,7 @@ from napari_rpsnn.jobs.work import Work, write_files
 from napari_rpsnn.options import StackOptions
 
 #: Options of stacks that two images have no use for.
-OF_STACKS = ("planes", "region", "slab", "plane_spacing", "plane_origin")
+OF_STACKS = ("planes", "region", "order", "prefer", "slab", "plane_spacing", "plane_origin")
 
 
 def run_batch(jobs: Sequence[Job], args: argparse.Namespace) -> bool:
