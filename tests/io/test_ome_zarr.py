@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tifffile
 import yaozarrs
 import zarr
 from image_files import PROVENANCE, assert_same, described, pixels
@@ -38,6 +39,16 @@ def test_ome_zarr_0_5_is_read_at_full_resolution(tmp_path):
     for path, pixels_of_level in (("s0", data), ("s1", data[:, ::2, ::2])):
         group.create_array(path, shape=pixels_of_level.shape, dtype=data.dtype)[...] = pixels_of_level
     assert_same(read_image(tmp_path / "image.ome.zarr"), replace(described(data, "ZYX"), channel_names=()))
+
+
+@pytest.mark.parametrize("dtype", ["q", "Q", ">q", ">u8"])
+def test_integers_of_64_bits_are_written_whatever_c_calls_them(tmp_path, dtype):
+    tifffile.imwrite(tmp_path / "a.tif", pixels(3, 5, 7, dtype=np.dtype(dtype)), metadata={"axes": "ZYX"})
+    image = read_image(tmp_path / "a.tif")
+    write_image(tmp_path / "a.ome.zarr", np.asarray(image.data).astype(dtype), "ZYX", provenance={})
+    again = read_image(tmp_path / "a.ome.zarr").data
+    assert again.dtype == np.dtype(dtype)
+    np.testing.assert_array_equal(again[...], image.data[...])
 
 
 def test_other_folders_of_zarr_are_refused(tmp_path):

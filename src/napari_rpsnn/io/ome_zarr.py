@@ -186,7 +186,7 @@ def create(path: Path, image: ImageFile) -> Any:
     return group.create_array(
         "0",
         shape=data.shape,
-        dtype=data.dtype,
+        dtype=np.dtype(data.dtype.str),  # C has two names for integers of 64 bits, of which Zarr knows one
         chunks=chunks,
         chunk_key_encoding={"name": "v2", "separator": "/"},
         config={"write_empty_chunks": True},  # so that one that is missing is known to be lost
