@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_rpsnn.engine.results import Result
 from napari_rpsnn.io import write_image
-from napari_rpsnn.io.formats import check_writable
+from napari_rpsnn.io.formats import check_writable, format_of, suffix_of
 from napari_rpsnn.io.image_file import ImageFile
 from napari_rpsnn.jobs.finding import Job, Say
 from napari_rpsnn.jobs.masks import to_store
@@ -105,6 +105,12 @@ class Work:
         ):
             if path:
                 check_writable(path, self.like.lengths(axes), dtype, axes, self.like)
+                kind = format_of(path)
+                if path != job.out and kind and suffix_of(path) in kind.LOSSY:
+                    raise ValueError(
+                        f"{path}: expected a kind of file that keeps numbers as they are, as .png or .tif, of a map or "
+                        f"heights, got {suffix_of(path)}"
+                    )
 
 
 def write_files(files: Mapping[Path, tuple[Any, str]], like: ImageFile, provenance: Mapping[str, Any]) -> None:
