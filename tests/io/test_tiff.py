@@ -44,6 +44,14 @@ def test_a_hyperstack_of_imagej(tmp_path):
     )
 
 
+@pytest.mark.parametrize("sizes", [{"Z": 1.5}, {"X": 0.1}, {"Z": 1.5, "Y": 0.1}, {"X": 0.1, "Y": 0.1}])
+def test_sizes_of_some_axes_alone_are_kept(tmp_path, sizes):
+    image = ImageFile(pixels(3, 5, 7), "ZYX", sizes, dict.fromkeys(sizes, "µm"))
+    write_image(tmp_path / "image.tif", image.data, "ZYX", like=image, provenance={})
+    assert_same(read_image(tmp_path / "image.tif"), image)
+    assert tifffile.TiffFile(tmp_path / "image.tif").is_imagej == ({"X", "Y"} <= sizes.keys())
+
+
 def test_pages_without_a_name_are_q(tmp_path):
     with tifffile.TiffWriter(tmp_path / "pages.tif") as tif:
         for plane in pixels(3, 5, 7):

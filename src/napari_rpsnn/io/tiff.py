@@ -126,20 +126,25 @@ def _resolution(image: ImageFile) -> dict[str, Any]:
 
 
 def _imagej_has(image: ImageFile) -> bool:
-    """Whether ImageJ has the axes, the dtype and the one unit of an image, and a file as large: it knows no BigTIFF."""
+    """Whether ImageJ has the axes, the dtype, the sizes and the one unit of an image, and a file as large: no BigTIFF.
+
+    It has the sizes of rows and columns, or takes them for 1.
+    """
     dtypes = {0: ("uint8", "uint16", "float32"), 3: ("uint8",), 4: ("uint8",)}.get(image.colours, ())
-    units = {image.units.get(axis) for axis in "YXZ" if axis in image.scale}
+    sized = {axis for axis in "YXZ" if axis in image.scale}
+    units = {image.units.get(axis) for axis in sized}
     return (
         "Q" not in image.axes
         and image.data.dtype.name in dtypes
         and image.data.nbytes < 2**32 - 2**25
         and len(units) < 2
+        and (not sized or {"Y", "X"} <= sized)
     )
 
 
 def _imagej_said(image: ImageFile, axes: str, planes: int, provenance: str) -> dict[str, Any]:
     said: dict[str, Any] = {"Info": provenance}
-    if "X" in image.scale and "Y" in image.scale:
+    if "X" in image.scale:
         said["unit"] = _escaped(image.units.get("X", ""))
     if "Z" in image.scale:
         said["spacing"] = image.scale["Z"]
@@ -169,7 +174,7 @@ def _escaped(unit: str) -> str:
 
 
 def _ome_said(image: ImageFile, axes: str, leading: tuple[int, ...], provenance: str) -> dict[str, Any]:
-    said: dict[str, Any] = {OME_SIZES[axis]: size for axis, size in image.scale.items() if axis in OME_SIZES}
+    said: dict[str, Any] = {OME_SIZES[axis]: abs(size) for axis, size in image.scale.items() if axis in OME_SIZES}
     said |= {f"{OME_SIZES[axis]}Unit": unit for axis, unit in image.units.items() if axis in OME_SIZES}
     said["CommentAnnotation"] = {"Namespace": "napari-rpsnn/provenance", "Value": provenance}
     channel: dict[str, Any] = {"Name": list(image.channel_names)} if image.channel_names else {}
@@ -183,8 +188,9 @@ def _ome_said(image: ImageFile, axes: str, leading: tuple[int, ...], provenance:
     if channel:
         said["Channel"] = channel
     plane: dict[str, Any] = {}
-    for axis, place in image.origin.items():
-        # Of a stack each plane says where it lies itself.
+    falling = {"Z": 0.0} if image.scale.get("Z", 0.0) < 0 else {}
+    for axis, place in (falling | image.origin).items():
+        # Of a stack each plane says where it lies itself: sizes have no sign.
         numbers = (
             np.indices(leading)[axes.index(axis)].ravel() if axis in axes[: len(leading)] else np.zeros(prod(leading))
         )
