@@ -53,6 +53,8 @@ def _ome(xml: str, number: int) -> dict[str, Any]:
     channels = pixels.findall("{*}Channel")
     names = tuple(channel.get("Name", "") for channel in channels)
     looks = tuple(_ome_look(channel) for channel in channels)
+    if "Z" in scale and _falls(pixels):
+        scale["Z"] = -abs(scale["Z"])
     first, origin = pixels.find("{*}Plane"), {}
     for axis in "XYZ" if first is not None else "":
         place = first.get(f"Position{axis}") if first is not None else None
@@ -72,6 +74,14 @@ def _ome(xml: str, number: int) -> dict[str, Any]:
     }
 
 
+def _falls(pixels: Any) -> bool:
+    """Whether each plane of OME-XML lies lower than the one before."""
+    placed = (plane for plane in pixels.findall("{*}Plane") if plane.get("PositionZ") is not None)
+    places = {int(plane.get("TheZ", 0)): float(plane.get("PositionZ")) for plane in placed}
+    steps = np.diff([places[number] for number in sorted(places)])
+    return steps.size > 0 and bool((steps < 0).all())
+
+
 def _ome_look(channel: Any) -> dict[str, Any]:
     look: dict[str, Any] = {}
     if (colour := channel.get("Color")) is not None:
@@ -87,9 +97,8 @@ def _imagej(said: dict[str, Any], pixels: dict[str, float], notes: tuple[str, ..
     unit, scale, units = _unescaped(said.get("unit", "")), dict[str, float](), dict[str, str]()
     more: tuple[str, ...] = ()
     if unit not in ("", "pixel", "pixels"):
-        # ImageJ takes a spacing without its sign: of a stage that went down.
         spacing = said.get("spacing")
-        planes, more = sizes({"Z": abs(spacing)} if isinstance(spacing, int | float) and spacing else {}, {})
+        planes, more = sizes({"Z": spacing} if isinstance(spacing, int | float) and spacing else {}, {})
         scale = pixels | planes
         units = {axis: plain_unit(_unescaped(said.get(f"{axis.lower()}unit", unit))) for axis in scale}
     if said.get("finterval"):

@@ -16,7 +16,7 @@ from napari_rpsnn.io.formats import check_writable, format_of, suffix_of
 from napari_rpsnn.io.image_file import ImageFile
 from napari_rpsnn.jobs.finding import Job, Say
 from napari_rpsnn.jobs.masks import to_store
-from napari_rpsnn.jobs.places import results_of
+from napari_rpsnn.jobs.places import as_asked, results_of
 from napari_rpsnn.jobs.stack_files import Stack
 from napari_rpsnn.options import FuseOptions, Options, StackOptions
 
@@ -58,7 +58,7 @@ class Work:
         options = _options(job, stack, make, mask, heights)
         like = stack.image
         if isinstance(options, StackOptions):
-            like = results_of(stack.image, options, say)
+            like = results_of(as_asked(stack.image, **heights), options, say)
             stack = stack if options.slab is None else stack.with_slabs()
         work = cls(job, stack, options, like)
         work._check_kinds()
@@ -79,9 +79,16 @@ class Work:
             index = None if result.index is None else result.index.astype(self._map_dtype)
             files[self.job.map] = result.map if index is None else index, self.stack.map_axes
         if self.job.height:
-            files[self.job.height] = result.height, self.stack.map_axes
+            files[self.job.height] = self._height(result), self.stack.map_axes
         files[self.job.out] = to_store(result, say), self.stack.axes
         return files
+
+    def _height(self, result: Result) -> Any:
+        """Heights count up from plane 0; where planes lie ever lower, down."""
+        assert isinstance(self.options, StackOptions)
+        up: Any = result.height
+        falls = self.stack.image.scale.get("Z", 1.0) < 0
+        return 2 * self.options.plane_origin - up if falls else up
 
     @property
     def _map_dtype(self) -> np.dtype[Any]:
@@ -128,7 +135,7 @@ def _options(
     if stack.other is not None:
         return make(FuseOptions, **more, return_map=decided)  # type: ignore[no-any-return]
     image = stack.image
-    for name, said in (("plane_spacing", image.scale.get("Z", 1.0)), ("plane_origin", image.origin.get("Z", 0.0))):
+    for name, said in (("plane_spacing", abs(image.scale.get("Z", 1.0))), ("plane_origin", image.origin.get("Z", 0.0))):
         given = heights.get(name)
         more[name] = said if given is None else given
     if job.has_page and decided:
