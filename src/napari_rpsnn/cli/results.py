@@ -163,14 +163,14 @@ def _fuse(work: Work, lazy: bool) -> Any:
 
 
 def _tally(result: Any, planes: int) -> Any:
-    """Of two images, the share of the first; of a stack, how many pixels are of each plane; None by regression."""
+    """How many pixels are of each image or plane; None by regression."""
     if result.map is not None:
-        return np.nanmean(result.map, dtype=np.float64)
+        return np.stack([np.nansum(share, dtype=np.float64) for share in (result.map, 1 - result.map)])
     return None if result.index is None else np.histogram(result.index, np.arange(planes + 1))[0]
 
 
 def _shares(tally: Any) -> list[float] | None:
-    """How much of the image comes from each image or plane."""
-    if tally is None:
+    """How much of what has data comes from each image or plane; None: nothing has, or it is not known."""
+    if tally is None or not tally.sum():
         return None
-    return [float(share) for share in (tally / tally.sum() if np.ndim(tally) else (tally, 1 - tally))]
+    return [float(share) for share in tally / tally.sum()]
