@@ -70,7 +70,8 @@ def _maps(section: Section) -> str:
     there = np.isfinite(image)
     ends = 0.0, 255.0
     if image.dtype != np.uint8 and there.any():
-        ends = tuple(map(float, np.percentile(image[there], SEEN)))
+        low, high = np.percentile(image[there], SEEN)
+        ends = float(low), float(high)
     image = np.where(there, image, image.dtype.type(ends[0]))
     picture = shown(image[..., 0] if image.shape[-1] < 3 else image, *ends)
     tags = [_figure(picture, "the image")]
