@@ -214,6 +214,14 @@ def test_slabs_lie_where_it_is_asked_for(planes, tmp_path, suffix):
     assert image.origin == pytest.approx({"Z": 104.5})
 
 
+def test_maps_have_no_window_of_intensities(planes, tmp_path):
+    stack = written(tmp_path / "stack.tif", planes, looks=({"window": [100.0, 3000.0], "colour": "00FF00"},))
+    maps = "--map", tmp_path / "index.tif", "--height", tmp_path / "height.tif"
+    assert fuse(stack, "-o", tmp_path / "out.tif", *maps) == 0
+    assert read_image(tmp_path / "out.tif").looks == read_image(stack).looks != ()
+    assert read_image(tmp_path / "index.tif").looks == read_image(tmp_path / "height.tif").looks == ()
+
+
 def test_slabs_of_times_and_channels_keep_their_axes(planes, tmp_path):
     image = ImageFile(np.stack([np.stack([planes, planes // 2], 1)] * 2), "TZCYX", SIZES, UNITS, ("DAPI", "GFP"))
     write_image(tmp_path / "stack.ome.tif", image.data, "TZCYX", like=image, provenance={})

@@ -52,6 +52,31 @@ def test_sizes_of_some_axes_alone_are_kept(tmp_path, sizes):
     assert tifffile.TiffFile(tmp_path / "image.tif").is_imagej == ({"X", "Y"} <= sizes.keys())
 
 
+def test_window_and_colour_of_an_only_channel_are_kept(tmp_path):
+    table = np.zeros((3, 256), np.uint8)
+    table[1] = np.arange(256)
+    said = {"axes": "ZYX", "min": 10.0, "max": 100.0, "LUTs": [table]}
+    tifffile.imwrite(tmp_path / "a.tif", pixels(3, 5, 7), imagej=True, metadata=said)
+    image = read_image(tmp_path / "a.tif")
+    assert image.looks == ({"window": [10.0, 100.0], "colour": "00FF00"},)
+    write_image(tmp_path / "b.tif", image.data[...], "ZYX", like=image, provenance={})
+    assert read_image(tmp_path / "b.tif").looks == image.looks
+    theirs = tifffile.TiffFile(tmp_path / "b.tif").imagej_metadata
+    assert (theirs["min"], theirs["max"]) == (10, 100)
+    np.testing.assert_array_equal(theirs["LUTs"], table)
+
+
+def test_an_inverted_table_and_one_window_of_several_channels_are_read(tmp_path):
+    said = {"min": 10.0, "max": 100.0}
+    inverted = np.tile(np.arange(256, dtype=np.uint8)[::-1], (3, 1))
+    tifffile.imwrite(tmp_path / "c.tif", pixels(2, 5, 7), imagej=True, metadata=said | {"axes": "CYX"})
+    tifffile.imwrite(
+        tmp_path / "z.tif", pixels(2, 5, 7), imagej=True, metadata=said | {"axes": "ZYX", "LUTs": [inverted]}
+    )
+    assert read_image(tmp_path / "c.tif").looks == ({"window": [10.0, 100.0]},) * 2
+    assert read_image(tmp_path / "z.tif").looks == ({"window": [10.0, 100.0]},)
+
+
 def test_pages_without_a_name_are_q(tmp_path):
     with tifffile.TiffWriter(tmp_path / "pages.tif") as tif:
         for plane in pixels(3, 5, 7):

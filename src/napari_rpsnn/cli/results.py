@@ -80,7 +80,7 @@ def run(job: Job, args: argparse.Namespace) -> None:
     result = _fuse(work, lazy)
     files = work.files(result, say)
     store = _cluster().stored if lazy else _stored
-    with store(files, work.like, _tally(result, stack.planes), args.client, job.out.name) as (tally, finish):
+    with store(files, _tally(result, stack.planes), args.client, job.out.name) as (tally, finish):
         said = record(result.made_by, [path.name for path in job.sources], time.perf_counter() - start)
         report = {**said, "axes": work.stack.axes, "shares": _shares(tally)}
         if job.report:
@@ -138,12 +138,12 @@ def _open(job: Job, args: argparse.Namespace) -> tuple[Stack, bool]:
 
 @contextmanager
 def _stored(
-    files: dict[Path, tuple[Any, str]], like: ImageFile, tally: Any, client: None, name: str
+    files: dict[Path, ImageFile], tally: Any, client: None, name: str
 ) -> Iterator[tuple[Any, Callable[[dict[str, Any]], None]]]:
     """As `dask_files.stored`, of NumPy arrays."""
 
     def finish(said: dict[str, Any]) -> None:
-        write_files(files, like, said)
+        write_files(files, said)
 
     yield tally, finish
 

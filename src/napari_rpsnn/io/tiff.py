@@ -157,6 +157,7 @@ def _imagej_said(image: ImageFile, axes: str, planes: int, provenance: str) -> d
     looks = image.looks if "S" not in axes else ()
     if looks and all("window" in look for look in looks):
         said["Ranges"] = tuple(end for look in looks for end in look["window"])
+        said |= dict(zip(("min", "max"), looks[0]["window"], strict=True))  # without channels ImageJ looks here
     if looks and all("colour" in look for look in looks):
         said["LUTs"] = [
             np.rint(np.outer(list(bytes.fromhex(look["colour"])), np.linspace(0, 1, 256))).astype(np.uint8)

@@ -114,11 +114,15 @@ def _imagej(said: dict[str, Any], pixels: dict[str, float], notes: tuple[str, ..
     named = len(labels) > 0 and channels > 0 and labels == labels[:channels] * (len(labels) // channels)
     looks: list[dict[str, Any]] = [{} for _ in range(max(channels, 1))]
     ranges = said.get("Ranges", ())
-    for k, look in enumerate(looks if len(ranges) == 2 * len(looks) else ()):
+    if len(ranges) != 2 * len(looks):  # then there is one window for all
+        ranges = (said["min"], said["max"]) * len(looks) if {"min", "max"} <= said.keys() else ()
+    for k, look in enumerate(looks if ranges else ()):
         look["window"] = [float(ranges[2 * k]), float(ranges[2 * k + 1])]
     tables = said.get("LUTs", ())
+    tables = [tables] if np.ndim(tables) == 2 else tables  # tifffile has an only one without a list
     for look, table in zip(looks, tables if len(tables) == len(looks) else (), strict=False):
-        look["colour"] = "".join(f"{int(value):02X}" for value in np.asarray(table)[:, -1])
+        if (last := np.asarray(table)[:, -1]).any():  # black would be one of an inverted table
+            look["colour"] = "".join(f"{int(value):02X}" for value in last)
     if ramp and len(looks) == 1:
         looks[0].setdefault("colour", ramp)
     return {

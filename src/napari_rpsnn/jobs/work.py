@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_rpsnn.engine.results import Result
 from napari_rpsnn.io import write_image
-from napari_rpsnn.io.formats import check_writable, format_of, suffix_of
+from napari_rpsnn.io.formats import check_writable, described, format_of, suffix_of
 from napari_rpsnn.io.image_file import ImageFile
 from napari_rpsnn.jobs.finding import Job, Say
 from napari_rpsnn.jobs.masks import to_store
@@ -72,15 +72,16 @@ class Work:
             return pair(data[...], other.data[...], self.options)
         return stack(data, self.options)
 
-    def files(self, result: Result, say: Say) -> dict[Path, tuple[Any, str]]:
-        """Data and axes of each file to be written, the image last: when it is there, all are."""
-        files: dict[Path, tuple[Any, str]] = {}
+    def files(self, result: Result, say: Say) -> dict[Path, ImageFile]:
+        """What is to be written in each file, the image last: when it is there, all are."""
+        files: dict[Path, ImageFile] = {}
+        plain = replace(self.like, looks=())  # windows are of intensities
         if self.job.map:
             index = None if result.index is None else result.index.astype(self._map_dtype)
-            files[self.job.map] = result.map if index is None else index, self.stack.map_axes
+            files[self.job.map] = described(result.map if index is None else index, self.stack.map_axes, plain)
         if self.job.height:
-            files[self.job.height] = self._height(result), self.stack.map_axes
-        files[self.job.out] = to_store(result, say), self.stack.axes
+            files[self.job.height] = described(self._height(result), self.stack.map_axes, plain)
+        files[self.job.out] = described(to_store(result, say), self.stack.axes, self.like)
         return files
 
     def _height(self, result: Result) -> Any:
@@ -120,10 +121,10 @@ class Work:
                     )
 
 
-def write_files(files: Mapping[Path, tuple[Any, str]], like: ImageFile, provenance: Mapping[str, Any]) -> None:
+def write_files(files: Mapping[Path, ImageFile], provenance: Mapping[str, Any]) -> None:
     """Write all files, each whole or not at all."""
-    for path, (data, axes) in files.items():
-        write_image(path, data, axes, like=like, provenance=provenance)
+    for path, image in files.items():
+        write_image(path, image.data, image.axes, like=image, provenance=provenance)
 
 
 def _options(
