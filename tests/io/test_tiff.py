@@ -6,6 +6,8 @@ import pytest
 import tifffile
 from image_files import PROVENANCE, assert_same, described, pixels
 from ome_types import from_tiff
+from PIL import Image
+from PIL.TiffImagePlugin import IFDRational
 
 from napari_rpsnn.io import read_image, write_image
 from napari_rpsnn.io.image_file import ImageFile
@@ -151,3 +153,24 @@ def test_the_name_of_an_only_channel_is_kept(tmp_path):
     image = ImageFile(pixels(5, 7), "YX", channel_names=("GFP",))
     write_image(tmp_path / "image.ome.tif", image.data, "YX", like=image, provenance={})
     assert_same(read_image(tmp_path / "image.ome.tif"), image)
+
+
+@pytest.mark.parametrize("lens", [{}, {0x829A: IFDRational(1, 250), 0xA434: "a lens"}])
+@pytest.mark.parametrize("suffix", [".tif", ".ome.tif"])
+def test_where_a_camera_was_is_kept(tmp_path, suffix, lens):
+    exif = Image.Exif()
+    place = {0: b"\2\3\0\0", 1: "S", 2: (IFDRational(48), IFDRational(8), IFDRational(617, 50)), 5: b"\1"}
+    exif.get_ifd(0x8825).update(place)
+    exif.get_ifd(0x8769).update(lens)
+    Image.fromarray(pixels(8, 9, 3, dtype=np.uint8)).save(tmp_path / "a.jpg", exif=exif)
+    image = read_image(tmp_path / "a.jpg")
+    for name in ("once", "again"):  # a TIFF's own is carried on, too
+        path = tmp_path / f"{name}{suffix}"
+        write_image(path, image.data[...], "YXS", like=image, provenance={})
+        image = read_image(path)
+    with Image.open(path) as picture:
+        assert dict(picture.getexif().get_ifd(0x8825)) == place
+        assert dict(picture.getexif().get_ifd(0x8769)) == lens
+    with tifffile.TiffFile(path) as tif:
+        assert tif.pages.first.tags["GPSTag"].value["GPSLatitude"] == (48, 1, 8, 1, 617, 50)
+        assert not {65000, 65001} & set(tif.pages.first.tags.keys())

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_rpsnn.io.image_file import UNITS, ImageFile, chosen, software
 from napari_rpsnn.io.provenance import is_record
-from napari_rpsnn.io.tiff_exif import DIRECTORY, append_directory, camera_tags, read_exif
+from napari_rpsnn.io.tiff_exif import DIRECTORIES, append_directories, camera_tags, read_exif
 from napari_rpsnn.io.tiff_metadata import LENGTHS, OME_SIZES, OME_WAVES, read_metadata
 from napari_rpsnn.io.tiff_planes import open_planes, refuse_broken_promises, refuse_companions
 
@@ -22,8 +22,8 @@ WRITTEN = SUFFIXES
 LOSSY: tuple[str, ...] = ()
 RESULT_SUFFIXES: tuple[str, str] | None = None
 
-#: Tags of which one is there where a camera has made the picture: maker, model and the directory of EXIF.
-CAMERA = {271, 272, DIRECTORY}
+#: Tags of which one is there where a camera has made the picture: maker, model and the directories of what it says.
+CAMERA = {271, 272, *DIRECTORIES}
 
 #: A resolution is a fraction of two numbers of 32 bits.
 GREATEST_RESOLUTION = 2.0**31
@@ -111,7 +111,7 @@ def write(path: Path, suffix: str, image: ImageFile, provenance: str) -> NDArray
         ours = {name: getattr(image, name) for name in ("scale", "units", "channel_names", "origin", "looks")}
         said = {"napari-rpsnn": {**ours, "provenance": json.loads(provenance)}}
     imwrite(path, data, ome=ome, imagej=imagej, metadata={"axes": axes, **said}, **options)
-    append_directory(path, image.tags.get("exif"))
+    append_directories(path, image.tags.get("exif"))
     return data
 
 
