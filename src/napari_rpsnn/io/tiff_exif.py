@@ -31,8 +31,10 @@ def camera_tags(exif: bytes | None) -> list[tuple[int, int, int, Any, bool]]:
 
 def append_directories(path: Path, exif: bytes | None) -> None:
     """Write the directories at the end of a TIFF that was written with `camera_tags`."""
-    said = _opened(exif) if exif else None
-    for number in DIRECTORIES if said else ():
+    if not exif:
+        return
+    said = _opened(exif)
+    for number in DIRECTORIES:
         if inside := said.get_ifd(number):
             _append(path, number, inside)
 

@@ -115,7 +115,8 @@ def _imagej(said: dict[str, Any], pixels: dict[str, float], notes: tuple[str, ..
     looks: list[dict[str, Any]] = [{} for _ in range(max(channels, 1))]
     ranges = said.get("Ranges", ())
     if len(ranges) != 2 * len(looks):  # then there is one window for all
-        ranges = (said["min"], said["max"]) * len(looks) if {"min", "max"} <= said.keys() else ()
+        ends = [said.get(name) for name in ("min", "max")]
+        ranges = ends * len(looks) if all(isinstance(end, int | float) and np.isfinite(end) for end in ends) else ()
     for k, look in enumerate(looks if ranges else ()):
         look["window"] = [float(ranges[2 * k]), float(ranges[2 * k + 1])]
     tables = said.get("LUTs", ())

@@ -44,7 +44,7 @@ def results_of(image: ImageFile, options: StackOptions, say: Say) -> ImageFile:
     if options.slab is not None:
         shape[options.axis] = len(part.slabs(options.slab))
         # Without the distance of planes nobody could tell one slab's place from the next one's.
-        if {"Z"} & (like.scale.keys() | like.origin.keys()):
+        if "Z" in like.scale or "Z" in like.origin:
             like = _moved(like, "Z", part.first + middle_of(options.slab), say)
         if "Z" in like.scale:
             like = replace(like, scale=like.scale | {"Z": like.scale["Z"] * step_of(options.slab)})

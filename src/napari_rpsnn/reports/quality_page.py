@@ -98,9 +98,8 @@ def _coloured(unit: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Values from 0 to 1 as colours; NaN is where no plane has data."""
     steps = np.linspace(0, 1, len(COLOURS))
     channels = [np.interp(unit, steps, COLOURS[:, channel]) for channel in range(3)]
-    made: NDArray[np.uint8] = np.rint(np.where(np.isnan(unit)[..., None], NONE, np.stack(channels, -1))).astype(
-        np.uint8
-    )
+    colours = np.where(np.isnan(unit)[..., None], NONE, np.stack(channels, -1))
+    made: NDArray[np.uint8] = np.rint(colours).astype(np.uint8)
     return made
 
 
