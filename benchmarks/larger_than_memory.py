@@ -83,7 +83,7 @@ def main() -> None:
         fused = fuse(near, far, model=args.model, tile=args.tile or "auto")
         graph = time.perf_counter() - start
         path = Path(folder) / "fused.ome.zarr"
-        with stored({path: (fused, "YX")}, ImageFile(fused, "YX"), None, client, path.name) as (_, finish):
+        with stored({path: ImageFile(fused, "YX")}, None, client, path.name) as (_, finish):
             finish({})
         seconds = time.perf_counter() - start
         right = [

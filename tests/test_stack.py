@@ -220,6 +220,10 @@ def test_wrong_options_are_refused_by_name(strips, options, message):
 def test_planes_that_do_not_fit_are_refused_by_number():
     with pytest.raises(ValueError, match=r"images: expected at least 2 planes on axis 0"):
         fuse_stack(np.zeros((1, 4, 4)))
+    with pytest.raises(ValueError, match=r"images: expected a stack of at least 3 axes, .*planes.*\(96, 96\)"):
+        fuse_stack(np.zeros((96, 96)))
+    with pytest.raises(ValueError, match=r"images: expected a stack of at least 4 axes, .*planes.*\(9, 9, 3\)"):
+        fuse_stack(np.zeros((9, 9, 3)), channel_axis=-1)
     with pytest.raises(ValueError, match=r"images\[0\] and images\[2\]: expected the same shape"):
         fuse_stack([np.zeros((4, 4)), np.ones((4, 4)), np.zeros((4, 5))])
     with pytest.raises(TypeError, match="images: expected an integer or floating-point dtype, got bool"):

@@ -119,6 +119,14 @@ def test_a_folder_of_planes_with_all_that_can_be_told(folder, tmp_path, capsys):
     assert inside["sources"] == report["sources"]
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".jpeg"])
+def test_a_map_is_written_without_loss_or_not_at_all(stack_file, tmp_path, capsys, suffix):
+    command = stack_file, "-o", tmp_path / "out.tif", "--map", tmp_path / f"map{suffix}"
+    assert fuse(*command) == 1
+    assert f"map{suffix}: expected a kind of file that keeps numbers as they are" in capsys.readouterr().err
+    assert not (tmp_path / "out.tif").exists()
+
+
 def test_the_spacing_of_heights_is_the_files(stack_file, tmp_path):
     assert fuse(stack_file, "-o", tmp_path / "out.tif", "--height", tmp_path / "height.tif") == 0
     height = read_image(tmp_path / "height.tif").data[...]

@@ -115,9 +115,17 @@ def test_parts_that_are_not_there_are_refused_before_anything_is_written(planes,
     assert "planes: expected the first and the last one, two of 0 to 5, got 2 and 6" in capsys.readouterr().err
     assert fuse(stack, "-o", tmp_path / "out.tif", "--region", "0:49,0:9") == 1
     assert "region: expected rows and columns within 48 and 96" in capsys.readouterr().err
+    assert fuse(stack, "-o", tmp_path / "out.tif", "--region", "50:10,0:5") == 1
+    assert "region: expected rows and columns within 48 and 96" in capsys.readouterr().err
+    assert fuse(stack, "-o", tmp_path / "out.tif", "--planes", "3-1", "--slab", 2) == 1
+    assert "planes: expected the first and the last one, two of 0 to 5, got 3 and 1" in capsys.readouterr().err
+    assert fuse(stack, "-o", tmp_path / "out.tif", "--plane-spacing", -1) == 1
+    assert "plane_spacing: expected a positive number" in capsys.readouterr().err
     pair = [written(tmp_path / f"{name}.tif", planes[:1]) for name in "ab"]
-    assert fuse(*pair, "-o", tmp_path / "out.tif", "--planes", "0-1") == 1
-    assert "--planes, --region, --slab, --plane-spacing, --plane-origin: expected a stack" in capsys.readouterr().err
+    for option in (("--planes", "0-1"), ("--prefer", "far"), ("--order", "tree")):
+        assert fuse(*pair, "-o", tmp_path / "out.tif", *option) == 1
+        assert f"{option[0]}, " in (said := capsys.readouterr().err)
+        assert "--plane-spacing, --plane-origin: expected a stack, got two images" in said
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tif", "b.tif", "stack.tif"]
 
 
@@ -147,6 +155,71 @@ def test_slabs_are_a_stack_in_its_place(planes, tmp_path, suffix):
         np.testing.assert_array_equal(image.data[...], values)
         assert image.scale == pytest.approx({"Z": 1, "Y": 0.1, "X": 0.2})
         assert image.origin == pytest.approx({"Z": 12 + 0.5 * 2.5})  # the middle of planes 1 to 4
+
+
+def falling(path, planes, **more):
+    """An OME-TIFF whose planes lie at 10, 8, 6 and so on, in µm."""
+    places = (10.0 - 2 * np.arange(len(planes))).tolist()
+    said = {"axes": "ZYX", "PhysicalSizeZ": 2.0, "Plane": {"PositionZ": places, "PositionZUnit": ["µm"] * len(places)}}
+    tifffile.imwrite(path, planes, metadata=said | more)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".ome.tif", ".tif", ".ome.zarr"])
+def test_heights_and_slabs_of_planes_that_lie_ever_lower_go_down(planes, tmp_path, suffix):
+    stack = falling(tmp_path / "stack.ome.tif", planes)
+    height = tmp_path / "height.tif"
+    assert fuse(stack, "-o", tmp_path / f"out{suffix}", "--height", height, "--planes", "1-5") == 0
+    alone = fuse_stack(planes, return_height=True, planes=(1, 5))[1]
+    np.testing.assert_allclose(read_image(height).data[...], 10 - 2 * alone, atol=1e-5)
+    assert fuse(stack, "-o", tmp_path / f"slabs{suffix}", "--planes", "1-5", "--slab", 2) == 0
+    image = read_image(tmp_path / f"slabs{suffix}")
+    assert (image.scale, image.origin) == ({"Z": -2.0}, {"Z": 7.0})
+    if suffix == ".ome.tif":
+        pixels = ome_types.from_tiff(tmp_path / f"slabs{suffix}").images[0].pixels
+        assert (pixels.physical_size_z, [plane.position_z for plane in pixels.planes]) == (2, [7, 5, 3, 1])
+
+
+def test_a_spacing_of_imagej_below_0_goes_down(planes, tmp_path):
+    said = {"axes": "ZYX", "unit": "um", "spacing": -2.0}
+    tifffile.imwrite(tmp_path / "stack.tif", planes, imagej=True, resolution=(10, 10), metadata=said)
+    maps = "--height", tmp_path / "height.tif"
+    assert fuse(tmp_path / "stack.tif", "-o", tmp_path / "out.tif", *maps, "--slab", 2) == 0
+    up = fuse_stack(planes, return_height=True, slab=2)[1]
+    np.testing.assert_allclose(read_image(tmp_path / "height.tif").data[...], -2 * up, atol=1e-5)
+    out = read_image(tmp_path / "out.tif")
+    assert (out.scale["Z"], out.origin) == (-2, {"Z": -1})
+
+
+def test_planes_out_of_order_and_without_size_do_not_fall(planes, tmp_path):
+    for name, more in {"order": {"Plane": {"PositionZ": [9, 7, 8, 5, 4, 3]}}, "size": {"PhysicalSizeZ": 0}}.items():
+        assert read_image(falling(tmp_path / f"{name}.ome.tif", planes, **more)).scale.get("Z", 1) > 0
+
+
+@pytest.mark.parametrize("suffix", [".ome.tif", ".tif", ".ome.zarr"])
+def test_slabs_of_planes_whose_distance_nobody_knows_lie_nowhere(planes, tmp_path, suffix):
+    stack = written(tmp_path / "stack.ome.tif", planes, {"X": 0.2, "Y": 0.1})
+    assert fuse(stack, "-o", tmp_path / f"out{suffix}", "--slab", 4) == 0
+    image = read_image(tmp_path / f"out{suffix}")
+    assert (image.scale, image.origin) == ({"X": 0.2, "Y": 0.1}, {})
+
+
+@pytest.mark.parametrize("suffix", [".ome.tif", ".tif", ".ome.zarr"])
+def test_slabs_lie_where_it_is_asked_for(planes, tmp_path, suffix):
+    stack = written(tmp_path / "stack.ome.tif", planes, origin={"Z": 12.0})
+    asked = "--plane-spacing", 3, "--plane-origin", 100
+    assert fuse(stack, "-o", tmp_path / f"out{suffix}", "--slab", 4, *asked) == 0
+    image = read_image(tmp_path / f"out{suffix}")
+    assert image.scale == pytest.approx({"Z": 6, "Y": 0.1, "X": 0.2})
+    assert image.origin == pytest.approx({"Z": 104.5})
+
+
+def test_maps_have_no_window_of_intensities(planes, tmp_path):
+    stack = written(tmp_path / "stack.tif", planes, looks=({"window": [100.0, 3000.0], "colour": "00FF00"},))
+    maps = "--map", tmp_path / "index.tif", "--height", tmp_path / "height.tif"
+    assert fuse(stack, "-o", tmp_path / "out.tif", *maps) == 0
+    assert read_image(tmp_path / "out.tif").looks == read_image(stack).looks != ()
+    assert read_image(tmp_path / "index.tif").looks == read_image(tmp_path / "height.tif").looks == ()
 
 
 def test_slabs_of_times_and_channels_keep_their_axes(planes, tmp_path):

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tifffile
 import yaozarrs
 import zarr
 from image_files import PROVENANCE, assert_same, described, pixels
@@ -38,6 +39,16 @@ def test_ome_zarr_0_5_is_read_at_full_resolution(tmp_path):
     for path, pixels_of_level in (("s0", data), ("s1", data[:, ::2, ::2])):
         group.create_array(path, shape=pixels_of_level.shape, dtype=data.dtype)[...] = pixels_of_level
     assert_same(read_image(tmp_path / "image.ome.zarr"), replace(described(data, "ZYX"), channel_names=()))
+
+
+@pytest.mark.parametrize("dtype", ["q", "Q", ">q", ">u2"])
+def test_any_name_and_order_of_bytes_of_a_dtype_is_written(tmp_path, dtype):
+    tifffile.imwrite(tmp_path / "a.tif", pixels(3, 5, 7, dtype=np.dtype(dtype)), metadata={"axes": "ZYX"})
+    image = read_image(tmp_path / "a.tif")
+    write_image(tmp_path / "a.ome.zarr", np.asarray(image.data).astype(dtype), "ZYX", provenance={})
+    again = read_image(tmp_path / "a.ome.zarr").data
+    assert again.dtype == np.dtype(dtype).newbyteorder("=")
+    np.testing.assert_array_equal(again[...], image.data[...])
 
 
 def test_other_folders_of_zarr_are_refused(tmp_path):
@@ -106,10 +117,10 @@ def test_the_transformation_of_a_level_comes_before_that_of_all(tmp_path):
 
 @pytest.mark.parametrize("size", [0.0, -1.0, 1e-320, float("nan"), float("inf")])
 def test_sizes_that_are_none_are_left_out_and_that_is_said(tmp_path, size):
-    path = folder_of(tmp_path, pixels(3, 8, 8), "zyx", [{"type": "scale", "scale": [size, 0.1, 0.1]}])
+    path = folder_of(tmp_path, pixels(3, 8, 8), "zyx", [{"type": "scale", "scale": [-2.0, size, 0.1]}])
     image = read_image(path)
-    assert image.scale == {"Y": 0.1, "X": 0.1}
-    assert image.notes == (f"scale of Z: expected a positive size, got {size}; it is left out",)
+    assert image.scale == {"Z": -2.0, "X": 0.1}  # planes that lie ever lower
+    assert image.notes == (f"scale of Y: expected a positive size, got {size}; it is left out",)
 
 
 def test_older_and_other_names_of_axes_are_read(tmp_path):

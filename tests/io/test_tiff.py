@@ -6,6 +6,8 @@ import pytest
 import tifffile
 from image_files import PROVENANCE, assert_same, described, pixels
 from ome_types import from_tiff
+from PIL import Image
+from PIL.TiffImagePlugin import IFDRational
 
 from napari_rpsnn.io import read_image, write_image
 from napari_rpsnn.io.image_file import ImageFile
@@ -42,6 +44,39 @@ def test_a_hyperstack_of_imagej(tmp_path):
         read_image(tmp_path / "stack.tif"),
         ImageFile(data, "TZCYX", scale, {a: "s" if a == "T" else "µm" for a in scale}),
     )
+
+
+@pytest.mark.parametrize("sizes", [{"Z": 1.5}, {"X": 0.1}, {"Z": 1.5, "Y": 0.1}, {"X": 0.1, "Y": 0.1}])
+def test_sizes_of_some_axes_alone_are_kept(tmp_path, sizes):
+    image = ImageFile(pixels(3, 5, 7), "ZYX", sizes, dict.fromkeys(sizes, "µm"))
+    write_image(tmp_path / "image.tif", image.data, "ZYX", like=image, provenance={})
+    assert_same(read_image(tmp_path / "image.tif"), image)
+    assert tifffile.TiffFile(tmp_path / "image.tif").is_imagej == ({"X", "Y"} <= sizes.keys())
+
+
+def test_window_and_colour_of_an_only_channel_are_kept(tmp_path):
+    table = np.zeros((3, 256), np.uint8)
+    table[1] = np.arange(256)
+    said = {"axes": "ZYX", "min": 10.0, "max": 100.0, "LUTs": [table]}
+    tifffile.imwrite(tmp_path / "a.tif", pixels(3, 5, 7), imagej=True, metadata=said)
+    image = read_image(tmp_path / "a.tif")
+    assert image.looks == ({"window": [10.0, 100.0], "colour": "00FF00"},)
+    write_image(tmp_path / "b.tif", image.data[...], "ZYX", like=image, provenance={})
+    assert read_image(tmp_path / "b.tif").looks == image.looks
+    theirs = tifffile.TiffFile(tmp_path / "b.tif").imagej_metadata
+    assert (theirs["min"], theirs["max"]) == (10, 100)
+    np.testing.assert_array_equal(theirs["LUTs"], table)
+
+
+def test_an_inverted_table_and_one_window_of_several_channels_are_read(tmp_path):
+    said = {"min": 10.0, "max": 100.0}
+    inverted = np.tile(np.arange(256, dtype=np.uint8)[::-1], (3, 1))
+    tifffile.imwrite(tmp_path / "c.tif", pixels(2, 5, 7), imagej=True, metadata=said | {"axes": "CYX"})
+    tifffile.imwrite(
+        tmp_path / "z.tif", pixels(2, 5, 7), imagej=True, metadata=said | {"axes": "ZYX", "LUTs": [inverted]}
+    )
+    assert read_image(tmp_path / "c.tif").looks == ({"window": [10.0, 100.0]},) * 2
+    assert read_image(tmp_path / "z.tif").looks == ({"window": [10.0, 100.0]},)
 
 
 def test_pages_without_a_name_are_q(tmp_path):
@@ -88,6 +123,12 @@ def test_a_cut_file_is_refused(tmp_path):
         read_image(tmp_path / "cut.ome.tif").data[...]
 
 
+def test_a_damaged_header_is_refused_in_a_sentence(tmp_path):
+    (tmp_path / "bad.tif").write_bytes(b"II*\0junk")
+    with pytest.raises(ValueError, match=r"bad\.tif: cannot be read as an image: IndexError: 0"):
+        read_image(tmp_path / "bad.tif")
+
+
 def test_several_images_in_a_file_are_refused(tmp_path):
     with tifffile.TiffWriter(tmp_path / "two.ome.tif", ome=True) as tif:
         tif.write(pixels(5, 7))
@@ -112,3 +153,24 @@ def test_the_name_of_an_only_channel_is_kept(tmp_path):
     image = ImageFile(pixels(5, 7), "YX", channel_names=("GFP",))
     write_image(tmp_path / "image.ome.tif", image.data, "YX", like=image, provenance={})
     assert_same(read_image(tmp_path / "image.ome.tif"), image)
+
+
+@pytest.mark.parametrize("lens", [{}, {0x829A: IFDRational(1, 250), 0xA434: "a lens"}])
+@pytest.mark.parametrize("suffix", [".tif", ".ome.tif"])
+def test_where_a_camera_was_is_kept(tmp_path, suffix, lens):
+    exif = Image.Exif()
+    place = {0: b"\2\3\0\0", 1: "S", 2: (IFDRational(48), IFDRational(8), IFDRational(617, 50)), 5: b"\1"}
+    exif.get_ifd(0x8825).update(place)
+    exif.get_ifd(0x8769).update(lens)
+    Image.fromarray(pixels(8, 9, 3, dtype=np.uint8)).save(tmp_path / "a.jpg", exif=exif)
+    image = read_image(tmp_path / "a.jpg")
+    for name in ("once", "again"):  # a TIFF's own is carried on, too
+        path = tmp_path / f"{name}{suffix}"
+        write_image(path, image.data[...], "YXS", like=image, provenance={})
+        image = read_image(path)
+    with Image.open(path) as picture:
+        assert dict(picture.getexif().get_ifd(0x8825)) == place
+        assert dict(picture.getexif().get_ifd(0x8769)) == lens
+    with tifffile.TiffFile(path) as tif:
+        assert tif.pages.first.tags["GPSTag"].value["GPSLatitude"] == (48, 1, 8, 1, 617, 50)
+        assert not {65000, 65001} & set(tif.pages.first.tags.keys())

@@ -1,8 +1,11 @@
 """Weights that must not be read: they ask for memory, are not numbers, or are no weights."""
 
 import io
+import pathlib
+import pickle
 import subprocess
 import sys
+import traceback
 import zipfile
 
 import pytest
@@ -42,6 +45,19 @@ def test_weights_that_are_not_real_are_refused(tmp_path, dtype):
 def test_names_that_are_none_are_refused(tmp_path):
     torch.save({1: torch.zeros(3)}, tmp_path / "w.pth")
     refused(tmp_path / "w.pth", "expected names of tensors .* got 1")
+
+
+@pytest.mark.parametrize("content", [b"anything", pickle.dumps(pathlib.PurePosixPath("a"))])
+def test_nobody_is_advised_to_run_what_is_in_a_file(tmp_path, recwarn, content):
+    (tmp_path / "w.pth").write_bytes(content)
+    with pytest.raises(
+        ValueError, match=r"w\.pth cannot be read as what PyTorch saved: expected a whole file of tensors"
+    ) as said:
+        load_model(tmp_path / "w.pth")
+    told = "".join(traceback.format_exception(said.value))
+    assert "weights_only" not in told
+    assert "issue" not in told
+    assert not recwarn.list
 
 
 def hungry(path, kind):

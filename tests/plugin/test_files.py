@@ -61,16 +61,17 @@ def test_a_plain_tiff_has_it_as_imagej_does(tmp_path):
         assert file.imagej_metadata["unit"] in ("um", "µm", "micron", "\\u00B5m")
 
 
-def test_what_is_saved_is_opened_as_it_was(tmp_path):
+@pytest.mark.parametrize("step", [2, -2])  # planes that lie ever higher, or lower
+def test_what_is_saved_is_opened_as_it_was(tmp_path, step):
     stack = RNG.integers(0, 60000, (4, 20, 30)).astype(np.uint16)
     paths = [str(tmp_path / name) for name in ("s.ome.tif", "s.tif")]
     for path in paths:
-        write_layer(path, stack, meta(3))
+        write_layer(path, stack, meta(3, scale=(step, 0.3, 0.3)))
         ((data, said, kind),) = get_reader(path)(path)
         np.testing.assert_array_equal(data, stack)
         assert kind == "image"
         assert said["name"] == "s"
-        np.testing.assert_allclose(said["scale"], (2, 0.3, 0.3))
+        np.testing.assert_allclose(said["scale"], (step, 0.3, 0.3))
         assert said["units"] == ["µm"] * 3
         assert said["axis_labels"] == ["z", "y", "x"]
 

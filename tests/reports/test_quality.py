@@ -1,5 +1,6 @@
 """Stacks with planted troubles: the report names each of them and no other."""
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from napari_rpsnn.cli.fuse import main
 from napari_rpsnn.engine.results import drain
 from napari_rpsnn.fusion import iter_fuse
 from napari_rpsnn.options import FuseOptions
+from napari_rpsnn.reports.quality import Decision, _unused
 from napari_rpsnn.reports.sections import pair_sections
 
 SIZE = {"size": 192, "planes": 12}
@@ -164,6 +166,40 @@ def test_where_no_image_has_data_the_report_goes_on(tmp_path, grey_pair):
     assert "In two images: borders." in text
     assert "Images 0 to 1 have borders without data, up to 3.3% of an image." in text
     assert "NaN" not in text
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("method", ["decision", "regression"])
+@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("by", ["mask", "nan"])
+def test_where_there_is_no_data_anywhere_the_report_says_so(tmp_path, count, by, method):
+    values = np.random.default_rng(0).integers(0, 4000, (count, 48, 48)).astype(np.uint16)
+    files = [tmp_path / f"plane{k}.tif" for k in range(count)]
+    for path, plane in zip(files, values, strict=True):
+        tifffile.imwrite(path, plane if by == "mask" else np.full_like(plane, np.nan, np.float32))
+    tifffile.imwrite(tmp_path / "none.tif", np.zeros((48, 48), np.uint8))
+    command = ["fuse", *map(str, files), "-o", str(tmp_path / "f.tif"), "--overwrite", "--method", method]
+    command += ["--mask", str(tmp_path / "none.tif")] if by == "mask" else []
+    for name in ("page.html", "page.json"):
+        assert main([*command, "--report", str(tmp_path / name)]) == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert f"No {'plane' if count > 2 else 'image'} has data anywhere." in page
+    assert re.findall(r'data-kind="(.*?)"', page) == ["no data"]
+    assert json.loads((tmp_path / "page.json").read_text())["shares"] is None
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_where_a_part_of_a_stack_has_no_data_it_is_shown_so(report):
+    planes = scene("tilt", seed=1, **SIZE).planes.astype(np.float32)
+    planes[:, 40:60, 40:70] = np.nan
+    _, page = report(planes)
+    assert "how sure that is" in page
+    assert "no data" not in page
+
+
+def test_of_a_great_many_planes_none_need_make_up_much():
+    shares = [1 / 2000] * 2000
+    assert not _unused(None, Decision(shares))
 
 
 def test_what_a_mask_leaves_out_of_a_pair_counts_for_nothing(grey_pair):

@@ -89,6 +89,14 @@ def test_a_small_picture_is_refused_by_name(tmp_path):
         read_pictures(tmp_path, 64)
 
 
+@pytest.mark.parametrize("run", [".", "run"])
+def test_panels_of_a_run_in_the_folder_or_below_are_no_pictures(tmp_path, run):
+    save(tmp_path / "a.png", data.camera())
+    save(tmp_path / run / "panels" / "step_0000010.png", data.camera())
+    (tmp_path / run / "checkpoint.pt").write_bytes(b"")
+    assert [picture.name for picture in read_pictures(tmp_path)] == ["a.png"]
+
+
 def named(*names):
     return [Picture(n, (torch.zeros(1, 1, 1, dtype=torch.uint8),)) for n in names]
 

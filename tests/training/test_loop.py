@@ -355,10 +355,12 @@ def test_the_model_is_called_as_everywhere_else(model, width):
     assert config.width == width
 
 
-def test_another_model_is_refused_by_name(capsys):
+@pytest.mark.parametrize("model", ["lite", "0", "2", "-3"])
+def test_another_model_is_refused_by_name(capsys, model):
     with pytest.raises(SystemExit):
-        train_command(["pictures", "-o", "run", "--model", "lite"])
-    assert "--model: expected rpsnn, rpsnn-lite or a number of channels, got 'lite'" in capsys.readouterr().err
+        train_command(["pictures", "-o", "run", f"--model={model}"])
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"--model: expected rpsnn, rpsnn-lite or a number of channels from 3, got '{model}'" in said
 
 
 def test_a_run_is_replaced_only_when_asked(config):

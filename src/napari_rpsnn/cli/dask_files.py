@@ -28,7 +28,7 @@ from napari_rpsnn.cli.terminal import hears
 from napari_rpsnn.io import read_image, write_image
 from napari_rpsnn.io.atomic import atomic_write
 from napari_rpsnn.io.format import ChunkedFormat, value_ends
-from napari_rpsnn.io.formats import chunked_format, described
+from napari_rpsnn.io.formats import chunked_format
 from napari_rpsnn.io.image_file import ImageFile
 
 #: Chunks of a file that are smaller are read several at a time.
@@ -101,15 +101,14 @@ def connected(scheduler: str | None) -> Iterator[Any]:
 
 @contextmanager
 def stored(
-    files: Mapping[Path, tuple[da.Array, str]], like: ImageFile, tally: Any, client: Any, name: str
+    files: Mapping[Path, ImageFile], tally: Any, client: Any, name: str
 ) -> Iterator[tuple[Any, Callable[[Mapping[str, Any]], None]]]:
     """Compute and write files, all in one go, each whole or not at all.
 
     Parameters
     ----------
-    files : mapping of path to (dask array, axes)
-    like : ImageFile
-        As in `write_image`.
+    files : mapping of path to ImageFile
+        Their data are dask arrays.
     tally : dask collection or None
         To be computed along.
     client : distributed.Client or None
@@ -125,30 +124,29 @@ def stored(
         To be called with the provenance: puts the files in their places, one after the other.
     """
     with ExitStack() as places:
-        parts: dict[Path, tuple[ChunkedFormat, Path, ImageFile, ExitStack]] = {}
+        parts: dict[Path, tuple[ChunkedFormat, Path, ExitStack]] = {}
         work = []
-        for path, (data, axes) in files.items():
-            image: ImageFile = described(data, axes, like)
+        for path, image in files.items():
             if kind := chunked_format(path):
                 place = places.enter_context(ExitStack())
                 part = place.enter_context(atomic_write(path, replaces=kind.may_replace))
                 chunks = kind.create(part, image).chunks
-                parts[path] = kind, part, image, place
-                ordered: da.Array = image.ordered(kind.ORDER)[0]
+                parts[path] = kind, part, place
+                ordered: Any = image.ordered(kind.ORDER)[0]
                 work.append(_written(ordered.rechunk(chunks), part, path.name))
             else:
-                work.append(data)
+                work.append(image.data)
         *computed, counted = _compute([*work, tally], client, name)
 
         def finish(provenance: Mapping[str, Any]) -> None:
-            for (path, (_, axes)), values in zip(files.items(), computed, strict=True):
+            for (path, image), values in zip(files.items(), computed, strict=True):
                 if path in parts:
-                    kind, part, image, place = parts[path]
+                    kind, part, place = parts[path]
                     text = json.dumps(dict(provenance))
                     kind.describe(part, image, text, *value_ends(values))
                     place.close()
                 else:
-                    write_image(path, values, axes, like=like, provenance=provenance)
+                    write_image(path, values, image.axes, like=image, provenance=provenance)
 
         yield counted, finish
 

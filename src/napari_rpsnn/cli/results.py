@@ -31,7 +31,7 @@ from napari_rpsnn.jobs.work import Work, write_files
 from napari_rpsnn.options import StackOptions
 
 #: Options of stacks that two images have no use for.
-OF_STACKS = ("planes", "region", "slab", "plane_spacing", "plane_origin")
+OF_STACKS = ("planes", "region", "order", "prefer", "slab", "plane_spacing", "plane_origin")
 
 
 def run_batch(jobs: Sequence[Job], args: argparse.Namespace) -> bool:
@@ -80,7 +80,7 @@ def run(job: Job, args: argparse.Namespace) -> None:
     result = _fuse(work, lazy)
     files = work.files(result, say)
     store = _cluster().stored if lazy else _stored
-    with store(files, work.like, _tally(result, stack.planes), args.client, job.out.name) as (tally, finish):
+    with store(files, _tally(result, stack.planes), args.client, job.out.name) as (tally, finish):
         said = record(result.made_by, [path.name for path in job.sources], time.perf_counter() - start)
         report = {**said, "axes": work.stack.axes, "shares": _shares(tally)}
         if job.report:
@@ -138,12 +138,12 @@ def _open(job: Job, args: argparse.Namespace) -> tuple[Stack, bool]:
 
 @contextmanager
 def _stored(
-    files: dict[Path, tuple[Any, str]], like: ImageFile, tally: Any, client: None, name: str
+    files: dict[Path, ImageFile], tally: Any, client: None, name: str
 ) -> Iterator[tuple[Any, Callable[[dict[str, Any]], None]]]:
     """As `dask_files.stored`, of NumPy arrays."""
 
     def finish(said: dict[str, Any]) -> None:
-        write_files(files, like, said)
+        write_files(files, said)
 
     yield tally, finish
 
@@ -163,14 +163,14 @@ def _fuse(work: Work, lazy: bool) -> Any:
 
 
 def _tally(result: Any, planes: int) -> Any:
-    """Of two images, the share of the first; of a stack, how many pixels are of each plane; None by regression."""
+    """How many pixels are of each image or plane; None by regression."""
     if result.map is not None:
-        return np.nanmean(result.map, dtype=np.float64)
+        return np.stack([np.nansum(share, dtype=np.float64) for share in (result.map, 1 - result.map)])
     return None if result.index is None else np.histogram(result.index, np.arange(planes + 1))[0]
 
 
 def _shares(tally: Any) -> list[float] | None:
-    """How much of the image comes from each image or plane."""
-    if tally is None:
+    """How much of what has data comes from each image or plane; None: nothing has, or it is not known."""
+    if tally is None or not tally.sum():
         return None
-    return [float(share) for share in (tally / tally.sum() if np.ndim(tally) else (tally, 1 - tally))]
+    return [float(share) for share in tally / tally.sum()]

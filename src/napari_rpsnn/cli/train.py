@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from napari_rpsnn.cli.terminal import quiet_threads, tell
 from napari_rpsnn.jobs.failures import sentence
-from napari_rpsnn.model.catalog import WIDTHS
+from napari_rpsnn.model.catalog import MIN_WIDTH, WIDTHS
 from napari_rpsnn.training.config import TrainConfig
 
 Report = TypeVar("Report")
@@ -92,10 +92,9 @@ def _parse_training(argv: Sequence[str] | None) -> tuple[TrainConfig, bool, bool
             parser.add_argument(option, type=kind, default=field.default, help=texts[field.name])
     options = vars(parser.parse_args(argv))
     resume, overwrite, model = (options.pop(name) for name in ("resume", "overwrite", "model"))
-    try:
-        width = WIDTHS.get(model) or int(model)
-    except ValueError:
-        parser.error(f"--model: expected {', '.join(WIDTHS)} or a number of channels, got {model!r}")
+    width = WIDTHS.get(model) or (int(model) if model.isdecimal() else 0)
+    if width < MIN_WIDTH:
+        parser.error(f"--model: expected {', '.join(WIDTHS)} or a number of channels from {MIN_WIDTH}, got {model!r}")
     try:
         return TrainConfig(width=width, **options), resume, overwrite
     except ValueError as error:

@@ -60,6 +60,11 @@ class FocusStack:
             if channel_axis == axis:
                 raise ValueError(f"channel_axis: expected another axis than that of the planes, {axis}, got the same")
             channel_axis -= channel_axis > axis
+        axes = 3 if channel_axis is None else 4
+        if len(shape) < axes:
+            raise ValueError(
+                f"{name}: expected a stack of at least {axes} axes, with planes on axis {axis}, got the shape {shape}"
+            )
         if shape[axis] < 2:
             raise ValueError(f"{name}: expected at least 2 planes on axis {axis} of shape {shape}, got {shape[axis]}")
         plane = shape[:axis] + shape[axis + 1 :]

@@ -15,7 +15,7 @@ HARMLESS = 2**26
 
 
 def sizes(said: Mapping[str, Any], names: Mapping[str, str]) -> tuple[dict[str, float], tuple[str, ...]]:
-    """Sizes by axis, and a sentence for each that is none.
+    """Sizes by axis, and a sentence for each that is none. Along Z a negative one is of planes that lie ever lower.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def sizes(said: Mapping[str, Any], names: Mapping[str, str]) -> tuple[dict[str, 
             size = float(value)
         except (TypeError, ValueError):
             size = 0.0
-        if LEAST_SIZE < size < GREATEST_SIZE:
+        if LEAST_SIZE < (abs(size) if axis == "Z" else size) < GREATEST_SIZE:
             right[axis] = size
         else:
             notes.append(f"{names.get(axis, axis)}: expected a positive size, got {value}; it is left out")

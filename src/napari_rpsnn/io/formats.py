@@ -91,7 +91,9 @@ def read_image(path: str | os.PathLike[str], series: int | None = None) -> Image
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(f"{path}: {error}") from error
     except Exception as error:  # image readers raise what they like
-        raise ValueError(f"{path}: cannot be read as an image: {error}") from error
+        bare = isinstance(error, LookupError) or not str(error)  # the text is a key, and says nothing alone
+        what = f"{type(error).__name__}: {error}" if bare else error
+        raise ValueError(f"{path}: cannot be read as an image: {what}") from error
 
 
 def check_writable(

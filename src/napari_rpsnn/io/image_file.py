@@ -81,7 +81,7 @@ class ImageFile:
     axes : str
         One letter for each axis: T, C, Z, Y, X, S (the samples of a colour), or Q for one without a known name.
     scale : dict of str to float
-        Pixel size, plane spacing and time step, where the file has them.
+        Pixel size, plane spacing and time step, where the file has them. Along Z negative where planes lie ever lower.
     units : dict of str to str
         Of `scale`: ``"µm"``, ``"s"``; see `UNITS`.
     channel_names : tuple of str

@@ -181,12 +181,13 @@ def write(path: Path, suffix: str, image: ImageFile, provenance: str) -> NDArray
 def create(path: Path, image: ImageFile) -> Any:
     """Start such a file: its array, whose values and whose description are still to be written."""
     data, letters = image.ordered(ORDER)
+    native = data.dtype.newbyteorder("=")
     group = _zarr().create_group(str(path), zarr_format=2)
     chunks = tuple(min(n, CHUNK_PX) if axis in "YX" else 1 for axis, n in zip(letters, data.shape, strict=True))
     return group.create_array(
         "0",
         shape=data.shape,
-        dtype=data.dtype,
+        dtype=np.dtype(native.str),  # C has two names for integers of 64 bits, of which Zarr knows one
         chunks=chunks,
         chunk_key_encoding={"name": "v2", "separator": "/"},
         config={"write_empty_chunks": True},  # so that one that is missing is known to be lost

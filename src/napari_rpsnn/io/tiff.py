@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_rpsnn.io.image_file import UNITS, ImageFile, chosen, software
 from napari_rpsnn.io.provenance import is_record
-from napari_rpsnn.io.tiff_exif import DIRECTORY, append_directory, camera_tags, read_exif
+from napari_rpsnn.io.tiff_exif import DIRECTORIES, append_directories, camera_tags, read_exif
 from napari_rpsnn.io.tiff_metadata import LENGTHS, OME_SIZES, OME_WAVES, read_metadata
 from napari_rpsnn.io.tiff_planes import open_planes, refuse_broken_promises, refuse_companions
 
@@ -22,8 +22,8 @@ WRITTEN = SUFFIXES
 LOSSY: tuple[str, ...] = ()
 RESULT_SUFFIXES: tuple[str, str] | None = None
 
-#: Tags of which one is there where a camera has made the picture: maker, model and the directory of EXIF.
-CAMERA = {271, 272, DIRECTORY}
+#: Tags of which one is there where a camera has made the picture: maker, model and the directories of what it says.
+CAMERA = {271, 272, *DIRECTORIES}
 
 #: A resolution is a fraction of two numbers of 32 bits.
 GREATEST_RESOLUTION = 2.0**31
@@ -111,7 +111,7 @@ def write(path: Path, suffix: str, image: ImageFile, provenance: str) -> NDArray
         ours = {name: getattr(image, name) for name in ("scale", "units", "channel_names", "origin", "looks")}
         said = {"napari-rpsnn": {**ours, "provenance": json.loads(provenance)}}
     imwrite(path, data, ome=ome, imagej=imagej, metadata={"axes": axes, **said}, **options)
-    append_directory(path, image.tags.get("exif"))
+    append_directories(path, image.tags.get("exif"))
     return data
 
 
@@ -126,20 +126,25 @@ def _resolution(image: ImageFile) -> dict[str, Any]:
 
 
 def _imagej_has(image: ImageFile) -> bool:
-    """Whether ImageJ has the axes, the dtype and the one unit of an image, and a file as large: it knows no BigTIFF."""
+    """Whether ImageJ has the axes, the dtype, the sizes and the one unit of an image, and a file as large: no BigTIFF.
+
+    It has the sizes of rows and columns, or takes them for 1.
+    """
     dtypes = {0: ("uint8", "uint16", "float32"), 3: ("uint8",), 4: ("uint8",)}.get(image.colours, ())
-    units = {image.units.get(axis) for axis in "YXZ" if axis in image.scale}
+    sized = {axis for axis in "YXZ" if axis in image.scale}
+    units = {image.units.get(axis) for axis in sized}
     return (
         "Q" not in image.axes
         and image.data.dtype.name in dtypes
         and image.data.nbytes < 2**32 - 2**25
         and len(units) < 2
+        and (not sized or {"Y", "X"} <= sized)
     )
 
 
 def _imagej_said(image: ImageFile, axes: str, planes: int, provenance: str) -> dict[str, Any]:
     said: dict[str, Any] = {"Info": provenance}
-    if "X" in image.scale and "Y" in image.scale:
+    if "X" in image.scale:
         said["unit"] = _escaped(image.units.get("X", ""))
     if "Z" in image.scale:
         said["spacing"] = image.scale["Z"]
@@ -152,6 +157,7 @@ def _imagej_said(image: ImageFile, axes: str, planes: int, provenance: str) -> d
     looks = image.looks if "S" not in axes else ()
     if looks and all("window" in look for look in looks):
         said["Ranges"] = tuple(end for look in looks for end in look["window"])
+        said |= dict(zip(("min", "max"), looks[0]["window"], strict=True))  # without channels ImageJ looks here
     if looks and all("colour" in look for look in looks):
         said["LUTs"] = [
             np.rint(np.outer(list(bytes.fromhex(look["colour"])), np.linspace(0, 1, 256))).astype(np.uint8)
@@ -169,7 +175,7 @@ def _escaped(unit: str) -> str:
 
 
 def _ome_said(image: ImageFile, axes: str, leading: tuple[int, ...], provenance: str) -> dict[str, Any]:
-    said: dict[str, Any] = {OME_SIZES[axis]: size for axis, size in image.scale.items() if axis in OME_SIZES}
+    said: dict[str, Any] = {OME_SIZES[axis]: abs(size) for axis, size in image.scale.items() if axis in OME_SIZES}
     said |= {f"{OME_SIZES[axis]}Unit": unit for axis, unit in image.units.items() if axis in OME_SIZES}
     said["CommentAnnotation"] = {"Namespace": "napari-rpsnn/provenance", "Value": provenance}
     channel: dict[str, Any] = {"Name": list(image.channel_names)} if image.channel_names else {}
@@ -183,8 +189,9 @@ def _ome_said(image: ImageFile, axes: str, leading: tuple[int, ...], provenance:
     if channel:
         said["Channel"] = channel
     plane: dict[str, Any] = {}
-    for axis, place in image.origin.items():
-        # Of a stack each plane says where it lies itself.
+    falling = {"Z": 0.0} if image.scale.get("Z", 0.0) < 0 else {}
+    for axis, place in (falling | image.origin).items():
+        # Of a stack each plane says where it lies itself: sizes have no sign.
         numbers = (
             np.indices(leading)[axes.index(axis)].ravel() if axis in axes[: len(leading)] else np.zeros(prod(leading))
         )

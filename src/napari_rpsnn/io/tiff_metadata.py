@@ -53,6 +53,8 @@ def _ome(xml: str, number: int) -> dict[str, Any]:
     channels = pixels.findall("{*}Channel")
     names = tuple(channel.get("Name", "") for channel in channels)
     looks = tuple(_ome_look(channel) for channel in channels)
+    if "Z" in scale and _falls(pixels):
+        scale["Z"] = -abs(scale["Z"])
     first, origin = pixels.find("{*}Plane"), {}
     for axis in "XYZ" if first is not None else "":
         place = first.get(f"Position{axis}") if first is not None else None
@@ -72,6 +74,14 @@ def _ome(xml: str, number: int) -> dict[str, Any]:
     }
 
 
+def _falls(pixels: Any) -> bool:
+    """Whether each plane of OME-XML lies lower than the one before."""
+    placed = (plane for plane in pixels.findall("{*}Plane") if plane.get("PositionZ") is not None)
+    places = {int(plane.get("TheZ", 0)): float(plane.get("PositionZ")) for plane in placed}
+    steps = np.diff([places[number] for number in sorted(places)])
+    return steps.size > 0 and bool((steps < 0).all())
+
+
 def _ome_look(channel: Any) -> dict[str, Any]:
     look: dict[str, Any] = {}
     if (colour := channel.get("Color")) is not None:
@@ -87,9 +97,8 @@ def _imagej(said: dict[str, Any], pixels: dict[str, float], notes: tuple[str, ..
     unit, scale, units = _unescaped(said.get("unit", "")), dict[str, float](), dict[str, str]()
     more: tuple[str, ...] = ()
     if unit not in ("", "pixel", "pixels"):
-        # ImageJ takes a spacing without its sign: of a stage that went down.
         spacing = said.get("spacing")
-        planes, more = sizes({"Z": abs(spacing)} if isinstance(spacing, int | float) and spacing else {}, {})
+        planes, more = sizes({"Z": spacing} if isinstance(spacing, int | float) and spacing else {}, {})
         scale = pixels | planes
         units = {axis: plain_unit(_unescaped(said.get(f"{axis.lower()}unit", unit))) for axis in scale}
     if said.get("finterval"):
@@ -105,11 +114,16 @@ def _imagej(said: dict[str, Any], pixels: dict[str, float], notes: tuple[str, ..
     named = len(labels) > 0 and channels > 0 and labels == labels[:channels] * (len(labels) // channels)
     looks: list[dict[str, Any]] = [{} for _ in range(max(channels, 1))]
     ranges = said.get("Ranges", ())
-    for k, look in enumerate(looks if len(ranges) == 2 * len(looks) else ()):
+    if len(ranges) != 2 * len(looks):  # then there is one window for all
+        ends = [said.get(name) for name in ("min", "max")]
+        ranges = ends * len(looks) if all(isinstance(end, int | float) and np.isfinite(end) for end in ends) else ()
+    for k, look in enumerate(looks if ranges else ()):
         look["window"] = [float(ranges[2 * k]), float(ranges[2 * k + 1])]
     tables = said.get("LUTs", ())
+    tables = [tables] if np.ndim(tables) == 2 else tables  # tifffile has an only one without a list
     for look, table in zip(looks, tables if len(tables) == len(looks) else (), strict=False):
-        look["colour"] = "".join(f"{int(value):02X}" for value in np.asarray(table)[:, -1])
+        if (last := np.asarray(table)[:, -1]).any():  # black would be one of an inverted table
+            look["colour"] = "".join(f"{int(value):02X}" for value in last)
     if ramp and len(looks) == 1:
         looks[0].setdefault("colour", ramp)
     return {

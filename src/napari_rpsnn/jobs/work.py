@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,11 @@ import numpy as np
 
 from napari_rpsnn.engine.results import Result
 from napari_rpsnn.io import write_image
-from napari_rpsnn.io.formats import check_writable
+from napari_rpsnn.io.formats import check_writable, described, format_of, suffix_of
 from napari_rpsnn.io.image_file import ImageFile
 from napari_rpsnn.jobs.finding import Job, Say
 from napari_rpsnn.jobs.masks import to_store
-from napari_rpsnn.jobs.places import results_of
+from napari_rpsnn.jobs.places import as_asked, results_of
 from napari_rpsnn.jobs.stack_files import Stack
 from napari_rpsnn.options import FuseOptions, Options, StackOptions
 
@@ -58,7 +58,7 @@ class Work:
         options = _options(job, stack, make, mask, heights)
         like = stack.image
         if isinstance(options, StackOptions):
-            like = results_of(stack.image, options, say)
+            like = results_of(as_asked(stack.image, **heights), options, say)
             stack = stack if options.slab is None else stack.with_slabs()
         work = cls(job, stack, options, like)
         work._check_kinds()
@@ -72,16 +72,24 @@ class Work:
             return pair(data[...], other.data[...], self.options)
         return stack(data, self.options)
 
-    def files(self, result: Result, say: Say) -> dict[Path, tuple[Any, str]]:
-        """Data and axes of each file to be written, the image last: when it is there, all are."""
-        files: dict[Path, tuple[Any, str]] = {}
+    def files(self, result: Result, say: Say) -> dict[Path, ImageFile]:
+        """What is to be written in each file, the image last: when it is there, all are."""
+        files: dict[Path, ImageFile] = {}
+        plain = replace(self.like, looks=())  # windows are of intensities
         if self.job.map:
             index = None if result.index is None else result.index.astype(self._map_dtype)
-            files[self.job.map] = result.map if index is None else index, self.stack.map_axes
+            files[self.job.map] = described(result.map if index is None else index, self.stack.map_axes, plain)
         if self.job.height:
-            files[self.job.height] = result.height, self.stack.map_axes
-        files[self.job.out] = to_store(result, say), self.stack.axes
+            files[self.job.height] = described(self._height(result), self.stack.map_axes, plain)
+        files[self.job.out] = described(to_store(result, say), self.stack.axes, self.like)
         return files
+
+    def _height(self, result: Result) -> Any:
+        """Heights count up from plane 0; where planes lie ever lower, down."""
+        assert isinstance(self.options, StackOptions)
+        up: Any = result.height
+        falls = self.stack.image.scale.get("Z", 1.0) < 0
+        return 2 * self.options.plane_origin - up if falls else up
 
     @property
     def _map_dtype(self) -> np.dtype[Any]:
@@ -105,12 +113,18 @@ class Work:
         ):
             if path:
                 check_writable(path, self.like.lengths(axes), dtype, axes, self.like)
+                kind = format_of(path)
+                if path != job.out and kind and suffix_of(path) in kind.LOSSY:
+                    raise ValueError(
+                        f"{path}: expected a kind of file that keeps numbers as they are, as .png or .tif, of a map or "
+                        f"heights, got {suffix_of(path)}"
+                    )
 
 
-def write_files(files: Mapping[Path, tuple[Any, str]], like: ImageFile, provenance: Mapping[str, Any]) -> None:
+def write_files(files: Mapping[Path, ImageFile], provenance: Mapping[str, Any]) -> None:
     """Write all files, each whole or not at all."""
-    for path, (data, axes) in files.items():
-        write_image(path, data, axes, like=like, provenance=provenance)
+    for path, image in files.items():
+        write_image(path, image.data, image.axes, like=image, provenance=provenance)
 
 
 def _options(
@@ -122,7 +136,7 @@ def _options(
     if stack.other is not None:
         return make(FuseOptions, **more, return_map=decided)  # type: ignore[no-any-return]
     image = stack.image
-    for name, said in (("plane_spacing", image.scale.get("Z", 1.0)), ("plane_origin", image.origin.get("Z", 0.0))):
+    for name, said in (("plane_spacing", abs(image.scale.get("Z", 1.0))), ("plane_origin", image.origin.get("Z", 0.0))):
         given = heights.get(name)
         more[name] = said if given is None else given
     if job.has_page and decided:

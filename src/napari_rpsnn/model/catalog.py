@@ -7,6 +7,8 @@ from pathlib import Path
 
 #: Channels of the bundled models, to train others like them.
 WIDTHS = {"rpsnn": 64, "rpsnn-lite": 16}
+#: A network needs three channels for the colours to start with.
+MIN_WIDTH = 3
 
 FOLDER = Path(__file__).parents[1] / "weights"
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from napari_rpsnn.model.catalog import MIN_WIDTH
 from napari_rpsnn.model.onednn import NEGATIVE_SLOPE, activated, convolve, convolve_onto, overwrites
 
 #: Receptive radius in pixels. An output pixel depends on nothing farther away: per branch 3 + 1 (two convs),
@@ -33,8 +34,7 @@ GAIN = 4.0
 #: Rows of a pyramid that are computed at a time on a CPU where no gradients are wanted.
 STRIP_ROWS = 64
 
-#: A start needs three channels for the colours, and twelve for a gate (see `RPSNN.reset_parameters`).
-MIN_WIDTH = 3
+#: A start needs twelve channels for a gate (see `RPSNN.reset_parameters`).
 GATE_WIDTH = 12
 
 

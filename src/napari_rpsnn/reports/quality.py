@@ -56,6 +56,8 @@ class Decision:
         Number of the first plane.
     aligned : bool
         Whether planes were aligned before they were fused.
+    empty : bool
+        Whether no plane has data anywhere.
     """
 
     shares: Sequence[float] | None = None
@@ -64,12 +66,13 @@ class Decision:
     unit: str = ""
     first: int = 0
     aligned: bool = False
+    empty: bool = False
 
 
 def findings(survey: Survey, decision: Decision) -> list[Finding]:
     """All that is wrong, the gravest first."""
-    looks = (_shifted, _beyond, _coarse, _unused, _saturated, _drifting, _borders, _hot, _unsure)
-    made = [found for look in looks for found in look(survey, decision)]
+    looks = _shifted, _beyond, _coarse, _unused, _saturated, _drifting, _borders, _hot, _unsure
+    made = [found for look in ((_empty,) if decision.empty else looks) for found in look(survey, decision)]
     if survey.count > 2:
         return made
     words = {"a plane": "an image", "plane": "image", "Plane": "Image"}
@@ -121,6 +124,11 @@ def unsharp(survey: Survey) -> NDArray[np.int8]:
     return made
 
 
+def _empty(survey: Survey, decision: Decision) -> list[Finding]:
+    advice = "Look at the mask, at alpha and at NaN: together they leave nothing to take."
+    return [Finding("no data", "No plane has data anywhere.", advice)]
+
+
 def _shifted(survey: Survey, decision: Decision) -> list[Finding]:
     steps = np.hypot(*np.transpose(survey.shifts))
     moved = [k for k, step in enumerate(steps) if step >= 1]
@@ -170,6 +178,8 @@ def _unused(survey: Survey, decision: Decision) -> list[Finding]:
     if shares is None or len(shares) < FEW_PLANES or max(shares) > ALL:
         return []
     used = [k for k, share in enumerate(shares) if share >= NOTHING]
+    if not used:  # of a great many planes none may make up much
+        return []
     ends = range(used[0]), range(used[-1] + 1, len(shares))
     # A plane more on either side is no waste: it shows that focus lies between.
     idle = [k for end in ends if len(end) > 1 for k in end]

@@ -68,7 +68,10 @@ def _maps(section: Section) -> str:
     image, survey = section.image, section.survey
     # One hot pixel leaves the others their contrast.
     there = np.isfinite(image)
-    ends = (0.0, 255.0) if image.dtype == np.uint8 else tuple(map(float, np.percentile(image[there], SEEN)))
+    ends = 0.0, 255.0
+    if image.dtype != np.uint8 and there.any():
+        low, high = np.percentile(image[there], SEEN)
+        ends = float(low), float(high)
     image = np.where(there, image, image.dtype.type(ends[0]))
     picture = shown(image[..., 0] if image.shape[-1] < 3 else image, *ends)
     tags = [_figure(picture, "the image")]
@@ -92,10 +95,11 @@ def _maps(section: Section) -> str:
 
 
 def _coloured(unit: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Values from 0 to 1 as colours."""
+    """Values from 0 to 1 as colours; NaN is where no plane has data."""
     steps = np.linspace(0, 1, len(COLOURS))
     channels = [np.interp(unit, steps, COLOURS[:, channel]) for channel in range(3)]
-    made: NDArray[np.uint8] = np.rint(np.stack(channels, -1)).astype(np.uint8)
+    colours = np.where(np.isnan(unit)[..., None], NONE, np.stack(channels, -1))
+    made: NDArray[np.uint8] = np.rint(colours).astype(np.uint8)
     return made
 
 

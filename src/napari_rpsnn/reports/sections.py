@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -75,7 +75,7 @@ def pair_sections(image0: Any, image1: Any, options: FuseOptions, result: Any) -
         share = _map(result.map, layout, where)
         shares = confidence = index = None
         if share is not None:
-            first = float(np.nanmean(share))
+            first = float(np.nansum(share) / max(int(np.isfinite(share).sum()), 1))
             shares, confidence = [first, 1 - first], np.abs(2 * np.nan_to_num(share, nan=0.5) - 1)
             index = np.where(np.isnan(share), -1, share < 0.5).astype(np.int32)
         decision = Decision(shares, confidence, aligned=options.register is not None)
@@ -96,7 +96,9 @@ def _section(
     decision: Decision,
     index: NDArray[np.int32] | None,
 ) -> Section:
-    picture = layout.pictures(np.ma.getdata(image))[where]
+    picture, left_out = (layout.pictures(part)[where] for part in (np.ma.getdata(image), np.ma.getmaskarray(image)))
+    if not (np.isfinite(picture) & ~left_out).any() or (index is not None and (index < 0).all()):
+        decision = replace(decision, shares=None, empty=True)
     name = f"Picture {', '.join(map(str, where))}" if where else ""
     return Section(name, picture, survey, decision, index, findings(survey, decision))
 

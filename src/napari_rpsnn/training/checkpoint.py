@@ -23,6 +23,8 @@ KINDS = {
     "scored_step": int,
 }
 NAME = "checkpoint.pt"
+#: Folder of a run's pictures, beside its checkpoint.
+PANELS = "panels"
 
 
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:

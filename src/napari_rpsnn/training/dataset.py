@@ -22,6 +22,7 @@ from torch import Tensor
 from napari_rpsnn.io import read_image
 from napari_rpsnn.io.formats import SUFFIXES, suffix_of
 from napari_rpsnn.training.checkpoint import NAME as CHECKPOINT
+from napari_rpsnn.training.checkpoint import PANELS
 
 TRIPLE_FOLDERS = ("img1", "img2", "gt")
 
@@ -68,8 +69,8 @@ def read_pictures(folder: str | Path, least_px: int = 1) -> list[Picture]:
         16 bits, or if a triple is not complete or its images differ in size. The message names the file.
     """
     root = Path(folder)
-    # A run that was written below the pictures has panels of its own.
-    runs = {p.parent for p in root.rglob(CHECKPOINT)} - {root}
+    # A run that was written below the pictures, or beside them, has panels of its own.
+    runs = {p.parent / PANELS if p.parent == root else p.parent for p in root.rglob(CHECKPOINT)}
     images = (p for p in root.rglob("*") if suffix_of(p) and p.is_file() and not runs & set(p.parents))
     paths = sorted(p for p in images if p.parent.name not in TRIPLE_FOLDERS[:2])
     if not paths:

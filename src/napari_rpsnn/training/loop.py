@@ -34,7 +34,7 @@ from napari_rpsnn.model.ambient import refuse_disturbed
 from napari_rpsnn.model.arithmetic import has_bfloat16
 from napari_rpsnn.model.network import RPSNN, widen
 from napari_rpsnn.model.weights import load_model, save_model
-from napari_rpsnn.training.checkpoint import NAME, read_checkpoint, refuse_old_run, write_checkpoint
+from napari_rpsnn.training.checkpoint import NAME, PANELS, read_checkpoint, refuse_old_run, write_checkpoint
 from napari_rpsnn.training.config import TrainConfig
 from napari_rpsnn.training.dataset import read_pictures, split_pictures
 from napari_rpsnn.training.pair_synthesis import Batch, PairMaker
@@ -187,7 +187,7 @@ def iter_train(
         if fabric.is_global_zero and (step % config.save_every == 0 or step == config.steps):
             scores, scored_step = validation.scores(averaged), step
             new_scores = scores
-            validation.draw_panel(averaged, out / "panels" / f"step_{step:07}.png")
+            validation.draw_panel(averaged, out / PANELS / f"step_{step:07}.png")
             save()
             kept = True
         report = TrainReport(step, loss.item(), new_scores)

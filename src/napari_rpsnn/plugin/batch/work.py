@@ -54,5 +54,5 @@ def _fused(batch: Batch, number: int, row: Row) -> Generator[Progress, None, boo
         note = f"{row.name}: {report.note}" if report.note else None
         yield Report(report.done, report.total, note, stages=report.stages, number=number, row=row)
     said = record(result.made_by, [path.name for path in row.job.sources], time.perf_counter() - start)
-    write_files(work.files(result, notes.append), work.like, said)
+    write_files(work.files(result, notes.append), said)
     return True

@@ -30,7 +30,7 @@ def write_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     like = ImageFile(
         full,
         axes,
-        scale={axis: abs(sizes[axis]) for axis in units},
+        scale={axis: sizes[axis] if axis == "Z" else abs(sizes[axis]) for axis in units},
         units=units,
         origin={axis: places[axis] for axis in units if places[axis]},
     )
