@@ -222,3 +222,20 @@ def test_a_panel_that_was_closed_hears_nothing_of_the_viewer(viewer, open_panel,
         viewer.layers.remove(layer)
         qtbot.wait(50)
     assert not errors
+
+
+def test_a_layer_that_is_renamed_stays_chosen(viewer, open_panel, small_stack):
+    for name in ("one", "other"):
+        viewer.add_image(small_stack[0], name=name)
+        viewer.add_labels(np.ones((96, 128), np.uint8), name=f"{name} labels")
+    stack, pair = open_panel("Fuse a stack"), open_panel()
+    stack.image.value = pair.image0.value = viewer.layers["other"]
+    pair.image1.value = viewer.layers["one"]
+    stack.part.left_out[0].value = stack.part.left_out[0].choices[-1]
+    stack.plane_spacing.value = 7
+    viewer.layers["other"].name, viewer.layers["other labels"].name = "renamed", "renamed labels"
+    viewer.add_image(small_stack[0], name="new")
+    assert [row.value.name for row in (stack.image, pair.image0, pair.image1)] == ["renamed", "renamed", "one"]
+    assert [row.native.currentText() for row in (stack.image, pair.image0)] == ["renamed", "renamed"]
+    assert stack.part.left_out[0].native.currentText() == "outside renamed labels"
+    assert stack.plane_spacing.value == 7

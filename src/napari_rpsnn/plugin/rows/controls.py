@@ -76,6 +76,17 @@ def set_choices(combo: ComboBox, options: Sequence[tuple[str, Any]], value: Any)
         combo.changed.emit(value)
 
 
+def offer_anew(combo: ComboBox) -> None:
+    """Offer what there is now; what is chosen stays as long as it is there, though it may have another name."""
+    chosen = combo.value
+    with combo.changed.blocked():
+        combo.reset_choices()
+        if chosen in combo.choices:
+            combo.value = chosen
+    if combo.value != chosen:
+        combo.changed.emit(combo.value)
+
+
 def labelled(widget: Any, beside: Any = None, *, above: bool = False) -> Container[Any]:
     """`widget` with its label before or above it, and what stands beside it.
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from magicgui.widgets import Container, FileEdit, Label, ProgressBar, PushButton
+from magicgui.widgets import ComboBox, Container, FileEdit, Label, ProgressBar, PushButton
 from napari.qt.threading import create_worker
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QWidget
@@ -26,6 +26,7 @@ from napari_rpsnn.plugin.rows.controls import (
     folded,
     labelled,
     line,
+    offer_anew,
     option_row,
     set_choices,
     stacked,
@@ -68,6 +69,7 @@ class Form(Container[Any]):
         beside: Mapping[str, Any] | None = None,
     ) -> None:
         beside = beside or {}
+        self._lists = [row for row in layers if isinstance(row, ComboBox)]
         self._remembered = Choices()
         self._precisions: dict[str, list[str]] = {}
         self._make_widgets()
@@ -121,9 +123,10 @@ class Form(Container[Any]):
 
     def reset_choices(self, *_: Any) -> None:
         """Offer the layers that there are; napari calls it when the layer list changes."""
-        for part in (*self._parts, self.part):
-            if part is not None:
-                part.reset_choices()
+        for row in self._lists:
+            offer_anew(row)
+        if self.part is not None:
+            self.part.reset_choices()
 
     def show_row(self, widget: Any, visible: bool) -> None:
         """Show a widget with its label, or hide both."""

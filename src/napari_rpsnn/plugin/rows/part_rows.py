@@ -21,7 +21,7 @@ from napari_rpsnn.plugin.part import (
     region_of_shape,
     steps_in_view,
 )
-from napari_rpsnn.plugin.rows.controls import choice, describe, folded, labelled, stacked, tick
+from napari_rpsnn.plugin.rows.controls import choice, describe, folded, labelled, offer_anew, stacked, tick
 from napari_rpsnn.plugin.rows.left_out import has_data, left_out_choice, planes_have_data
 
 #: In the list of regions.
@@ -99,7 +99,7 @@ class PartRows:
     def reset_choices(self, *_: Any) -> None:
         """Offer the layers that there are."""
         for row in (self.region, *self.left_out):
-            row.reset_choices()
+            offer_anew(row)
 
     def follow(self, layer: Any, axis: int | None = None) -> None:
         """Offer the parts of `layer`, whose planes lie along `axis`: all, where it is another one than before."""
