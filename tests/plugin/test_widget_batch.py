@@ -135,6 +135,22 @@ def test_cancel_keeps_what_is_done(panel, folder, qtbot):
     assert seen["photos"][3] == "will be fused"
 
 
+def test_what_is_fused_is_what_the_table_says_of_the_folder_that_is_chosen(panel, folder, qtbot, notices, small_stack):
+    (folder / "more").mkdir()
+    tifffile.imwrite(folder / "more" / "d.ome.tif", small_stack[0], metadata={"axes": "ZYX"})
+    panel.folder.value = folder / "more"
+    panel.fuse_button.native.click()  # while the table is still of the other folder
+    assert notices[-1] == ("info", "The folder is being looked at; wait for the table to be complete.")
+    assert not (folder / "fused").exists()
+    looked(panel, qtbot)
+    panel.fuse_button.native.click()
+    panel.folder.value = folder / "photos"  # while it works
+    qtbot.waitUntil(lambda: panel.fuse_button.enabled, timeout=120_000)
+    assert (folder / "more" / "fused" / "d.ome.tif").exists()
+    looked(panel, qtbot)
+    assert list(table(panel)) == ["p0", "p1", "p2", "p3"]
+
+
 def test_what_cannot_be_is_said(panel, folder, qtbot):
     panel.folder.value = folder / "none"
     looked(panel, qtbot)

@@ -70,7 +70,7 @@ class FuseFiles(Working):
         self._preset = Path()
         self._batch: Batch | None = None
         self._batch_left: BatchRemaining | None = None
-        self._looks = 0
+        self._looks, self._is_stale = 0, False
         super().__init__(napari_viewer, StackOptions, [], [self.axes], None)
         self.min_width = WIDTH_PX
         self.show_row(self.channels, False)
@@ -85,7 +85,7 @@ class FuseFiles(Working):
         """Fuse what the table says will be fused."""
         if self._is_at_work():
             return
-        if self._survey is not None:
+        if self._survey is not None or self._is_stale:
             show_info("The folder is being looked at; wait for the table to be complete.")
             return
         try:
@@ -128,7 +128,8 @@ class FuseFiles(Working):
             self.out.value = self._preset
 
     def _look_soon(self) -> None:
-        """When nothing more is changed for a moment."""
+        """When nothing more is changed for a moment; until then the table is of something else."""
+        self._is_stale = True
         self._looks += 1
         number = self._looks
         self._later(LOOK_MS, lambda: self._look() if number == self._looks else None)
@@ -136,6 +137,7 @@ class FuseFiles(Working):
     def _look(self) -> None:
         if self._run is not None:
             return  # when it is done
+        self._is_stale = False
         self._forget_survey()
         self.table.clear_rows()
         try:
@@ -196,6 +198,11 @@ class FuseFiles(Working):
         with self._one_repaint():
             self.progress.value = round(BAR * left.share)
             self._say_how_far()
+
+    def _finish(self, said: str, *, done: bool = False, error: bool = False) -> None:
+        super()._finish(said, done=done, error=error)
+        if self._is_stale:  # a row was changed meanwhile
+            self._look_soon()
 
     def _said(self, now_s: float) -> str:
         return self._batch_left.said(now_s) if self._batch_left is not None else ""
