@@ -59,6 +59,15 @@ def test_each_by_itself_has_maps_of_its_own(viewer, open_panel, qtbot, channels)
         expected, index = fuse_stack(channels[:, number], return_index=True)
         np.testing.assert_array_equal(viewer.layers[f"{name} fused"].data, expected)
         np.testing.assert_array_equal(viewer.layers[f"{name} plane index"].data, index)
+    assert widget.together.value == "each"  # for the next run
+    widget.together.value = 0
+    viewer.layers.selection.active = viewer.layers["GFP"]
+    assert widget.together.value == "alone"
+    viewer.layers.selection.update([viewer.layers["DAPI"]])
+    assert widget.together.native.currentText() == "all follow: DAPI"
+    viewer.layers.selection.clear()
+    viewer.layers.selection.update([viewer.layers["DAPI"], viewer.layers["mCherry"]])
+    assert widget.together.value == 0
 
 
 def test_single_planes_are_a_stack_in_the_order_of_their_names(viewer, open_panel, qtbot, small_stack):

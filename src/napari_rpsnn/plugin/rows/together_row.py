@@ -28,11 +28,19 @@ class TogetherRow:
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         self._viewer = viewer
         self.layers: list[Any] = []
+        self._preset: Any = ALONE
+        self._chosen: tuple[list[str], Any] = ([], ALONE)  # of layers of these names, by somebody
         about = "What is fused of the layers that are selected in the layer list"
         self.combo = choice("together", "Selected", [("this layer alone", ALONE)], about)
 
     def follow(self, chosen: Any) -> Any:
-        """Offer what there is; return the layer to show in the panel: `chosen`, or of those selected the first one."""
+        """Offer what there is; return the layer to show in the panel: `chosen`, or of those selected the first one.
+
+        What somebody has chosen stays, though results that are added are selected for a moment.
+        """
+        if self.layers:
+            names = [layer.name for layer in self.layers]
+            self._chosen = names if self.combo.value != self._preset else [], self.combo.value
         selection = self._viewer.layers.selection
         images = [one for one in self._viewer.layers if one in selection and isinstance(one, napari.layers.Image)]
         self.layers = images if len(images) > 1 and fit(images) else []
@@ -47,7 +55,10 @@ class TogetherRow:
             if not self.layers[0].rgb:
                 options += [(f"all follow: {layer.name}", number) for number, layer in enumerate(self.layers)]
                 preset = self.layers.index(chosen) if chosen in self.layers else 0
-        set_choices(self.combo, options, preset)
+        self._preset = preset
+        names, value = self._chosen
+        stays = names == [layer.name for layer in self.layers] and value in dict(options).values()
+        set_choices(self.combo, options, value if stays else preset)
         return chosen if not self.layers or chosen in self.layers else self.layers[0]
 
     def read(
