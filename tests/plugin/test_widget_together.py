@@ -78,7 +78,10 @@ def test_single_planes_are_a_stack_in_the_order_of_their_names(viewer, open_pane
     widget = open_panel("Fuse a stack")
     assert "10 planes of 96" in widget.said.value
     assert widget.said.value.endswith("plane 1 … plane 10")
+    assert widget.spacing_unit.choices == ("pixel", "nm", "µm", "mm")
+    widget.return_height.value, widget.plane_spacing.value, widget.spacing_unit.value = True, 0.5, "µm"
     run_to_end(widget, qtbot)
+    assert tuple(viewer.layers["plane 1 to plane 10 height [µm]"].contrast_limits) == (0, 4.5)
     fused = viewer.layers["plane 1 to plane 10 fused"]
     np.testing.assert_array_equal(fused.data, fuse_stack(planes))
     assert tuple(fused.scale) == (0.5, 0.5)

@@ -196,7 +196,7 @@ class FuseStack(Panel):
     def _follow_planes(self) -> None:
         layer, axis = self.image.value, self.planes.value
         self.part.follow(layer, axis)
-        if layer is not None and axis is not None:
+        if layer is not None:
             self.distance.follow(layer, axis)
         self._offer_spacing()
         self.offer_channels(layer, axis, View.of(self._viewer.dims))

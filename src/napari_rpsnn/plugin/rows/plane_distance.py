@@ -12,6 +12,7 @@ from napari_rpsnn.plugin.rows.controls import NumberEdit, choice, describe, set_
 
 #: Units that heights of specimens are read in.
 UNITS = ("nm", "µm", "mm")
+ABOUT = "Distance of two planes, in the unit of the height map"
 
 
 class PlaneDistance:
@@ -26,8 +27,7 @@ class PlaneDistance:
     """
 
     def __init__(self) -> None:
-        about = "Distance of two planes, in the unit of the height map"
-        self.number = NumberEdit(name="plane_spacing", label="Plane\ndistance", tooltip=about)
+        self.number = NumberEdit(name="plane_spacing", label="Plane\ndistance", tooltip=ABOUT)
         self.number.set_value(1.0)
         self.unit = choice("spacing_unit", "Unit", ["pixel"], "Unit of the plane distance and of the heights")
         self.unit.max_width = 76
@@ -36,15 +36,16 @@ class PlaneDistance:
         self._is_length = False
         self.unit.changed.connect(self._convert)
 
-    def follow(self, layer: Any, axis: int) -> None:
-        """Preset the distance along an axis of `layer`."""
-        unit = layer.units[axis]
+    def follow(self, layer: Any, axis: int | None) -> None:
+        """Preset the distance along an axis of `layer`; a single plane does not say how far the next one is."""
+        unit, distance = ("pixel", 1.0) if axis is None else (layer.units[axis], abs(float(layer.scale[axis])))
         self._unit, self._is_length = unit_text(unit), is_length(unit)
         own = self._own = self._unit
         others = [other for other in UNITS if other != own]
         set_choices(self.unit, [(text, text) for text in (own, *others)], own)
-        self.number.set_value(abs(float(layer.scale[axis])))
-        self.number.tooltip = f"Distance of two planes; '{layer.name}' has {self.number.get_value():g} {own}"
+        self.number.set_value(distance)
+        said = ABOUT if axis is None else f"Distance of two planes; '{layer.name}' has {distance:g} {own}"
+        self.number.tooltip = said
 
     @property
     def value(self) -> float:
