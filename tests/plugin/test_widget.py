@@ -391,3 +391,8 @@ def test_the_second_layer_is_one_that_is_seen(viewer, open_panel):
         viewer.add_image(np.zeros((4, 4)), name=name, visible=name != "truth")
     widget = open_panel()
     assert [widget.image0.value.name, widget.image1.value.name] == ["near", "far"]
+    viewer.add_image(np.zeros((4, 4)), name="other")
+    viewer.layers.remove("far")
+    assert [widget.image0.value.name, widget.image1.value.name] == ["near", "other"]
+    viewer.layers.remove("near")
+    assert widget.image0.value is not widget.image1.value

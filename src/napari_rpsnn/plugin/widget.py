@@ -42,7 +42,8 @@ class FuseTwoLayers(Panel):
         super().__init__(napari_viewer, FuseOptions, [self.image0, self.image1], [])
         self.image0.changed.connect(self._follow_axes)
         self.channels.changed.connect(self._follow_channels)
-        self._listen(napari_viewer.layers.events.inserted, self.follow_layers)
+        for change in ("inserted", "removed"):
+            self._listen(getattr(napari_viewer.layers.events, change), self.follow_layers)
         self._follow_axes()
 
     def read(self) -> Task:
