@@ -239,3 +239,21 @@ def test_a_layer_that_is_renamed_stays_chosen(viewer, open_panel, small_stack):
     assert [row.native.currentText() for row in (stack.image, pair.image0)] == ["renamed", "renamed"]
     assert stack.part.left_out[0].native.currentText() == "outside renamed labels"
     assert stack.plane_spacing.value == 7
+
+
+def test_what_is_chosen_stays_when_the_data_of_the_layer_change(viewer, open_panel, small_stack):
+    layer = viewer.add_image(np.stack([small_stack[0]] * 3), name="stack", scale=(1, 2, 1, 1))
+    widget = open_panel("Fuse a stack")
+    assert (widget.planes.value, widget.channels.value) == (1, None)
+    widget.channels.value = 0
+    widget.guide.value = 1
+    widget.plane_spacing.value = 0.25
+    layer.data = layer.data + 1
+    assert (widget.channels.value, widget.guide.value, widget.plane_spacing.value) == (0, 1, 0.25)
+    layer.scale = (1, 3, 1, 1)
+    assert (widget.channels.value, widget.guide.value, widget.plane_spacing.value) == (0, 1, 3)
+    layer.data = layer.data[:1]
+    assert (widget.channels.value, widget.guide.value) == (0, None)
+    viewer.add_image(np.stack([small_stack[0]] * 3), name="other")
+    widget.image.value = viewer.layers["other"]
+    assert (widget.channels.value, widget.guide.value, widget.plane_spacing.value) == (None, None, 1)

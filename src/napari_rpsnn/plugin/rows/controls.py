@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import Field
 from typing import Any
@@ -85,6 +86,11 @@ def offer_anew(combo: ComboBox) -> None:
             combo.value = chosen
     if combo.value != chosen:
         combo.changed.emit(combo.value)
+
+
+def reference(layer: Any) -> Any:
+    """By which a layer is known again, and not kept in memory."""
+    return None if layer is None else weakref.ref(layer)
 
 
 def labelled(widget: Any, beside: Any = None, *, above: bool = False) -> Container[Any]:

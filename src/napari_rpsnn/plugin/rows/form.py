@@ -28,6 +28,7 @@ from napari_rpsnn.plugin.rows.controls import (
     line,
     offer_anew,
     option_row,
+    reference,
     set_choices,
     stacked,
 )
@@ -72,6 +73,8 @@ class Form(Container[Any]):
         self._lists = [row for row in layers if isinstance(row, ComboBox)]
         self._remembered = Choices()
         self._precisions: dict[str, list[str]] = {}
+        self._found: tuple[Any, int | None] = (None, None)  # which channels, and of which layer
+        self._guided: tuple[Any, int | None] = (None, None)  # channels that guides are offered of, and of which layer
         self._make_widgets()
         offered = [option for option in rows(kind) if option.name not in self.left_out]
         self._chosen = {option.name: option_row(option) for option in offered}
@@ -138,17 +141,23 @@ class Form(Container[Any]):
         self.status.value = text
 
     def offer_channels(self, layer: Any, planes: int | None, view: View) -> None:
-        """Offer the axes of `layer` that may be channels, if there are any."""
+        """Offer the axes of `layer` that may be channels, if there are any; what somebody chose among them stays."""
         axes = [] if layer is None else possible_channel_axes(layer, planes)
         names = axis_names(layer, view) if axes else []
         found = find_channel_axis(layer, view) if axes else None
-        set_choices(self.channels, [("none", None), *((names[i], i) for i in axes)], found if found in axes else None)
+        found = found if found in axes else None
+        (before, preset), chosen = self._found, self.channels.value
+        self._found = reference(layer), found
+        stays = before == reference(layer) and chosen != preset and chosen in (None, *axes)
+        set_choices(self.channels, [("none", None), *((names[i], i) for i in axes)], chosen if stays else found)
         self.show_row(self.channels, bool(axes))
 
     def offer_guides(self, layer: Any) -> None:
-        """Offer the channels of `layer`, if there are any, each as a guide for all."""
+        """Offer the channels of `layer`, if there are any, each as a guide for all; the one that was chosen stays."""
         names = [] if layer is None else channel_names(layer, self.channels.value)
-        set_choices(self.guide, [("none", None), *((name, i) for i, name in enumerate(names))], None)
+        before, self._guided = self._guided, (reference(layer), self.channels.value)
+        chosen = self.guide.value if before == self._guided and self.guide.value in range(len(names)) else None
+        set_choices(self.guide, [("none", None), *((name, i) for i, name in enumerate(names))], chosen)
         self.show_row(self.guide, bool(names))
 
     def _make_widgets(self) -> None:

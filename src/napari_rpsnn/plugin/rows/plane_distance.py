@@ -8,7 +8,7 @@ import pint
 
 from napari_rpsnn.plugin.axes import is_length
 from napari_rpsnn.plugin.placement import unit_text
-from napari_rpsnn.plugin.rows.controls import NumberEdit, choice, describe, set_choices
+from napari_rpsnn.plugin.rows.controls import NumberEdit, choice, describe, reference, set_choices
 
 #: Units that heights of specimens are read in.
 UNITS = ("nm", "µm", "mm")
@@ -34,11 +34,16 @@ class PlaneDistance:
         describe(self.number, "Plane distance")
         self._own = self._unit = "pixel"
         self._is_length = False
+        self._of: Any = None
         self.unit.changed.connect(self._convert)
 
     def follow(self, layer: Any, axis: int | None) -> None:
         """Preset the distance along an axis of `layer`; a single plane does not say how far the next one is."""
         unit, distance = ("pixel", 1.0) if axis is None else (layer.units[axis], abs(float(layer.scale[axis])))
+        of = reference(layer), axis, unit, distance
+        if of == self._of:  # what somebody has made of it stays
+            return
+        self._of = of
         self._unit, self._is_length = unit_text(unit), is_length(unit)
         own = self._own = self._unit
         others = [other for other in UNITS if other != own]
