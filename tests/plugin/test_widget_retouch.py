@@ -1,12 +1,15 @@
 """Retouching in the real napari window: a stroke of the brush on the canvas's own Labels layer."""
 
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 pytest.importorskip("napari", reason="napari is not in this environment")
 
+from napari_rpsnn.plugin.retouch.offer import RetouchOffer
 from napari_rpsnn.plugin.retouch.painting import SOFT_PX
 
 
@@ -119,3 +122,18 @@ def test_of_single_planes_the_one_that_is_shown_is_painted(viewer, open_panel, q
         assert labels.selected_label == k + 1
     labels.fill((50, 60), 3)
     np.testing.assert_array_equal(fused.data, planes[2])
+
+
+def test_where_planes_cannot_be_aligned_for_it_it_may_be_tried_again(viewer, qtbot, monkeypatch):
+    said = []
+    offer = RetouchOffer(viewer, lambda text, error=False: said.append((text, error)))
+    sources = SimpleNamespace(are_in=lambda _: True, part={}, split=())
+    offer.offer(SimpleNamespace(sources=sources, options=SimpleNamespace(register="affine"), makes_slabs=False), [])
+    monkeypatch.setattr("napari_rpsnn.plugin.retouch.offer.Sources", lambda _: Path("gone").read_bytes())
+    with qtbot.captureExceptions() as errors:  # which napari shows
+        offer.button.native.click()
+        assert not offer.button.enabled
+        qtbot.waitUntil(lambda: offer.button.enabled, timeout=10_000)
+    assert isinstance(errors[0][1], FileNotFoundError)
+    assert said[-1] == (str(errors[0][1]), True)
+    offer.withdraw()

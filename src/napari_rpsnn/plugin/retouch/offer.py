@@ -66,8 +66,13 @@ class RetouchOffer:
         self._say("Aligning for the brush…")
         self._worker = create_worker(Sources, task, _start_thread=False)
         self._worker.returned.connect(lambda sources: self._add(task, sources))
-        self._worker.errored.connect(lambda error: self._say(str(error), error=True))
+        self._worker.errored.connect(self._tell)
         self._worker.start()
+
+    def _tell(self, error: Exception) -> None:
+        """It may be tried again: a file that was away may be there."""
+        self._worker, self.button.enabled = None, self._task is not None
+        self._say(str(error), error=True)
 
     def withdraw(self) -> None:
         """The panel is gone: nothing must reach it."""
