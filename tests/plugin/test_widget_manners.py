@@ -257,3 +257,12 @@ def test_what_is_chosen_stays_when_the_data_of_the_layer_change(viewer, open_pan
     viewer.add_image(np.stack([small_stack[0]] * 3), name="other")
     widget.image.value = viewer.layers["other"]
     assert (widget.channels.value, widget.guide.value, widget.plane_spacing.value) == (None, None, 1)
+
+
+def test_a_name_that_looks_like_a_tag_is_shown_as_it_is(open_panel):
+    widget = open_panel("Fuse a stack")
+    for label in (widget.status.native, widget.said.native):
+        label.setText("<b>one</b>")
+        plain = label.minimumSizeHint().width()
+        label.setText("one")
+        assert plain > label.minimumSizeHint().width() * 2

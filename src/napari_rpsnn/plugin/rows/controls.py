@@ -113,6 +113,7 @@ def line(name: str, tooltip: str) -> Label:
     """A line to read, which wraps."""
     label = Label(name=name, value="", tooltip=tooltip)
     label.native.setWordWrap(True)
+    label.native.setTextFormat(Qt.TextFormat.PlainText)  # names of layers and files may look like tags
     label.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
     return label
 
