@@ -304,6 +304,16 @@ def test_of_a_chunked_pair_one_image_may_be_masked(planes):
     np.testing.assert_array_equal(found, expected)
 
 
+def test_of_a_chunked_pair_a_mask_and_numpy_ma_count_together_whatever_number_the_mask_has(planes):
+    da = pytest.importorskip("dask.array")
+    masked = np.ma.masked_greater(planes[0], 100)
+    options = {"mask": np.where(np.arange(120) < 20, 0, 2), "precision": "float32"}
+    expected = fuse(masked, planes[1], **options)
+    found = fuse(da.from_array(masked, chunks=50), da.from_array(planes[1]), **options).compute()
+    np.testing.assert_array_equal(np.ma.getmaskarray(found), np.ma.getmaskarray(expected))
+    np.testing.assert_array_equal(found.filled(0), expected.filled(0))
+
+
 def test_a_border_of_one_image_is_said_and_left_out(planes):
     images = planes[:2].astype(np.uint8)
     images[0, :9] = 0

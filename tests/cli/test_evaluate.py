@@ -125,6 +125,21 @@ def test_a_folder_of_stacks(tmp_path, monkeypatch, small_stack, capsys):
     assert "a.tif" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("counts", [(2, 3), (3, 2)])
+def test_a_folder_of_a_pair_and_a_stack_has_the_measures_of_stacks(tmp_path, monkeypatch, small_stack, counts):
+    monkeypatch.chdir(tmp_path)
+    planes, truth = small_stack
+    for folder in ("stacks", "best"):
+        (tmp_path / folder).mkdir()
+    for name, count in zip("ab", counts, strict=True):
+        tifffile.imwrite(f"stacks/{name}.tif", planes[:count], metadata={"axes": "ZYX"})
+        tifffile.imwrite(f"best/{name}.tif", truth)
+    assert evaluate("--sources", "stacks", "--fused", "best", "-o", "page.html", "scores.csv") == 0
+    head = (tmp_path / "scores.csv").read_text().splitlines()[0]
+    assert "Q_G" in head
+    assert "Q_Y" not in head
+
+
 def test_one_scene_of_single_files(folders, capsys):
     assert evaluate("--sources", "near/plant2.png", "far/plant2.png", "--fused", "it=sharper/plant2.png") == 0
     said = capsys.readouterr()

@@ -80,6 +80,17 @@ def test_what_cannot_be_read_is_refused_by_name(image, message):
         as_array(image, "image0")
 
 
+def test_masks_of_arrays_in_a_list_stay():
+    masked = np.ma.masked_greater(PICTURE, 7)
+    for images in ([masked, PICTURE], [[PICTURE, PICTURE], (masked, masked)]):
+        array = as_array(images, "image0")
+        shape = array.shape[:-2]
+        for where in np.ndindex(*shape):
+            one = images[where[0]] if len(where) == 1 else images[where[0]][where[1]]
+            np.testing.assert_array_equal(np.ma.getmaskarray(array[where]), np.ma.getmaskarray(one))
+            np.testing.assert_array_equal(np.ma.getdata(array[where]), PICTURE)
+
+
 @pytest.mark.skipif(np.dtype("g").itemsize == 8, reason="long double is float64 here")
 def test_what_float64_does_not_hold_is_refused():
     pair = [PICTURE.astype("g")] * 2

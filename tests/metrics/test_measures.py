@@ -101,10 +101,21 @@ class TestAll:
         if measure.needs == "sources":
             with pytest.raises(ValueError, match="sources: expected"):
                 measure.function([texture(0)], texture(0))
-        if measure.name in ("Q_W", "Q_E", "Q_Y", "VIFF"):
-            tiny = np.zeros((5, 5))
-            with pytest.raises(ValueError, match="fused: expected at least"):
-                measure.of([tiny, tiny], tiny)
+        least = {"Q_W": 8, "Q_E": 8, "Q_Y": 7, "VIFF": 41, "SSIM": 11}.get(measure.name, 1)
+        small = np.zeros((least, 50))
+        assert measure.of([small, small], small, small) is not None
+        if least > 1:
+            tiny = small[1:]
+            with pytest.raises(
+                ValueError, match=f"fused: expected at least {least}x{least} pixels, got {least - 1}x50"
+            ):
+                measure.of([tiny, tiny], tiny, tiny)
+
+
+def test_nothing_told_is_0_bits_without_a_sign():
+    flat = np.full((20, 30), 7)
+    figures = metrics.entropy(flat), metrics.mutual_information([flat, flat], flat)
+    assert list(map(str, figures)) == ["0.0", "0.0"]
 
 
 def test_grey_of_colours_is_that_of_published_figures():

@@ -16,11 +16,12 @@ from truth import kinds
 from truth.scenes import scene
 
 from napari_rpsnn.cli.fuse import main
-from napari_rpsnn.engine.results import drain
+from napari_rpsnn.engine.results import Result, drain
 from napari_rpsnn.fusion import iter_fuse
-from napari_rpsnn.options import FuseOptions
+from napari_rpsnn.options import FuseOptions, StackOptions
 from napari_rpsnn.reports.quality import Decision, _unused
-from napari_rpsnn.reports.sections import pair_sections
+from napari_rpsnn.reports.quality_page import quality_page
+from napari_rpsnn.reports.sections import pair_sections, stack_sections
 
 SIZE = {"size": 192, "planes": 12}
 
@@ -212,3 +213,33 @@ def test_what_a_mask_leaves_out_of_a_pair_counts_for_nothing(grey_pair):
     (expected,) = pair_sections(lacking, far, FuseOptions(), result)
     assert seen.survey.brightness == expected.survey.brightness
     assert seen.survey.top[0] < 256
+
+
+def page_of(planes, **options):
+    options = StackOptions(**options)
+    result = Result(planes[0], {}, index=np.zeros(planes.shape[1:3], np.uint16))
+    sections = list(stack_sections(planes, options, result))
+    return sections[0], quality_page("stack", sections, {}).decode()
+
+
+def test_alpha_is_not_shown_and_stretches_no_colours():
+    planes = np.random.default_rng(0).integers(100, 4000, (3, 40, 50, 4)).astype(np.uint16)
+    planes[..., 3] = 65535
+    section, page = page_of(planes, channel_axis=-1)
+    np.testing.assert_array_equal(section.image, planes[0, ..., :3])
+    assert page == page_of(planes[..., :3], channel_axis=-1)[1]
+
+
+def test_a_border_that_leaves_no_cell_is_none():
+    planes = np.random.default_rng(0).integers(100, 4000, (5, 12, 12)).astype(np.uint16)
+    planes[2, :, :4] = 0
+    section, page = page_of(planes)
+    assert np.isfinite(section.survey.brightness).all()
+    assert "nan" not in re.sub('src="[^"]*"', "", page)
+
+
+def test_values_about_zero_have_bars_too():
+    planes = np.random.default_rng(0).normal(0.01, 1, (5, 40, 50))
+    _, page = page_of(planes - planes.mean((1, 2), keepdims=True) + np.array([-1, 1, 1, 1, 2])[:, None, None])
+    heights = [float(height) for height in re.findall(r'<rect [^>]*height="(.*?)"', page)]
+    assert (min(heights), max(heights)) == (0, 110)

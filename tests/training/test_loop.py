@@ -143,6 +143,21 @@ def test_a_resumed_run_equals_an_uninterrupted_one(config, whole_run):
     assert_same(whole_run / "model.safetensors", train(config, resume=True))
 
 
+def test_numbers_of_numpy_are_options_that_resuming_knows(config, whole_run):
+    numbers = {"learning_rate": np.float64, "steps": np.int64, "ema": np.float64, "seed": np.int64}
+    config = replace(config, **{name: kind(getattr(config, name)) for name, kind in numbers.items()})
+    three_steps(config).close()
+    assert_same(whole_run / "model.safetensors", train(config, resume=True))
+
+
+def test_the_random_numbers_of_the_user_go_on_as_they_would(config):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    next(iter_train(config))
+    assert torch.equal(torch.rand(3), expected)
+
+
 def test_a_run_that_was_killed_resumes_from_the_last_checkpoint(config, whole_run, tmp_path):
     steps = three_steps(config)
     shutil.copytree(config.out, tmp_path / "killed")  # the third step is not in there

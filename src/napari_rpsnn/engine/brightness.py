@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_rpsnn.images.intensity import IntensityRange
+from napari_rpsnn.images.intensity import BEYOND, IntensityRange
 
 #: Blocks along each side of a picture, and the least share of a block that has data for it to count.
 BLOCKS, LEAST_SHARE = 8, 0.8
@@ -55,7 +55,10 @@ class Level:
         if self.gain == 1 and self.offset == 0:
             return image
         values = self.gain * image.astype(np.float64) + self.offset
-        if image.dtype.kind != "f":
+        if image.dtype.kind == "f":
+            largest = np.finfo(image.dtype).max
+            values = values.clip(-largest, largest)
+        else:
             limits = np.iinfo(image.dtype)
             values = np.rint(np.clip(values, limits.min, np.nextafter(np.float64(limits.max), 0)))
         return values.astype(image.dtype)
@@ -131,7 +134,8 @@ def levels(means: Sequence[NDArray[np.float64]], values: IntensityRange) -> list
     span = float(values.high) - float(values.low) or 1.0
     # Where there are negative values, 0 is not black; nor is it where nothing comes near it.
     black = min(0.0, float(values.low)) if values.low <= MOST_OFFSET * span else float(values.low)
-    blocks = (np.stack(means) - black) / span
+    with np.errstate(over="ignore"):  # hot pixels may be beyond any range
+        blocks = ((np.stack(means) - black) / span).clip(-BEYOND, BEYOND)
     blocks = blocks[:, ~np.isnan(blocks).all(0)]
     found = np.tile([1.0, 0.0], (len(blocks), 1))
     for _ in range(ROUNDS if blocks.size else 0):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from napari_rpsnn.images.array_part import ArrayPart, is_dask
+from napari_rpsnn.images.validity import is_masked
 
 #: NumPy's limit is 64, or 32 before its version 2, and pictures have an axis more.
 MOST_AXES = 31
@@ -71,9 +72,16 @@ def readable(image: Any, name: str) -> Any:
             raise TypeError(f"{name}: expected an array that NumPy can read, got {_kind(image)}; convert it first")
         return image
     try:
-        return np.asarray(image)
+        return _as_one(image)
     except Exception as error:  # whatever it is, it says by itself what an array of it is
         raise ValueError(f"{name}: expected an array, got {_kind(image)}: {error}") from error
+
+
+def _as_one(image: Any) -> Any:
+    """A NumPy array of a sequence, of `numpy.ma` if an array in it is, or in a sequence in it."""
+    if not is_masked(image):
+        return np.asarray(image)
+    return np.ma.stack(list(map(_as_one, image))) if isinstance(image, list | tuple) else image
 
 
 def _is_tensor(image: Any) -> bool:

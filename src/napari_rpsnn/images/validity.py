@@ -10,12 +10,13 @@ import math
 from collections.abc import Callable
 from functools import reduce
 from operator import and_
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_rpsnn.images.layout import Layout
+if TYPE_CHECKING:
+    from napari_rpsnn.images.layout import Layout
 
 #: Index of a pixel that no plane has data for.
 NO_PLANE = 65535

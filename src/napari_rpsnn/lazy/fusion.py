@@ -45,7 +45,8 @@ def lazy_fuse(image0: Any, image1: Any, options: FuseOptions) -> Result:
     layout = Layout.of(a.shape, options.channel_axis, options.guide_channel)
     fuser = Fuser.choose(layout, options)
     sources = layout.pictures(a), layout.pictures(b)
-    whole = [None if not one else layout.pictures(as_dask(reduce(both, one), "mask")) for one in masks]
+    there = [reduce(both, (mask != 0 for mask in one), None) for one in masks]
+    whole = [None if one is None else layout.pictures(as_dask(one, "mask")) for one in there]
     plans = _plans(sources, whole, layout, names, options.match_brightness)
     colours0, colours1 = (layout.colours(source) for source in sources)
     valid = [where_data(source, layout, mask) for source, mask in zip(sources, whole, strict=True)]

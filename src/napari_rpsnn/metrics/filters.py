@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
-from napari_rpsnn.metrics.greys import Grey
+from napari_rpsnn.metrics.greys import Grey, check_size
 
 #: Variances in squared grey levels below it are rounding.
 FLAT = 1e-8
@@ -33,8 +33,7 @@ def smooth(image: Grey, weights: NDArray[np.float64]) -> Grey:
 def smooth_inside(image: Grey, weights: NDArray[np.float64]) -> Grey:
     """Weighted sums in all windows that lie inside the image."""
     size = len(weights)
-    if min(image.shape) < size:
-        raise ValueError(f"fused: expected at least {size}x{size} pixels, got {image.shape[0]}x{image.shape[1]}")
+    check_size(image, size)
     before, after = size // 2, (size - 1) // 2
     rows, columns = image.shape
     return smooth(image, weights)[before : rows - after, before : columns - after]

@@ -97,6 +97,13 @@ def checked_pair(truth: ArrayLike, fused: ArrayLike) -> tuple[Grey, Grey]:
     return wanted, image
 
 
+def check_size(fused: Grey, least_px: int) -> None:
+    """Refuse an image with a side of less than so many pixels."""
+    rows, columns = fused.shape
+    if min(rows, columns) < least_px:
+        raise ValueError(f"fused: expected at least {least_px}x{least_px} pixels, got {rows}x{columns}")
+
+
 def _check_shape(image: Grey, name: str, fused: Grey) -> None:
     if image.shape != fused.shape:
         raise ValueError(f"{name} and fused: expected the same shape, got {image.shape} and {fused.shape}")

@@ -128,7 +128,7 @@ def _levels(image: Grey) -> NDArray[np.int64]:
 
 def _bits(counts: NDArray[np.int64]) -> float:
     shares = counts[counts > 0] / counts.sum()
-    return float(-(shares * np.log2(shares)).sum())
+    return float(0.0 - (shares * np.log2(shares)).sum())  # not -0.0, which would be printed
 
 
 def _mutual(one: NDArray[np.int64], other: NDArray[np.int64]) -> float:

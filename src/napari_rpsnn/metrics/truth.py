@@ -5,7 +5,7 @@ from __future__ import annotations
 from numpy.typing import ArrayLike
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from napari_rpsnn.metrics.greys import WHITE, checked_pair
+from napari_rpsnn.metrics.greys import WHITE, check_size, checked_pair
 
 
 def psnr(truth: ArrayLike, fused: ArrayLike) -> float:
@@ -69,5 +69,6 @@ def ssim(truth: ArrayLike, fused: ArrayLike) -> float:
     (1.0, -1.0)
     """
     wanted, image = checked_pair(truth, fused)
+    check_size(image, 11)
     options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
     return float(structural_similarity(wanted, image, data_range=WHITE, **options))

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.fft import fft2, fftfreq, ifft2
 
 from napari_rpsnn.metrics.filters import detail_around, divide, gaussian, likeness, smooth, smooth_inside, two_strongest
-from napari_rpsnn.metrics.greys import Grey, checked_together
+from napari_rpsnn.metrics.greys import Grey, check_size, checked_together
 
 #: Noise of the eye in VIFF, and a variance that is none.
 _EYE, _NONE = 0.005 * 255 * 255, 1e-10
@@ -99,8 +99,7 @@ def viff(sources: Sequence[ArrayLike], fused: ArrayLike) -> float:
     1.0
     """
     pictures, image = checked_together(sources, fused)
-    if min(image.shape) < 41:
-        raise ValueError(f"fused: expected at least 41x41 pixels, got {image.shape[0]}x{image.shape[1]}")
+    check_size(image, 41)
     total = 0.0
     for scale, weight in enumerate(_SCALES):
         size = 2 ** (4 - scale) + 1

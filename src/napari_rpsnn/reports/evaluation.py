@@ -117,9 +117,9 @@ class Evaluation:
 
     @property
     def measures(self) -> list[Measure]:
-        """Those that have a figure."""
-        first = next(iter(next(iter(self.scores.values())).values()))
-        return [measure for measure in MEASURES if first[measure.name] is not None]
+        """Those that have a figure in every scene: of pairs and stacks together, those of stacks."""
+        every = [scores for scene in self.scores.values() for scores in scene.values()]
+        return [measure for measure in MEASURES if all(scores[measure.name] is not None for scores in every)]
 
     def mean(self, method: str, measure: str) -> float:
         """Of a measure over all scenes."""
@@ -145,9 +145,10 @@ class Evaluation:
         truth = None if scene.truth is None else to_grey(scene.truth, low=low, high=high)
         fused = {name: to_grey(image, low=low, high=high) for name, image in scene.fused.items()}
         scores: dict[str, dict[str, float | None]] = {}
+        mean = np.mean(sources, 0)
         for name, image in fused.items():
             scores[name] = {measure.name: measure.of(sources, image, truth) for measure in MEASURES}
-            alike = np.corrcoef(np.mean(sources, 0).ravel(), image.ravel())[0, 1] if np.ptp(image) else 0.0
+            alike = np.corrcoef(mean.ravel(), image.ravel())[0, 1] if np.ptp(image) and np.ptp(mean) else 0.0
             if alike < LIKE:
                 self.notes.append(
                     f"{name}, {scene.name}: correlates with the mean of its sources by {alike:.2f} only. Is it another "

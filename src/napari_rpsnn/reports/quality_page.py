@@ -130,10 +130,11 @@ def _bars(values: NDArray[np.floating], caption: str, first: int) -> str:
     width, height, room = 320, 110, 18
     most = float(values.max()) or 1.0
     step = width / len(values)
+    heights = height * (values / most).clip(0, 1)  # values about zero have means below it
     bars = "".join(
-        f'<rect x="{k * step + 0.1 * step:.1f}" width="{0.8 * step:.1f}" y="{height * (1 - value / most):.1f}" '
-        f'height="{height * value / most:.1f}" fill="#21908d"><title>plane {first + k}: {value:.3g}</title></rect>'
-        for k, value in enumerate(values)
+        f'<rect x="{k * step + 0.1 * step:.1f}" width="{0.8 * step:.1f}" y="{height - high:.1f}" '
+        f'height="{high:.1f}" fill="#21908d"><title>plane {first + k}: {value:.3g}</title></rect>'
+        for k, (value, high) in enumerate(zip(values, heights, strict=True))
     )
     ends = (
         f'<text x="0" y="{height + 14}">plane {first}</text>'

@@ -96,7 +96,8 @@ def _section(
     decision: Decision,
     index: NDArray[np.int32] | None,
 ) -> Section:
-    picture, left_out = (layout.pictures(part)[where] for part in (np.ma.getdata(image), np.ma.getmaskarray(image)))
+    parts = np.ma.getdata(image), np.ma.getmaskarray(image)
+    picture, left_out = (layout.colours(layout.pictures(part)[where]) for part in parts)
     if not (np.isfinite(picture) & ~left_out).any() or (index is not None and (index < 0).all()):
         decision = replace(decision, shares=None, empty=True)
     name = f"Picture {', '.join(map(str, where))}" if where else ""

@@ -131,8 +131,8 @@ class Survey:
         count, below = int((values == top).sum()), values[values < top]
         next_one = int((below == below.max()).sum()) if below.size else 0
         share = count / plane.size if below.size and count > 4 * next_one else 0.0
-        # Where a picture is saturated up to its side, that looks like a border.
-        if share > SATURATED or not inside.any():
+        # Where a picture is saturated up to its side, that looks like a border; a border leaves a cell at least.
+        if share > SATURATED or not (self.cells(inside.astype(np.float64)) == 1).any():
             border, inside = NO_BORDER, np.ones(plane.shape[:2], bool)
         self.top.append(float(top))
         self.saturated.append(share)

@@ -9,6 +9,8 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 #: Options that change neither a batch nor a step, only where and how long the work is done.
 PLACES = ("data", "out", "device", "minutes", "save_every")
 #: By the name of a type: what is taken for it, and what a message calls it.
@@ -90,6 +92,8 @@ class TrainConfig:
             kind, called = _KINDS[name]
             if not isinstance(value, kind) and not (none and value is None):
                 raise TypeError(f"{option.name}: expected {called}{' or None' if none else ''}, got {value!r}")
+            if isinstance(value, np.generic):  # which neither JSON nor a checkpoint keeps
+                object.__setattr__(self, option.name, value.item())
         least = {name: 0 for name in self.kinds} | {
             name: 1 for name in ("steps", "warmup", "save_every", "devices", "nodes")
         }

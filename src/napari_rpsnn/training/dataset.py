@@ -95,7 +95,7 @@ def split_pictures(pictures: Sequence[Picture], share: float = 0.08) -> tuple[li
     """Training and validation pictures; tiles of one picture stay together.
 
     A hash of the origin's name decides, so that adding pictures moves none to the other side. At least one origin is
-    held out; a folder with a single one has to serve for both.
+    held out, and one is not; a folder with a single one has to serve for both.
     """
 
     def place(origin: str) -> float:
@@ -104,8 +104,9 @@ def split_pictures(pictures: Sequence[Picture], share: float = 0.08) -> tuple[li
     places = {p.origin: place(p.origin) for p in pictures}
     if len(places) == 1:
         return list(pictures), list(pictures)
-    limit = max(share, min(places.values()))
-    return [p for p in pictures if places[p.origin] > limit], [p for p in pictures if places[p.origin] <= limit]
+    first, *_, last = sorted(places, key=places.__getitem__)
+    held = {origin for origin in places if origin != last and (places[origin] <= share or origin == first)}
+    return [p for p in pictures if p.origin not in held], [p for p in pictures if p.origin in held]
 
 
 def _triple_files(truth: Path) -> tuple[Path, ...]:

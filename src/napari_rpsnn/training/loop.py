@@ -108,8 +108,9 @@ def iter_train(
     out.mkdir(parents=True, exist_ok=True)
 
     fabric = launch(config)
-    torch.manual_seed(config.seed)
-    network = RPSNN(config.width) if resume else _start(config)
+    with torch.random.fork_rng(devices=()):  # the user's own random numbers go on as they would
+        torch.default_generator.manual_seed(config.seed)
+        network = RPSNN(config.width) if resume else _start(config)
     network = network.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged = copy.deepcopy(network)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, betas=(0.9, 0.99))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_rpsnn.engine.brightness import SAME
+from napari_rpsnn.engine.brightness import SAME, Level
 from napari_rpsnn.engine.pairs.statistics import PairStatistics, plan_of
 from napari_rpsnn.images.layout import Layout
 from napari_rpsnn.images.tiling import one_more
@@ -111,6 +111,33 @@ def test_a_hot_pixel_has_no_part_in_the_range(block, dtype):
     assert found.values.high < 400
     a[20, 20] = 60000  # two side by side are something
     assert plan(a, b, block=block).values.high == 60000
+
+
+@pytest.mark.parametrize("dtype", ["u4", "f8"])
+@pytest.mark.parametrize("block", [None, 7])
+def test_a_hot_pixel_that_both_have_leaves_the_order(block, dtype):
+    dark = np.random.default_rng(0).integers(100, 400, (40, 50, 1)).astype(dtype)
+    dark[20, 19] = 4e9
+    bright = dark.copy()
+    bright[30, 20] += 50
+    assert plan(dark, bright, block=block).swapped
+    assert not plan(bright, dark, block=block).swapped
+
+
+@pytest.mark.parametrize("hot", [1e200, 1e300])
+def test_brightness_is_told_beside_a_hot_pixel_of_any_value(hot):
+    a = np.random.default_rng(0).random((40, 50, 1))
+    b = a + 0.01
+    b[20, 19] = hot
+    with np.errstate(all="raise"):
+        assert np.isfinite([(level.gain, level.offset) for level in plan(a, b).levels]).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_brightness_does_not_leave_the_range_of_a_type(dtype):
+    largest = np.finfo(dtype).max
+    image = np.array([[-largest, -1, 0, 1, largest]], dtype)
+    np.testing.assert_array_equal(Level(1.5).bring(image), np.array([[-largest, -1.5, 0, 1.5, largest]], dtype))
 
 
 @pytest.mark.parametrize("block", [None, 7, 20])

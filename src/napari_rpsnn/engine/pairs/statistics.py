@@ -130,7 +130,8 @@ def plan_of(
     refuse_alpha(sum(some.differing for some in statistics), names)
     whole = IntensityRange.of([end for some in statistics for end in some.ends] or [np.zeros(1)])
     values = _robust(whole, [end for some in statistics for end in some.supported])
-    span = float(whole.high) - float(whole.low) or 1.0
+    # A hot pixel that both have makes no difference.
+    span = max(float(values.high) - float(values.low), *(some.brighter[1] for some in statistics)) or 1.0
     brighter = sum(total * (unit / span) for total, unit in (some.brighter for some in statistics))
     # The rounding of sums depends on the parts, and must not decide.
     swapped = brighter > ROUNDING * sum(some.size for some in statistics)
