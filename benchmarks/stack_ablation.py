@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -41,18 +41,19 @@ BRIGHTNESS = -1
 LEAST_THIN = script.LEAST_THIN
 
 
-def without(lost: Callable[[int], list[int]]) -> Callable[[Tensor, int], Compared]:
+def without(lost: Callable[[int], list[int]]) -> Callable[[Iterable[list[Tensor]]], list[Compared]]:
     """`compare` that leaves out channels of what is seen at a level."""
 
-    def compared(seen: Tensor, level: int) -> Compared:
-        energies = ENERGIES[level]
-        evidence = compare(seen, level)
-        for channel in lost(level):
-            evidence.own[:, channel] = 0
-            if 0 <= channel < energies:  # signs are a plane's own
-                evidence.common[:, [channel, energies + channel]] = 0
-            if channel == BRIGHTNESS:  # whose mean and spread come last
-                evidence.common[:, -2:] = 0
+    def compared(looks: Iterable[list[Tensor]]) -> list[Compared]:
+        evidence = compare(looks)
+        for level, (found, energies) in enumerate(zip(evidence, ENERGIES, strict=True)):
+            for channel in lost(level):
+                for seen in (*found.seen, found.beside):
+                    seen[:, channel] = 0
+                if 0 <= channel < energies:  # signs are a plane's own
+                    found.common[:, [channel, energies + channel]] = 0
+                if channel == BRIGHTNESS:  # whose mean and spread come last
+                    found.common[:, -2:] = 0
         return evidence
 
     return compared

@@ -88,7 +88,7 @@ def scores_of(decider: StackDecider, shown: Tensor, sources: Sources) -> Tensor:
     """Scores of pixels `(N, rows, columns)` of what is `compared`."""
     levels = look(shown[:, None])
     facts = relative(energies(levels))
-    scores, finer = decider([compare(level, k) for k, level in enumerate(levels)], facts)
+    scores, finer = decider(compare([levels]), facts)
     others = [
         None if one is None else elsewhere(torch.from_numpy(one).float()[None, None], k)
         for k, one in enumerate(sources)

@@ -7,9 +7,9 @@ NeurIPS 2017). So any number of planes goes in, there is no first plane, and the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -32,6 +32,8 @@ SIGNS = tuple(1 + FINER * (level == 0) for level in range(LEVELS))
 #: Channels of evidence at each level: of each plane (brightness, too), and of all together.
 OWN = tuple(energies + signs + 1 for energies, signs in zip(ENERGIES, SIGNS, strict=True))
 COMMON = tuple(2 * energies + 2 for energies in ENERGIES)
+#: How much brighter or darker than all planes in the mean a plane counts at most, of values from 0 to 1.
+MOST_APART = 0.5
 #: Channels at each level, from a half of the resolution to a sixteenth.
 WIDTHS = (16, 16, 32, 64)
 #: Of the layers at the coarsest level, in its pixels.
@@ -42,10 +44,28 @@ FACTS = LEVELS + 1
 
 @dataclass
 class Compared:
-    """Evidence at a level: `(N, OWN[level], rows, columns)` of each plane, `(1, COMMON[level], ...)` of all."""
+    """Evidence at a level.
 
-    own: Tensor
+    Attributes
+    ----------
+    seen : list of Tensor of shape `(n, OWN[level], rows, columns)`
+        Of one plane after the other, or of several at once.
+    beside : Tensor of shape `(1, OWN[level], rows, columns)`
+        What each of them is compared with.
+    common : Tensor of shape `(1, COMMON[level], rows, columns)`
+        Of all together.
+    """
+
+    seen: list[Tensor]
+    beside: Tensor
     common: Tensor
+
+    def own(self) -> Iterator[Tensor]:
+        """What is told of one plane after the other, beside all of them."""
+        for seen in _taken(self.seen):
+            told = seen - self.beside
+            told[:, -1:].clamp_(-MOST_APART, MOST_APART).mul_(5)
+            yield told
 
 
 class _Respond(nn.Module):
@@ -61,35 +81,38 @@ class _Respond(nn.Module):
         return F.leaky_relu_(self.own(own).add_(told), 0.1)
 
 
-def _shared(planes: Tensor) -> Tensor:
-    """What a plane knows of the others: their mean and their maximum."""
-    # Plane by plane: torch reduces 16 bits across planes five times as slowly.
-    exact = torch.promote_types(planes.dtype, torch.float32)
-    total = most = planes[0].to(exact)
-    for plane in planes[1:]:
-        plane = plane.to(exact)
-        total, most = total + plane, torch.maximum(most, plane)
-    return torch.cat((total / len(planes), most))[None]
+def _taken(planes: list[Tensor]) -> Iterator[Tensor]:
+    """One after the other, whose memory is free again when the next one is asked for."""
+    while planes:
+        yield planes.pop(0)
 
 
-def _by_planes(layer: Callable[..., Tensor], *planes: Tensor, place: Tensor | None = None) -> Tensor:
-    """Responses of a layer to each plane.
+def _kept(planes: Tensor) -> Tensor:
+    """In 16 bits, where nothing is to be learned: it is the memory of a window that limits its size."""
+    return planes if torch.is_grad_enabled() or planes.dtype != torch.float32 else planes.half()
 
-    Where nothing is to be learned they take the place of what is not needed, and they are kept in 16 bits: it is the
-    memory of a window that limits its size.
-    """
-    if torch.is_grad_enabled():
-        return layer(*planes)
-    for k in range(len(planes[0])):
-        parts = (x[k : k + 1] for x in planes)
-        made = layer(*(x.float() if x.dtype == torch.float16 else x for x in parts))
-        if place is None:
-            dtype = torch.float16 if made.dtype == torch.float32 else made.dtype
-            shape = (len(planes[0]), *made.shape[1:])
-            place = torch.empty(shape, dtype=dtype, device=made.device, memory_format=torch.channels_last)
-        place[k : k + 1] = made
-    assert place is not None
-    return place
+
+def _exact(planes: Tensor) -> Tensor:
+    return planes.to(torch.promote_types(planes.dtype, torch.float32))
+
+
+def _centred(values: Tensor, axis: int) -> Tensor:
+    return values - values.mean(axis, keepdim=True)
+
+
+def _with_shared(parts: Iterable[Tensor]) -> tuple[list[Tensor], Tensor]:
+    """Planes, kept, and what one knows of the others: their mean and their maximum."""
+    kept: list[Tensor] = []
+    count = 0
+    for planes in parts:
+        for plane in planes[:, None]:  # torch reduces across planes several times as slowly
+            if count == 0:
+                total, most = plane.clone(), plane
+            else:
+                total, most = total.add_(plane), torch.maximum(most, plane)
+            count += 1
+        kept.append(_kept(planes))
+    return kept, torch.cat((total / count, most), 1)
 
 
 class StackDecider(nn.Module):
@@ -121,43 +144,48 @@ class StackDecider(nn.Module):
     def forward(self, evidence: list[Compared], facts: Tensor) -> tuple[Tensor, Tensor]:
         """Weigh the evidence of a window and the facts `(N, FACTS)` of its planes.
 
-        The evidence is taken out of its list, level by level, as it is weighed.
+        It goes through as many planes at once as the evidence has in one part, which is used up.
         """
-        kept: list[Tensor] = []
-        signs = evidence[0].own[:, ENERGIES[0] : ENERGIES[0] + FINER].clone()
+        signs = [seen[:, ENERGIES[0] : ENERGIES[0] + FINER].clone() for seen in evidence[0].seen]
+        kept: list[list[Tensor]] = []  # by levels and parts
         layer: Any
-        for layer in self.down:
-            seen = evidence.pop(0)
-            own, common = seen.own, seen.common
+        for layer, compared in zip(self.down, evidence, strict=True):
+            own, common = compared.own(), compared.common
             if kept:
-                pooled = _by_planes(partial(F.avg_pool2d, kernel_size=2), kept[-1])
-                own, common = torch.cat((pooled, own), 1), torch.cat((_shared(pooled), common), 1)
-            kept.append(_by_planes(partial(layer, told=layer.common(common)), own))
-        x = kept.pop()
-        x = x.to(self.facts.weight.dtype) + self.facts(facts)[..., None, None]
+                pooled, shared = _with_shared(F.avg_pool2d(_exact(x), 2) for x in kept[-1])
+                own = (torch.cat((_exact(x), told), 1) for x, told in zip(_taken(pooled), own, strict=True))
+                common = torch.cat((shared, common), 1)
+            told = layer.common(common)
+            kept.append([_kept(layer(x, told)) for x in own])
+        x = _exact(torch.cat(kept.pop())) + self.facts(facts)[..., None, None]
         for layer in self.deep:
-            x = x + layer(x, layer.common(_shared(x)))
+            x = x + layer(x, layer.common(_with_shared([x])[1]))
+        above: Iterable[Tensor] = torch.split(x, [len(part) for part in signs])
         for level in range(LEVELS - 2, -1, -1):
-            x = _by_planes(partial(self._join, level), x, kept[level], place=kept[level])
-            mixed: Any = self.mixed[level]
-            x = _by_planes(partial(self._mix, level, mixed.common(_shared(x))), x, place=x)
-        made = _by_planes(self._score, x, signs)
-        return made[:, 0].to(self.facts.weight.dtype), made[:, 1:]
+            here = _taken(kept.pop())
+            joined = _with_shared(self._join(level, x, y) for x, y in zip(above, here, strict=True))
+            above = self._mixed(level, *joined)
+            if level:
+                above = _taken([_kept(x) for x in above])
+        scores, finer = zip(*(self._score(x, sign) for x, sign in zip(above, signs, strict=True)), strict=True)
+        return torch.cat(scores), torch.cat(finer)
 
-    def _score(self, x: Tensor, signs: Tensor) -> Tensor:
-        made: Tensor = self.score(x)
+    def _score(self, x: Tensor, signs: Tensor) -> tuple[Tensor, Tensor]:
+        # On the whole, finer scores make no difference.
+        weight, bias = (torch.cat((of[:2], _centred(of[2:], 0))) for of in self.score.parameters())
+        made = F.conv2d(x, weight, bias, padding=1)
         # What it means to lie on one side of an edge depends on what is there.
-        score, side, finer = made[:, :1], made[:, 1:2], made[:, 2:]
-        finer = finer + side * signs
-        return torch.cat((score, finer - finer.mean(1, keepdim=True)), 1)
+        return made[:, 0], _kept(made[:, 2:] + made[:, 1:2] * _centred(_exact(signs), 1))
 
     def _join(self, level: int, below: Tensor, kept: Tensor) -> Tensor:
-        above = F.interpolate(self.up[level](below), scale_factor=2, mode="bilinear")
-        return F.leaky_relu_(self.through[level](kept).add_(above), 0.1)
+        above = F.interpolate(self.up[level](_exact(below)), scale_factor=2, mode="bilinear")
+        return F.leaky_relu_(self.through[level](_exact(kept)).add_(above), 0.1)
 
-    def _mix(self, level: int, told: Tensor, x: Tensor) -> Tensor:
-        mixed: Tensor = self.mixed[level](x, told)
-        return x + mixed
+    def _mixed(self, level: int, joined: list[Tensor], shared: Tensor) -> Iterator[Tensor]:
+        mixed: Any = self.mixed[level]
+        told = mixed.common(shared)
+        for x in map(_exact, _taken(joined)):
+            yield x + mixed(x, told)
 
 
 @lru_cache(maxsize=4)

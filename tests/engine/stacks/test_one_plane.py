@@ -88,7 +88,7 @@ def test_in_much_noise_what_most_of_it_was_decided_for_is_kept():
 
 @pytest.mark.parametrize("disturbance", ["clean", "noise-30"])
 @pytest.mark.parametrize(
-    ("kind", "seed"), [("twigs", 11), ("bristles", 0), ("bristles", 42), ("thick", 1), ("puncta", 1)]
+    ("kind", "seed"), [("twigs", 11), ("bristles", 0), ("bristles", 6), ("bristles", 42), ("thick", 1), ("puncta", 1)]
 )
 def test_few_thin_things_before_a_flat_ground_are_no_thin_specimen(kind, seed, disturbance):
     _, index = index_of(kind, disturbance, seed)

@@ -191,19 +191,16 @@ def score_window(
     device = next(decider.parameters()).device
     masks: list[Valid] = []
     others: list[Tensor | None] = []
-    seen: list[Tensor] = []
-    for k, near in enumerate(known.nearest):
-        grey, valid, source = filled(lambda j: read(j, window), near)
+
+    def look_at(k: int) -> list[Tensor]:
+        grey, valid, source = filled(lambda j: read(j, window), known.nearest[k])
         masks.append(valid)
         others.append(None if source is None else elsewhere(_in_steps(source, device), k))
-        looked = look(_in_steps(grey, device), known.rounding[k])
-        # 16 bits are enough for logarithms, and many planes are kept.
-        seen = seen or [_room(len(known.planes), level) for level in looked]
-        for room, level in zip(seen, looked, strict=True):
-            room[k] = level[0]
-    evidence = [compare(level, k) for k, level in enumerate(seen)]
-    seen.clear()
-    around = evidence[smooth_surface.LEVEL].own[:, smooth_surface.FINEST_AROUND].float()
+        return look(_in_steps(grey, device), known.rounding[k])
+
+    evidence = compare(map(look_at, range(len(known.planes))))
+    level = evidence[smooth_surface.LEVEL]
+    around = torch.cat([seen[:, smooth_surface.FINEST_AROUND] for seen in level.seen]).float()
     scores, finer = decider(evidence, known.detail.to(device))
     unlike = scores.new_tensor(known.unlike)
     scores = beside_others(scores) - UNLIKE * unlike[:, None, None]
@@ -236,11 +233,6 @@ def beside_others(scores: Tensor) -> Tensor:
 
 def _in_steps(plane: NDArray[Any], device: torch.device) -> Tensor:
     return to_steps(torch.from_numpy(plane).to(device).float()[None, None])
-
-
-def _room(planes: int, like: Tensor) -> Tensor:
-    shape = (planes, *like.shape[1:])
-    return torch.empty(shape, dtype=torch.float16, device=like.device, memory_format=torch.channels_last)
 
 
 def best_planes(scored: Scored, rows: int, columns: int) -> Decided:

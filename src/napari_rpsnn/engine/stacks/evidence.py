@@ -13,7 +13,7 @@ Nothing here knows an order of the planes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import torch
@@ -26,8 +26,8 @@ from napari_rpsnn.model.stack_decider import ENERGIES, LEVELS, Compared
 STEP = 2**LEVELS
 #: Energies of detail that are no more than the rounding of 8-bit values, for each band from the finest on.
 ROUNDING = (1e-6, 4e-7, 1.5e-7, 6e-8, 2.5e-8)
-#: How much brighter or darker than all planes in the mean a plane counts at most, of values from 0 to 1.
-MOST_APART = 0.5
+#: How far beyond its eight neighbours a pixel may lie, in what these differ by: in noise two of nine lie beyond them.
+BEYOND = 0.5
 #: Of the filters that find lines: standard deviations across and along a line, and sides, in pixels; and how many
 #: directions there are.
 ACROSS_PX, ALONG_PX, LINE_SIDE, DIRECTIONS = 1.2, 3.0, 10, 6
@@ -40,7 +40,7 @@ def to_steps(planes: Tensor) -> Tensor:
 
 
 def without_hot_pixels(planes: Tensor) -> Tensor:
-    """Planes `(N, 1, rows, columns)`, no pixel of which is brighter or darker than all of its eight neighbours."""
+    """Planes `(N, 1, rows, columns)`, no pixel of which is far brighter or darker than all of its eight neighbours."""
     padded = F.pad(planes, (1, 1, 1, 1), mode="replicate")
     above, here, below = padded[..., :-2, :], padded[..., 1:-1, :], padded[..., 2:, :]
     limits = []
@@ -49,7 +49,9 @@ def without_hot_pixels(planes: Tensor) -> Tensor:
         column = extreme(others, here)
         beside = extreme(column[..., :-2], column[..., 2:])
         limits.append(extreme(beside, others[..., 1:-1]))
-    return torch.clamp(planes, *limits)
+    low, high = limits
+    beyond = BEYOND * (high - low)
+    return torch.clamp(planes, low - beyond, high + beyond)
 
 
 def look(planes: Tensor, rounding: float = 1.0) -> list[Tensor]:
@@ -86,8 +88,19 @@ def look(planes: Tensor, rounding: float = 1.0) -> list[Tensor]:
         sharp = (finer[-1] + floor).log10()
         *others, last = ((binomial(band) + floor).log10() for band, floor in zip(finer, least, strict=False))
         energies, signs = at_pixels if level == 1 else ([], [])
-        levels.append(torch.cat((sharp, last, around, *others, line, *energies, *signs, sign, picture), 1))
+        levels.append(_side_by_side((sharp, last, around, *others, line, *energies, *signs, sign, picture)))
     return levels
+
+
+def _side_by_side(channels: Sequence[Tensor]) -> Tensor:
+    """All channels of a pixel, as networks want them; made at once it takes half of the time of `torch.cat`."""
+    planes, _, rows, columns = channels[0].shape
+    counts = [some.shape[1] for some in channels]
+    shape = planes, sum(counts), rows, columns
+    made = torch.empty(shape, dtype=channels[0].dtype, device=channels[0].device, memory_format=torch.channels_last)
+    for part, some in zip(torch.split(made, counts, 1), channels, strict=True):
+        part.copy_(some)
+    return made
 
 
 def _band(picture: Tensor, least: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -121,26 +134,45 @@ def _line_filters() -> Tensor:
     return torch.stack(made)[:, None]
 
 
-def compare(seen: Tensor, level: int) -> Compared:
-    """Evidence of all planes at this level of what `look` saw of each; takes its place in memory."""
-    energies, brightness = seen[:, : ENERGIES[level]], seen[:, -1:]
-    least, best = (_across(extreme, energies) for extreme in (torch.minimum, torch.maximum))
-    energies -= best
-    exact = torch.promote_types(seen.dtype, torch.float32)
-    mean = brightness.mean(0, keepdim=True, dtype=exact)
-    brightness -= mean
-    spread = (brightness.square().mean(0, keepdim=True, dtype=exact) + 1e-7).log10() / 2
-    brightness.clamp_(-MOST_APART, MOST_APART).mul_(5)
-    best, least = best.to(exact), least.to(exact)
-    return Compared(seen, torch.cat((best / 2 + 2, (best - least).clamp_max(4), mean, spread + 2), 1))
+def compare(looks: Iterable[list[Tensor]]) -> list[Compared]:
+    """Evidence of all planes at each level, of what `look` sees of one after the other, or of several at once."""
+    levels = [_Level() for _ in range(LEVELS)]
+    for looked in looks:
+        for level, seen in zip(levels, looked, strict=True):
+            level.add(seen)
+    return [level.compared(energies) for level, energies in zip(levels, ENERGIES, strict=True)]
 
 
-def _across(extreme: Callable[[Tensor, Tensor], Tensor], planes: Tensor) -> Tensor:
-    """The extreme of all planes: torch reduces 16 bits across planes five times as slowly."""
-    found = planes[:1].clone()
-    for plane in planes[1:]:
-        found = extreme(found, plane[None])
-    return found
+class _Level:
+    """What is seen of planes at a level: least, most, and the sum of it."""
+
+    def __init__(self) -> None:
+        self._parts: list[Tensor] = []
+        self._planes = 0
+
+    def add(self, seen: Tensor) -> None:
+        for plane in seen[:, None]:
+            bright = plane[:, -1:]
+            if self._planes == 0:
+                self._least, self._most, self._bright = plane.clone(), plane.clone(), bright.clone()
+            else:
+                torch.minimum(self._least, plane, out=self._least)
+                torch.maximum(self._most, plane, out=self._most)
+                self._bright += bright
+            self._planes += 1
+        self._parts.append(seen.half())  # enough for logarithms, and many planes are kept
+
+    def compared(self, energies: int) -> Compared:
+        best, least = self._most[:, :energies], self._least[:, :energies]
+        mean = self._bright / self._planes
+        variance = torch.zeros_like(mean)
+        for part in self._parts:
+            variance += (part[:, -1:] - mean).square().sum(0, keepdim=True) / self._planes
+        spread = (variance + 1e-7).log10() / 2
+        common = torch.cat((best / 2 + 2, (best - least).clamp_max(4), mean, spread + 2), 1)
+        beside = torch.zeros_like(self._most)  # signs are not compared
+        beside[:, :energies], beside[:, -1:] = best, mean
+        return Compared(self._parts, beside, common)
 
 
 def binomial(planes: Tensor) -> Tensor:

@@ -58,13 +58,13 @@ class _Bounds:
     no_hair: float
 
 
-#: In noise no score is sure: where there are bristles or twigs, scores lose 36 and more in `SHARE` of the pixels,
-#: without noise 82 and more; by a single hair 105 to 120 in `NEARLY_ALL`. In smears it is 26 at most and 59, and in
-#: `NEARLY_ALL` 34 and 73.
-WITHOUT_NOISE, IN_NOISE = _Bounds(65.0, 80.0), _Bounds(33.0, 50.0)
-#: In `SHARE` of the pixels, where nothing is thin at all; and at most in the mean, in each window: surfaces lose
-#: 17 and more.
-NOTHING_THIN, LITTLE = 15.0, 12.0
+#: In noise no score is sure: where there are bristles or twigs, scores lose 31 and more in `SHARE` of the pixels,
+#: without noise 82 and more; by a single hair 104 to 113 in `NEARLY_ALL`. In smears it is 14 at most and 37, and in
+#: `NEARLY_ALL` 21 and 55.
+WITHOUT_NOISE, IN_NOISE = _Bounds(65.0, 80.0), _Bounds(24.0, 34.0)
+#: In `SHARE` of the pixels, where nothing is thin at all; and at most in the mean: smears lose 5.3 and less, even
+#: sections 8.6, surfaces 15 and more.
+NOTHING_THIN, LITTLE = 15.0, 7.0
 #: Mean vote for the planes that were chosen, as a share of what votes are worth there, in a thin specimen: at most this
 #: at half the resolution; and at the full one less, the more scores lose: none where they lose `EVEN` in the mean, and
 #: 1 for each `WORTH` less. So crops of a real smear may have 0.35 to 0.44 and have up to 0.35, uneven sections may have
