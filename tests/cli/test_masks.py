@@ -43,6 +43,33 @@ def test_a_mask_is_a_file_and_what_it_takes_away_is_said(planes, tmp_path, capsy
     assert sum(report["shares"]) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("axes", ["TCZYX", "TZCYX"])  # OME's usual order, and ImageJ's
+@pytest.mark.parametrize("guide", [[], ["--guide-channel", "0"]])
+def test_a_mask_of_planes_is_one_of_planes_whatever_the_order_of_axes(tmp_path, capsys, axes, guide):
+    planes = np.stack([data.camera()[128:176, 192 + k : 240 + k] for k in range(3)])
+    channels = np.stack([np.stack([planes, planes // 2, planes // 3])] * 2)  # as many channels as planes
+    write_image(tmp_path / "in.tif", np.einsum(f"TCZYX->{axes}", channels), axes, provenance={})
+    here = np.ones(planes.shape, np.uint8)
+    here[1] = 0
+    tifffile.imwrite(tmp_path / "mask.tif", here, photometric="minisblack")
+    arguments = tmp_path / "in.tif", "-o", tmp_path / "out.tif", "--map", tmp_path / "map.tif", "--device", "cpu"
+    assert fuse(*arguments, *guide, "--mask", tmp_path / "mask.tif") == 0
+    assert set(np.unique(read_image(tmp_path / "map.tif").data[...])) == {0, 2}
+    assert "no image any data" not in capsys.readouterr().err
+
+
+def test_a_mask_of_two_images_counts_for_all_their_channels(planes, tmp_path):
+    made, _ = planes
+    for k in range(2):
+        write_image(tmp_path / f"{k}.tif", np.stack([made[k], made[k] // 2]), "CYX", provenance={})
+    here = np.ones((2, 64, 64), np.uint8)
+    here[0] = 0
+    tifffile.imwrite(tmp_path / "mask.tif", here)
+    arguments = *(tmp_path / f"{k}.tif" for k in range(2)), "-o", tmp_path / "out.tif", "--device", "cpu"
+    assert fuse(*arguments, "--mask", tmp_path / "mask.tif") == 0
+    np.testing.assert_array_equal(read_image(tmp_path / "out.tif").data[...], read_image(tmp_path / "1.tif").data[...])
+
+
 def test_a_mask_with_colours_and_one_that_would_be_replaced_are_refused(planes, tmp_path, capsys):
     made, here = planes
     write_image(tmp_path / "in.tif", made, "ZYX", provenance={})

@@ -45,6 +45,12 @@ class Stack:
         """Number of images or planes."""
         return 2 if self.other else int(self.image.data.shape[self.image.axes.index("Z")])
 
+    @property
+    def mask_axes(self) -> str:
+        """Axes of the ``mask`` of `fuse` and `fuse_stack`; P is which of two images."""
+        axes = "".join(axis for place, axis in enumerate(self.image.axes) if place != self.channel_axis)
+        return f"P{axes}" if self.other else axes
+
     def with_slabs(self) -> Stack:
         """The same, whose results have an axis Z, of slabs."""
         axes, map_axes = (

@@ -80,9 +80,9 @@ class Task:
         start = time.perf_counter()
         result = yield from now_and_then(self._steps())
         if is_masked(result.image):  # layers have no masks
-            lacks, told = bool(np.ma.getmaskarray(result.image).any()), list[str]()
+            told = list[str]()
             result = replace(result, image=to_store(result, told.append))
-            if lacks:
+            if told:
                 yield Progress(0, 0, note=told[0])
         said = record(result.made_by, self.sources.names, time.perf_counter() - start)
         self.results.append((result, said))
