@@ -88,6 +88,20 @@ def test_an_ome_zarr_goes_both_ways_and_layers_of_several_scales_are_saved_in_fu
     assert any("rpsnn-lite" in text for text in said_there)
 
 
+@pytest.mark.parametrize("kind", ["ome.tif", "tif", "ome.zarr"])
+def test_sizes_and_places_without_a_unit_are_kept_without_one(tmp_path, kind):
+    if kind == "ome.zarr":
+        pytest.importorskip("zarr")
+    path = str(tmp_path / f"s.{kind}")
+    stack = RNG.integers(0, 60000, (4, 20, 30)).astype(np.uint16)
+    for scale in ((2, 0.3, 0.3), (1, 1, 1)):  # as a layer has it whose scale a user has set, and not
+        write_layer(path, stack, meta(3, scale=scale, translate=(4.0, 0.0, 7.0), units=("pixel",) * 3))
+        ((_, said, _),) = get_reader(path)(path)
+        np.testing.assert_allclose(said["scale"], scale)
+        np.testing.assert_allclose(said["translate"], (4, 0, 7))
+        assert said["units"] == ["pixel"] * 3
+
+
 def test_channels_are_layers_with_their_names_and_colours(tmp_path):
     path = str(tmp_path / "cells.ome.tif")
     data = RNG.integers(0, 255, (3, 2, 20, 30)).astype(np.uint8)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from napari_rpsnn.io.image_file import UNITS, ImageFile, chosen, software
 from napari_rpsnn.io.provenance import is_record
 from napari_rpsnn.io.tiff_exif import DIRECTORIES, append_directories, camera_tags, read_exif
-from napari_rpsnn.io.tiff_metadata import LENGTHS, OME_SIZES, OME_WAVES, read_metadata
+from napari_rpsnn.io.tiff_metadata import LENGTHS, OME_NO_UNIT, OME_SIZES, OME_WAVES, read_metadata
 from napari_rpsnn.io.tiff_planes import open_planes, refuse_broken_promises, refuse_companions
 
 SUFFIXES: tuple[str, ...] = (".ome.tif", ".ome.tiff", ".tif", ".tiff")
@@ -176,7 +176,8 @@ def _escaped(unit: str) -> str:
 
 def _ome_said(image: ImageFile, axes: str, leading: tuple[int, ...], provenance: str) -> dict[str, Any]:
     said: dict[str, Any] = {OME_SIZES[axis]: abs(size) for axis, size in image.scale.items() if axis in OME_SIZES}
-    said |= {f"{OME_SIZES[axis]}Unit": unit for axis, unit in image.units.items() if axis in OME_SIZES}
+    units = dict.fromkeys(image.scale.keys() & set("XYZ"), OME_NO_UNIT) | image.units
+    said |= {f"{OME_SIZES[axis]}Unit": unit for axis, unit in units.items() if axis in OME_SIZES}
     said["CommentAnnotation"] = {"Namespace": "napari-rpsnn/provenance", "Value": provenance}
     channel: dict[str, Any] = {"Name": list(image.channel_names)} if image.channel_names else {}
     looks = image.looks if "S" not in axes else ()
@@ -196,7 +197,7 @@ def _ome_said(image: ImageFile, axes: str, leading: tuple[int, ...], provenance:
             np.indices(leading)[axes.index(axis)].ravel() if axis in axes[: len(leading)] else np.zeros(prod(leading))
         )
         places = (place + image.scale.get(axis, 0.0) * numbers).tolist()
-        plane |= {f"Position{axis}": places, f"Position{axis}Unit": [image.units.get(axis, "µm")] * len(places)}
+        plane |= {f"Position{axis}": places, f"Position{axis}Unit": [units.get(axis, "µm")] * len(places)}
     if plane:
         said["Plane"] = plane
     return said

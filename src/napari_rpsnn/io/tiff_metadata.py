@@ -17,6 +17,9 @@ OME_SIZES = {"X": "PhysicalSizeX", "Y": "PhysicalSizeY", "Z": "PhysicalSizeZ", "
 #: Where it has wavelengths, and what we call them.
 OME_WAVES = {"EmissionWavelength": "emission", "ExcitationWavelength": "excitation"}
 
+#: What OME-XML has for the unit of lengths whose unit is not known.
+OME_NO_UNIT = "reference frame"
+
 #: Tags of a TIFF's resolution unit.
 LENGTHS = {2: "in", 3: "cm"}
 
@@ -50,6 +53,7 @@ def _ome(xml: str, number: int) -> dict[str, Any]:
     found = {axis: size for axis, name in OME_SIZES.items() if (size := pixels.get(name)) is not None}
     scale, notes = sizes(found, OME_SIZES)
     units = {axis: plain_unit(pixels.get(f"{OME_SIZES[axis]}Unit", "s" if axis == "T" else "µm")) for axis in scale}
+    units = {axis: unit for axis, unit in units.items() if unit != OME_NO_UNIT}
     channels = pixels.findall("{*}Channel")
     names = tuple(channel.get("Name", "") for channel in channels)
     looks = tuple(_ome_look(channel) for channel in channels)
@@ -96,10 +100,13 @@ def _ome_look(channel: Any) -> dict[str, Any]:
 def _imagej(said: dict[str, Any], pixels: dict[str, float], notes: tuple[str, ...], ramp: str | None) -> dict[str, Any]:
     unit, scale, units = _unescaped(said.get("unit", "")), dict[str, float](), dict[str, str]()
     more: tuple[str, ...] = ()
-    if unit not in ("", "pixel", "pixels"):
-        spacing = said.get("spacing")
-        planes, more = sizes({"Z": spacing} if isinstance(spacing, int | float) and spacing else {}, {})
-        scale = pixels | planes
+    spacing = said.get("spacing")
+    planes, more = sizes({"Z": spacing} if isinstance(spacing, int | float) and spacing else {}, {})
+    scale = pixels | planes
+    if unit in ("", "pixel", "pixels"):
+        # Without a unit a size of 1 is what a writer that knows none has to give.
+        scale = {axis: size for axis, size in scale.items() if size != 1}
+    else:
         units = {axis: plain_unit(_unescaped(said.get(f"{axis.lower()}unit", unit))) for axis in scale}
     if said.get("finterval"):
         times, late = sizes({"T": said["finterval"]}, {"T": "finterval"})

@@ -27,13 +27,11 @@ def write_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     units = {axis: plain_unit(unit_text(unit)) for axis, unit in zip(plain, meta["units"], strict=True)}
     units = {axis: unit for axis, unit in units.items() if unit not in ("pixel", "px")}
     sizes, places = (dict(zip(plain, map(float, meta[name]), strict=True)) for name in ("scale", "translate"))
-    like = ImageFile(
-        full,
-        axes,
-        scale={axis: sizes[axis] if axis == "Z" else abs(sizes[axis]) for axis in units},
-        units=units,
-        origin={axis: places[axis] for axis in units if places[axis]},
-    )
+    # Without a unit a scale of 1 is no size, and places count pixels.
+    scale = {axis: x if axis == "Z" else abs(x) for axis, x in sizes.items() if axis in units or x != 1}
+    origin = {axis: x for axis, x in places.items() if x}
+    units |= dict.fromkeys(origin.keys() - scale.keys(), "pixel")
+    like = ImageFile(full, axes, scale=scale, units=units, origin=origin)
     made = meta.get("metadata", {}).get(METADATA, {})
     write_image(path, np.asarray(full), axes, like=like, provenance=made)
     return [path]
