@@ -8,7 +8,10 @@ from napari_rpsnn.io import write_image
 
 pytest.importorskip("distributed", reason="dask is not in this environment")
 
-from napari_rpsnn.cli.dask_files import connected, open_lazily
+import dask.array as da
+from distributed import LocalCluster
+
+from napari_rpsnn.cli.dask_files import connected, open_lazily, stored
 from napari_rpsnn.io import ome_zarr
 
 
@@ -46,3 +49,16 @@ def test_a_scheduler_that_is_not_there_is_an_error(monkeypatch):
 def test_no_scheduler_is_no_client():
     with connected(None) as client:
         assert client is None
+
+
+def test_what_is_done_leaves_no_error_in_the_scheduler(tmp_path, caplog):
+    image = described(pixels(40, 30), "YX")
+    lazy = da.from_array(image.data, chunks=(20, 30))
+    files = {tmp_path / name: described(lazy, "YX") for name in ("a.ome.zarr", "b.tif")}
+    local = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    with LocalCluster(**local) as cluster, connected(cluster.scheduler_address) as client:
+        with stored(files, lazy.sum(dtype=float), client, "a") as (tally, finish):
+            finish(PROVENANCE)
+        assert client.submit(abs, -1).result() == 1  # the scheduler still listens
+    assert tally == image.data.sum(dtype=float)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]

@@ -182,7 +182,9 @@ def _compute(work: Sequence[Any], client: Any, name: str) -> list[Any]:
         for future in tqdm(as_completed(futures), total=len(futures), unit="chunk", **options):
             future.result()
         return list(dask.compute(*work))
-    except KilledWorker as error:
-        raise RuntimeError(f"workers died: {error}") from error
-    finally:
+    except BaseException as error:
+        # What is left is not wanted any more. What is done goes by itself: to cancel it, a scheduler fails.
         client.cancel(futures)
+        if isinstance(error, KilledWorker):
+            raise RuntimeError(f"workers died: {error}") from error
+        raise
