@@ -188,3 +188,12 @@ def test_what_cannot_be_compared_is_refused(folders, capsys, image, said):
     assert evaluate(*SOURCES, "--fused", "small", "-o", "page.html") == 1
     assert said in capsys.readouterr().err
     assert not (folders / "page.html").exists()
+
+
+def test_places_without_data_are_refused_by_name(tmp_path, capsys):
+    planes = np.ones((3, 40, 50), np.float32)
+    planes[1, :4] = np.nan
+    tifffile.imwrite(tmp_path / "stack.tif", planes, photometric="minisblack")
+    tifffile.imwrite(tmp_path / "fused.tif", planes[0])
+    assert evaluate("--sources", tmp_path / "stack.tif", "--fused", f"ours={tmp_path / 'fused.tif'}") == 1
+    assert "stack, source 1: expected finite values, got NaN or infinity" in capsys.readouterr().err

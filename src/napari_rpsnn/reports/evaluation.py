@@ -55,6 +55,8 @@ class Scene:
                 )
             if image.dtype != first.dtype:
                 raise ValueError(f"{self.name}, {name}: expected the sources' dtype, {first.dtype}, got {image.dtype}")
+            if not np.isfinite(image).all():
+                raise ValueError(f"{self.name}, {name}: expected finite values, got NaN or infinity")
 
     @property
     def ends(self) -> tuple[float, float]:
