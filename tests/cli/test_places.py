@@ -101,6 +101,8 @@ def test_heights_start_where_the_file_says_or_where_it_is_asked_for(planes, tmp_
     [
         (("--planes", "5,20"), "argument --planes: expected the first plane and the last as 5-20, got '5,20'"),
         (("--region", "1:2"), "argument --region: expected rows and columns as 100:300,50:250, got '1:2'"),
+        (("--tile", "big"), "argument --tile: expected auto or a number of pixels, got 'big'"),
+        (("--guide-channel", "GFP"), "argument --guide-channel: expected a channel, or several as 0,2, got 'GFP'"),
     ],
 )
 def test_parts_are_given_in_one_way(tmp_path, capsys, options, message):

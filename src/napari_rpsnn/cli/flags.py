@@ -14,10 +14,14 @@ Kind = TypeVar("Kind", bound=Options)
 
 
 def _numbers(text: str) -> tuple[int, ...]:
+    if not re.fullmatch(r"\d+(,\d+)*", text):
+        raise argparse.ArgumentTypeError(f"expected a channel, or several as 0,2, got {text!r}")
     return tuple(int(number) for number in text.split(","))
 
 
 def _tile(text: str) -> int | str:
+    if not re.fullmatch(r"auto|\d+", text):
+        raise argparse.ArgumentTypeError(f"expected auto or a number of pixels, got {text!r}")
     return text if text == "auto" else int(text)
 
 
