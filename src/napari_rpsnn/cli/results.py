@@ -71,7 +71,7 @@ def run(job: Job, args: argparse.Namespace) -> None:
         stack,
         lambda kind, **more: given(kind, args, **more),
         say,
-        read_mask(args.mask, job.outputs),
+        read_mask(args.mask, job.outputs, stack.mask_axes),
         plane_spacing=args.plane_spacing,
         plane_origin=args.plane_origin,
     )

@@ -18,8 +18,8 @@ from napari_rpsnn.jobs.finding import Say
 ZERO = "Where the mask leaves no image any data, the result is 0."
 
 
-def read_mask(path: Path | None, outputs: Sequence[Path]) -> NDArray[Any] | None:
-    """The mask in a file, nonzero where there is data; None: of no file.
+def read_mask(path: Path | None, outputs: Sequence[Path], axes: str) -> NDArray[Any] | None:
+    """The mask in a file, nonzero where there is data, on `axes`, which are `Stack.mask_axes`; None: of no file.
 
     Raises
     ------
@@ -33,7 +33,21 @@ def read_mask(path: Path | None, outputs: Sequence[Path]) -> NDArray[Any] | None
     image = read_image(path)
     if set(image.axes) & set("SC"):
         raise ValueError(f"--mask: expected a file without colours and channels, got {path} with the axes {image.axes}")
-    return np.asarray(image.data[...])
+    return _on_axes(np.asarray(image.data[...]), image.axes, axes)
+
+
+def _on_axes(mask: NDArray[Any], own: str, axes: str) -> NDArray[Any]:
+    """A mask of its `own` axes where `axes` lie: its planes are no channels, though these come last.
+
+    Pages without a name are planes; of two images, planes that these do not have are the images. Where an axis is not
+    among `axes`, the mask stays as it is.
+    """
+    pages = "Z" if "Z" in axes or "P" not in axes else "P"
+    own = own.replace("Q", pages).replace("Z", pages)
+    if set(own) - set(axes) or len(set(own)) < len(own) or len(set(axes)) < len(axes):
+        return mask
+    mask = np.transpose(mask, sorted(range(len(own)), key=lambda place: axes.index(own[place])))
+    return np.expand_dims(mask, [place for place, axis in enumerate(axes) if axis not in own])
 
 
 def to_store(result: Result, say: Say) -> Any:

@@ -45,6 +45,12 @@ class Stack:
         """Number of images or planes."""
         return 2 if self.other else int(self.image.data.shape[self.image.axes.index("Z")])
 
+    @property
+    def mask_axes(self) -> str:
+        """Axes of a mask, as `fuse` and `fuse_stack` take it; the one of two images is P."""
+        shared = "".join(axis for place, axis in enumerate(self.image.axes) if place != self.channel_axis)
+        return f"P{shared}" if self.other else shared
+
     def with_slabs(self) -> Stack:
         """The same, whose results have an axis Z, of slabs."""
         axes, map_axes = (
