@@ -7,6 +7,7 @@ from PIL import Image
 from shell import fuse
 from skimage import data
 
+from napari_rpsnn import fuse_stack
 from napari_rpsnn.io import read_image, write_image
 
 
@@ -58,16 +59,30 @@ def test_a_mask_of_planes_is_one_of_planes_whatever_the_order_of_axes(tmp_path, 
     assert "no image any data" not in capsys.readouterr().err
 
 
-def test_a_mask_of_two_images_counts_for_all_their_channels(planes, tmp_path):
-    made, _ = planes
-    for k in range(2):
-        write_image(tmp_path / f"{k}.tif", np.stack([made[k], made[k] // 2]), "CYX", provenance={})
-    here = np.ones((2, 64, 64), np.uint8)
-    here[0] = 0
-    tifffile.imwrite(tmp_path / "mask.tif", here)
-    arguments = *(tmp_path / f"{k}.tif" for k in range(2)), "-o", tmp_path / "out.tif", "--device", "cpu"
-    assert fuse(*arguments, "--mask", tmp_path / "mask.tif") == 0
-    np.testing.assert_array_equal(read_image(tmp_path / "out.tif").data[...], read_image(tmp_path / "1.tif").data[...])
+@pytest.mark.parametrize("axes", ["ZYX", "TYX"])
+@pytest.mark.parametrize("count", [2, 3])
+def test_axes_of_a_mask_go_by_their_names(planes, tmp_path, axes, count):
+    stack = np.stack([planes[0][:count]] * count)[:, :, None].repeat(count, 2)
+    mask = np.ones((count, 64, 64), np.uint8)
+    mask[0, :32] = 0
+    write_image(tmp_path / "in.ome.tif", stack, "TZCYX", provenance={})
+    write_image(tmp_path / "mask.ome.tif", mask, axes, provenance={})
+    out = tmp_path / "out.ome.tif"
+    assert fuse(tmp_path / "in.ome.tif", "-o", out, "--device", "cpu", "--mask", tmp_path / "mask.ome.tif") == 0
+    by_axes = mask[None, :, None] if axes == "ZYX" else mask[:, None, None]
+    expected = np.ma.filled(fuse_stack(stack, axis=1, mask=by_axes, device="cpu"), 0)
+    np.testing.assert_array_equal(read_image(out).data[...], expected)
+
+
+def test_a_mask_of_two_images_with_channels_has_one_for_each(grey_pair, tmp_path):
+    near, far = (np.stack([image, 255 - image]) for image in grey_pair[:2])
+    mask = np.ones((2, *grey_pair[0].shape), np.uint8)
+    mask[0, :20] = 0
+    for name, image, axes in (("near", near, "CYX"), ("far", far, "CYX"), ("mask", mask, "ZYX")):
+        write_image(tmp_path / f"{name}.ome.tif", image, axes, provenance={})
+    paths = [tmp_path / f"{name}.ome.tif" for name in ("near", "far", "out", "mask")]
+    assert fuse(*paths[:2], "-o", paths[2], "--device", "cpu", "--mask", paths[3]) == 0
+    np.testing.assert_array_equal(read_image(paths[2]).data[:, :20], far[:, :20])
 
 
 def test_a_mask_with_colours_and_one_that_would_be_replaced_are_refused(planes, tmp_path, capsys):

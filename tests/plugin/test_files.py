@@ -116,6 +116,18 @@ def test_channels_are_layers_with_their_names_and_colours(tmp_path):
     assert layers[1][1]["colormap"] == "#00ff00"
 
 
+@pytest.mark.parametrize("unit", ["reference frame", "gray value", "(", "pixel"])
+def test_a_unit_that_napari_does_not_know_keeps_no_file_from_being_opened(tmp_path, unit):
+    layers = pytest.importorskip("napari.layers", reason="napari is not in this environment")
+    path = str(tmp_path / "cells.ome.tif")
+    sizes = {"PhysicalSizeX": 0.2, "PhysicalSizeXUnit": unit, "PhysicalSizeY": 0.2, "PhysicalSizeYUnit": "nm"}
+    tifffile.imwrite(path, np.zeros((20, 30), np.uint8), ome=True, metadata={"axes": "YX", **sizes})
+    ((data, said, _),) = get_reader(path)(path)
+    layer = layers.Image(data, **said)
+    assert tuple(layer.scale) == (0.2, 0.2)
+    assert [str(one) for one in layer.units] == ["nanometer", "pixel"]
+
+
 def test_colours_stay_colours_and_pixels_without_a_size_have_none(tmp_path):
     path = str(tmp_path / "tissue.tif")
     picture = RNG.integers(0, 255, (20, 30, 3)).astype(np.uint8)

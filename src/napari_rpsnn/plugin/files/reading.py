@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pint
 
 from napari_rpsnn.io.formats import is_image, read_image, suffix_of
 from napari_rpsnn.io.image_file import ImageFile
@@ -54,11 +55,19 @@ def read_layers(path: str) -> list[LayerData]:
 def _attributes(image: ImageFile, axes: str) -> dict[str, Any]:
     """Where an image lies, as napari takes it."""
     plain = axes.replace("S", "")
-    known = [image.units.get(axis, "pixel") != "pixel" for axis in plain]
     return {
         "scale": [image.scale.get(axis, 1.0) for axis in plain],
         "translate": [image.origin.get(axis, 0.0) for axis in plain],
-        "units": [image.units[axis] if there else "pixel" for axis, there in zip(plain, known, strict=True)],
+        "units": [_unit(image.units.get(axis, "pixel")) for axis in plain],
         "axis_labels": [label_of(axis, place - len(plain)) for place, axis in enumerate(plain)],
         "rgb": image.colours in (3, 4),
     }
+
+
+def _unit(said: str) -> str:
+    """A unit that napari takes: in place of one that it does not know, as OME's "reference frame", the pixel."""
+    try:
+        pint.get_application_registry().Unit(said)
+    except Exception:  # text of anybody, which is parsed
+        return "pixel"
+    return said
