@@ -129,6 +129,14 @@ def _step(shape: tuple[int, int]) -> int:
     return max(1, min(shape) // THINNED_PX)
 
 
+def far_brighter(found: Sequence[Level]) -> list[bool]:
+    """Whether a picture is brighter than most others, which are alike, by more than its level makes up for."""
+    gains = np.array([level.gain for level in found])
+    alike = np.median(np.abs(np.log(gains))) < np.log(MOST_GAIN) / 2
+    away: list[bool] = (alike & (gains <= 1 / MOST_GAIN)).tolist()
+    return away
+
+
 def levels(means: Sequence[NDArray[np.float64]], values: IntensityRange) -> list[Level]:
     """What brings pictures of these `block_means` and this range to one brightness."""
     span = float(values.high) - float(values.low) or 1.0

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_rpsnn.engine.borders import NO_BORDER, SAID_PX, Border
-from napari_rpsnn.engine.brightness import Level, block_means, block_sums, levels, plainly
+from napari_rpsnn.engine.brightness import Level, block_means, block_sums, far_brighter, levels, plainly
 from napari_rpsnn.engine.pairs.plan import Plan
 from napari_rpsnn.engine.stacks.evidence import look, to_steps
 from napari_rpsnn.engine.stacks.neighbours import brightness, differences, filled, nearest, places_along
@@ -143,6 +143,8 @@ class StackStatistics:
         means = [plane.means for plane in useful]
         found = levels(means, values)
         showing = [_shows(plane, values, level) for plane, level in zip(useful, found, strict=True)]
+        if not lacking:  # else it may be all that there is
+            showing = [here and not far for here, far in zip(showing, far_brighter(found), strict=True)]
         if any(showing) and not all(showing):
             return cls.of(compress(useful, showing))
         rounding = _rounding(values, found)
@@ -151,7 +153,9 @@ class StackStatistics:
             [(_seen(s.window, values, level), s.valid) for s, level in zip(samples, found, strict=True)]
             for samples in zip(*(plane.samples for plane in useful), strict=True)
         ]
-        apart = differences(np.stack([_shown(windows) for windows in zip(*sampled, strict=True)]))
+        of_planes = zip(*sampled, strict=True)
+        shown = [np.concatenate([brightness(*window) for window in windows]) for windows in of_planes]
+        apart = differences(np.stack(shown))
         near = nearest(apart)
         return cls(
             [plane.number for plane in useful],
@@ -235,11 +239,6 @@ def _shows(plane: PlaneStatistics, values: IntensityRange, level: Level) -> bool
 
 #: A window of a plane, grey, of one brightness, and where it has data.
 _Seen = tuple[NDArray[np.float32], Valid]
-
-
-def _shown(windows: Sequence[_Seen]) -> NDArray[np.float32]:
-    """Brightness of a plane in all samples."""
-    return np.concatenate([brightness(*window) for window in windows])
 
 
 def _energies(samples: Sequence[Sequence[_Seen]], near: NDArray[np.intp], rounding: list[float]) -> Tensor:
