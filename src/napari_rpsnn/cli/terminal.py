@@ -75,7 +75,11 @@ def _print(stream: TextIO | None, text: str) -> None:
     if stream is None or stream.closed:  # as after 2>&-
         return
     try:
-        print(text, file=stream, flush=True)
+        try:
+            print(text, file=stream, flush=True)
+        except UnicodeEncodeError:  # as names of files that are not in the terminal's encoding
+            encoding = stream.encoding or "ascii"
+            print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
     except OSError:
         # Nobody reads any more. What is left in the buffer must not fail at the end, when Python flushes it.
         try:
