@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from itertools import zip_longest
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -158,11 +159,9 @@ def _imagej_said(image: ImageFile, axes: str, planes: int, provenance: str) -> d
     if looks and all("window" in look for look in looks):
         said["Ranges"] = tuple(end for look in looks for end in look["window"])
         said |= dict(zip(("min", "max"), looks[0]["window"], strict=True))  # without channels ImageJ looks here
-    if looks and all("colour" in look for look in looks):
-        said["LUTs"] = [
-            np.rint(np.outer(list(bytes.fromhex(look["colour"])), np.linspace(0, 1, 256))).astype(np.uint8)
-            for look in looks
-        ]
+    if any("colour" in look for look in looks):
+        colours = (bytes.fromhex(look.get("colour", "FFFFFF")) for look in looks)
+        said["LUTs"] = [np.rint(np.outer(list(ends), np.linspace(0, 1, 256))).astype(np.uint8) for ends in colours]
     if "C" in axes and (image.mode or "LUTs" in said):
         said["mode"] = image.mode or "composite"
     return said
@@ -174,21 +173,26 @@ def _escaped(unit: str) -> str:
     return "".join(letter if letter.isascii() else f"\\u{ord(letter):04X}" for letter in plain)
 
 
+def _ome_channel(name: str | None, look: dict[str, Any] | None) -> dict[str, Any]:
+    """What is known of a channel: of one in transmitted light there is no wavelength."""
+    said: dict[str, Any] = {"Name": name} if name else {}
+    look = look or {}
+    if "colour" in look:
+        signed = int(look["colour"], 16) << 8 | 255
+        said["Color"] = signed - 2**32 if signed >= 2**31 else signed
+    for wave, ours in OME_WAVES.items():
+        if ours in look:
+            said |= {wave: look[ours], f"{wave}Unit": "nm"}
+    return said
+
+
 def _ome_said(image: ImageFile, axes: str, leading: tuple[int, ...], provenance: str) -> dict[str, Any]:
     said: dict[str, Any] = {OME_SIZES[axis]: abs(size) for axis, size in image.scale.items() if axis in OME_SIZES}
     units = dict.fromkeys(image.scale.keys() & set("XYZ"), OME_NO_UNIT) | image.units
     said |= {f"{OME_SIZES[axis]}Unit": unit for axis, unit in units.items() if axis in OME_SIZES}
     said["CommentAnnotation"] = {"Namespace": "napari-rpsnn/provenance", "Value": provenance}
-    channel: dict[str, Any] = {"Name": list(image.channel_names)} if image.channel_names else {}
     looks = image.looks if "S" not in axes else ()
-    if looks and all("colour" in look for look in looks):
-        signed = [(int(look["colour"], 16) << 8 | 255) for look in looks]
-        channel["Color"] = [colour - 2**32 if colour >= 2**31 else colour for colour in signed]
-    for name, ours in OME_WAVES.items():
-        if looks and all(ours in look for look in looks):
-            channel |= {name: [look[ours] for look in looks], f"{name}Unit": ["nm"] * len(looks)}
-    if channel:
-        said["Channel"] = channel
+    said["Channel"] = [_ome_channel(*told) for told in zip_longest(image.channel_names, looks)]
     plane: dict[str, Any] = {}
     falling = {"Z": 0.0} if image.scale.get("Z", 0.0) < 0 else {}
     for axis, place in (falling | image.origin).items():
