@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,21 +14,22 @@ from typing import Any
 
 from napari_rpsnn.cli.evaluate import add_evaluate
 from napari_rpsnn.cli.flags import add_flags
-from napari_rpsnn.cli.terminal import quiet_threads, say
+from napari_rpsnn.cli.terminal import ends_in_order, quiet_threads, say
 from napari_rpsnn.jobs.failures import sentence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """``napari-rpsnn``: return 0, 1 if something failed, 130 after Ctrl-C; wrong usage exits with 2."""
+    """``napari-rpsnn``: return 0, 1 if something failed, 130 after Ctrl-C, 143 after SIGTERM; wrong usage exits with 2."""
     quiet_threads()
     try:
         parser = _parser()
         args = parser.parse_args(argv)
         run: Callable[[argparse.ArgumentParser, argparse.Namespace], int] = args.run
-        return run(parser, args)
-    except KeyboardInterrupt:
+        with ends_in_order():
+            return run(parser, args)
+    except KeyboardInterrupt as end:
         say("stopped; nothing is half-written.")
-        return 130
+        return 128 + (end.args[0] if end.args else signal.SIGINT)  # as shells count
     except Exception as error:  # whatever it is, a user is told in a sentence
         say(sentence(error))
         return 1
