@@ -19,7 +19,7 @@ from napari_rpsnn.jobs.failures import sentence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """``napari-rpsnn``: return 0, 1 if something failed, 130 after Ctrl-C, 143 after SIGTERM; wrong usage exits with 2."""
+    """``napari-rpsnn``: return 0, 1 if something failed, 130 after Ctrl-C; wrong usage exits with 2."""
     quiet_threads()
     try:
         parser = _parser()

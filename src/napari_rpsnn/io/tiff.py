@@ -54,8 +54,7 @@ def read(path: Path, series: int | None = None) -> ImageFile:
     from tifffile import TiffFile
 
     with TiffFile(path) as tif:
-        if tif.is_ome:
-            refuse_companions(tif, path.parent)
+        companions = refuse_companions(tif, path.parent) if tif.is_ome else ()
         images = list(tif.series)
         refuse_broken_promises(tif, images)
         number = chosen([f"{one.shape} {one.dtype} {one.name}" for one in images], series)
@@ -64,7 +63,7 @@ def read(path: Path, series: int | None = None) -> ImageFile:
         if CAMERA & set(tif.pages.first.tags.keys()):
             with suppress(Exception):  # what a camera says may be anything, and is not the image
                 said["tags"] |= {"exif": read_exif(path)}
-        return ImageFile(data, axes, **said)
+        return ImageFile(data, axes, companions=companions, **said)
 
 
 def refusal(suffix: str, image: ImageFile) -> str:
@@ -144,7 +143,7 @@ def _imagej_has(image: ImageFile) -> bool:
 
 
 def _imagej_said(image: ImageFile, axes: str, planes: int, provenance: str) -> dict[str, Any]:
-    said: dict[str, Any] = {"Info": provenance}
+    said: dict[str, Any] = {"Info": provenance, **image.calibration}
     if "X" in image.scale:
         said["unit"] = _escaped(image.units.get("X", ""))
     if "Z" in image.scale:
