@@ -285,7 +285,8 @@ def start(*args, **how):
 
 
 @pytest.mark.parametrize("wait", [0.1, 3])  # seconds: while torch is loaded, and after it, unless much else is done
-def test_ctrl_c_leaves_nothing_half_written(planes, tmp_path, wait):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])  # Ctrl-C; batch systems
+def test_ctrl_c_leaves_nothing_half_written(planes, tmp_path, wait, number):
     tifffile.imwrite(tmp_path / "large.tif", np.tile(planes, (4, 16, 16)), photometric="minisblack")
 
     def listen():  # shells make what they start in the background deaf to it
@@ -295,9 +296,9 @@ def test_ctrl_c_leaves_nothing_half_written(planes, tmp_path, wait):
     process = start(tmp_path / "large.tif", "-o", tmp_path / "out.tif", *options, preexec_fn=listen)
     assert "taken as planes" in process.stderr.readline()  # it has begun, and has a minute of work before it
     time.sleep(wait)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (130, ""), err
+    assert (process.returncode, out) == (128 + number, ""), err
     assert "stopped; nothing is half-written" in err
     assert [p.name for p in tmp_path.iterdir()] == ["large.tif"]
 

@@ -1,8 +1,11 @@
 """What is never lost: files of the user's in the place of a result, beside it, or under it."""
 
+import io
 import os
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from image_files import pixels
 from PIL import Image
 from shell import fuse, refused
 
+from napari_rpsnn.cli.fuse import main
 from napari_rpsnn.io import read_image, write_image
 
 
@@ -170,6 +174,32 @@ def test_whoever_does_not_listen_changes_nothing(pair, tmp_path, shell):
     assert "Traceback" not in done.stderr
     assert "Wrote" not in done.stderr
     assert read_image(out).data.shape == (24, 24)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file systems elsewhere have names of Unicode")
+def test_names_that_are_no_text_end_nothing(tmp_path, monkeypatch):
+    """As old disks have, in Latin-1; a terminal of ASCII is told as much as it can show."""
+    monkeypatch.chdir(tmp_path)
+    near, far = (os.fsdecode(name) for name in (b"n\xe9ar.png", b"f\xe4r.png"))
+    for path in (near, far):
+        Image.fromarray(pixels(60, 60, dtype=np.uint8)).save(tmp_path / "a.png")
+        Path("a.png").rename(path)
+    out = os.fsdecode(b"\xfcber.png")
+    said = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    with redirect_stdout(said):
+        assert main(["fuse", near, far, "-o", out, "--report", os.fsdecode(b"\xfc.html")]) == 0
+        outputs = ("page.html", "scores.csv", "scores.json")
+        assert main(["evaluate", "--sources", near, far, "--fused", out, "-o", *outputs]) == 0
+    assert b"Wrote \\udcfcber.png." in said.buffer.getvalue()
+    assert all(b"n\\udce9ar" in Path(name).read_bytes() for name in outputs)
+
+
+def test_an_empty_name_is_not_the_folder_one_is_in(pair, monkeypatch, capsys):
+    """As of a variable of the shell that is not set."""
+    monkeypatch.chdir(pair[0].parent)
+    assert "INPUT: expected the name of a file or folder, got nothing" in refused(capsys, "", "-o", "c.tif")
+    assert "--out: expected the name of a file or folder, got nothing" in refused(capsys, "--batch", *pair, "-o", "")
+    assert "--mask: expected" in refused(capsys, *pair, "-o", "c.tif", "--mask", "")
 
 
 def test_threads_sleep_unless_the_user_has_said_otherwise(monkeypatch):

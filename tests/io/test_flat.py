@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import tifffile
 from image_files import PROVENANCE, pixels
 from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import IFDRational
@@ -152,3 +153,10 @@ def test_a_cut_picture_is_refused(tmp_path, kind):
         path.write_bytes(content.getvalue()[:size])
         with pytest.raises(ValueError, match="cannot be read as an image"):
             read_image(path)
+
+
+def test_a_tiff_by_another_name_is_refused(tmp_path):
+    """Of 16 bits in colour Pillow keeps 8."""
+    tifffile.imwrite(tmp_path / "a.png", pixels(5, 7, 3, dtype=np.uint16), photometric="rgb")
+    with pytest.raises(ValueError, match="expected a PNG, JPEG or BMP, as its name says, got TIFF: rename it"):
+        read_image(tmp_path / "a.png")

@@ -68,6 +68,33 @@ def test_window_and_colour_of_an_only_channel_are_kept(tmp_path):
     np.testing.assert_array_equal(theirs["LUTs"], table)
 
 
+def test_what_values_stand_for_in_imagej_is_kept(tmp_path):
+    """Integers with a sign are stored without one: without this they were brighter by 32768."""
+    said = {"axes": "ZYX", "cf": 0, "c0": -32768.0, "c1": 1.0, "vunit": "Gray Value"}
+    tifffile.imwrite(tmp_path / "a.tif", pixels(3, 5, 7), imagej=True, metadata=said)
+    image = read_image(tmp_path / "a.tif")
+    write_image(tmp_path / "b.tif", image.data[0], "YX", like=image, provenance={})
+    theirs = tifffile.TiffFile(tmp_path / "b.tif").imagej_metadata
+    assert {key: theirs.get(key) for key in said if key != "axes"} == {k: v for k, v in said.items() if k != "axes"}
+
+
+def test_what_is_known_of_some_channels_alone_is_kept(tmp_path):
+    """Of transmitted light there is no wavelength, and often no colour."""
+    looks = (
+        {"colour": "0000FF", "excitation": 405.0, "emission": 461.0},
+        {},
+        {"colour": "00FF00", "excitation": 488.0},
+    )
+    data = pixels(3, 5, 7)
+    image = ImageFile(data, "CYX", channel_names=("DAPI", "DIC", ""), looks=looks)
+    write_image(tmp_path / "a.ome.tif", data, "CYX", like=image, provenance={})
+    assert_same(read_image(tmp_path / "a.ome.tif"), image)
+    assert from_tiff(tmp_path / "a.ome.tif", validate=False).images[0].pixels.channels[1].emission_wavelength is None
+    write_image(tmp_path / "a.tif", data, "CYX", like=image, provenance={})
+    seen = read_image(tmp_path / "a.tif")
+    assert [look["colour"] for look in seen.looks] == ["0000FF", "FFFFFF", "00FF00"]
+
+
 def test_an_inverted_table_and_one_window_of_several_channels_are_read(tmp_path):
     said = {"min": 10.0, "max": 100.0}
     inverted = np.tile(np.arange(256, dtype=np.uint8)[::-1], (3, 1))

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from image_files import pixels
 from skimage.io import imsave
 
@@ -191,3 +192,38 @@ def test_planes_that_differ_are_refused_by_name(folder):
 def test_several_stacks_are_no_planes(tmp_path):
     with pytest.raises(ValueError, match="expected planes without an axis Z or Q, got ZYX; --batch takes"):
         open_stack([image_at(tmp_path / f"{k}.ome.tif") for k in range(3)], None, None, print)
+
+
+@pytest.fixture
+def one_in_three(tmp_path):
+    """An OME-TIFF of three planes in as many files, each of which names all."""
+    names = [f"cells_C0_Z{k}.ome.tif" for k in range(3)]
+    data = "".join(
+        f'<TiffData FirstZ="{k}" IFD="0" PlaneCount="1"><UUID FileName="{name}">urn:uuid:{k}</UUID></TiffData>'
+        for k, name in enumerate(names)
+    )
+    for k, plane in enumerate(pixels(3, 8, 9, dtype=np.uint8)):
+        said = (
+            f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:{k}"><Image ID="Image:0">'
+            '<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" SizeX="9" SizeY="8" SizeZ="3" SizeC="1" '
+            f'SizeT="1"><Channel ID="Channel:0:0" SamplesPerPixel="1"/>{data}</Pixels></Image></OME>'
+        )
+        tifffile.imwrite(tmp_path / names[k], plane, description=said, metadata=None)
+    return [tmp_path / name for name in names]
+
+
+def test_an_image_in_several_files_is_taken_once(one_in_three, tmp_path):
+    folder, said = one_in_three[0].parent, []
+    out = tmp_path / "out" / "fused.ome.tif"
+    for inputs in ([str(folder)], [str(folder / "cells*")], list(map(str, one_in_three)), [str(one_in_three[0])]):
+        assert [job.sources for job in single_jobs(inputs, out, said.append)] == [(one_in_three[0],)]
+        assert [job.sources for job in batch_jobs(inputs, out.parent, said.append)] == [(one_in_three[0],)]
+    assert (
+        f"{one_in_three[2]}: is a part of the image that cells_C0_Z0.ome.tif holds, and is not taken once more." in said
+    )
+    assert open_stack(one_in_three[:1], None, None, said.append).planes == 3
+
+
+def test_no_part_of_a_source_is_replaced(one_in_three):
+    with pytest.raises(ValueError, match="expected outputs that are no inputs"):
+        single_jobs([str(one_in_three[0])], one_in_three[2], print)

@@ -21,10 +21,17 @@ from napari_rpsnn.jobs.natural import in_order
         ["exp 0.5um/1.9.tif", "exp 0.5um/1.10.tif"],
         ["a_1.2.3.tif", "a_1.2.10.tif", "a_1.10.1.tif"],
         ["2024.5.1_z1.tif", "2024.5.10_z1.tif", "2024.10.1_z1.tif"],
-        # A sign is one where there is a plus in its place.
+        # A sign is one where there is a plus, or none, in its place.
         ["z-2.tif", "z-1.tif", "z0.tif", "z+1.tif", "z+2.tif"],
         ["z_-1.5um.tif", "z_-0.5um.tif", "z_+0.5um.tif"],
         ["z-1.tif", "z-2.tif", "z-10.tif"],
+        ["z-10um.tif", "z-5um.tif", "z0um.tif", "z5um.tif"],
+        ["-0.5.tif", "-0.25.tif", "0.0.tif", "0.25.tif"],
+        ["of 2024-05-01/img-1.tif", "of 2024-05-01/img-2.tif"],
+        # What has no number was there first.
+        ["IMG.jpg", "IMG (1).jpg", "IMG (2).jpg", "IMG (10).jpg"],
+        ["20240501_120000.jpg", "20240501_120000(0).jpg", "20240501_120000(1).jpg"],
+        ["dr.smith.2.ome.tif", "dr.smith.10.ome.tif", "dr.smith.10b.ome.tif"],
         ["with+2h/img-1.tif", "with+2h/img-2.tif"],
         ["2024-05-01_z+1.tif", "2024-05-02_z-1.tif", "2024-05-02_z+1.tif"],
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,7 +14,7 @@ from typing import Any
 
 from napari_rpsnn.cli.evaluate import add_evaluate
 from napari_rpsnn.cli.flags import add_flags
-from napari_rpsnn.cli.terminal import quiet_threads, say
+from napari_rpsnn.cli.terminal import ends_in_order, quiet_threads, say
 from napari_rpsnn.jobs.failures import sentence
 
 
@@ -24,10 +25,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser = _parser()
         args = parser.parse_args(argv)
         run: Callable[[argparse.ArgumentParser, argparse.Namespace], int] = args.run
-        return run(parser, args)
-    except KeyboardInterrupt:
+        with ends_in_order():
+            return run(parser, args)
+    except KeyboardInterrupt as end:
         say("stopped; nothing is half-written.")
-        return 130
+        return 128 + (end.args[0] if end.args else signal.SIGINT)  # as shells count
     except Exception as error:  # whatever it is, a user is told in a sentence
         say(sentence(error))
         return 1
@@ -76,11 +78,12 @@ def _add_fuse(commands: Any) -> None:
     parser.add_argument(
         "inputs",
         nargs="+",
+        type=_name,
         metavar="INPUT",
         help="two images, planes, one file with a Z axis (TIFF, OME-TIFF, OME-Zarr), a folder of planes, or a quoted "
         "pattern; more than two planes are taken in natural order of their names",
     )
-    parser.add_argument("-o", "--out", required=True, type=Path, help="the image to write; with --batch a folder")
+    parser.add_argument("-o", "--out", required=True, type=_path, help="the image to write; with --batch a folder")
     parser.add_argument("--batch", action="store_true", help="each INPUT, or each in a folder, is a stack of its own")
     parser.add_argument("--axes", type=str.upper, help="axes of each INPUT, as ZCYX: T, C, Z, Y, X, S (RGB), Q (other)")
     parser.add_argument("--series", type=int, metavar="N", help="which image of files that hold several, from 0")
@@ -93,15 +96,15 @@ def _add_fuse(commands: Any) -> None:
     )
     parser.add_argument(
         "--mask",
-        type=Path,
+        type=_path,
         metavar="FILE",
         help="nonzero where there is data: an image for all planes, or as many planes; NaN and alpha 0 need none",
     )
-    parser.add_argument("--map", type=Path, metavar="FILE", help="write whose pixels are in the image")
-    parser.add_argument("--height", type=Path, metavar="FILE", help="write the height of the surface of a stack")
+    parser.add_argument("--map", type=_path, metavar="FILE", help="write whose pixels are in the image")
+    parser.add_argument("--height", type=_path, metavar="FILE", help="write the height of the surface of a stack")
     parser.add_argument(
         "--report",
-        type=Path,
+        type=_path,
         metavar="FILE",
         help="write how the image was made, as JSON; or as a page (.html) what is wrong with the planes, and where; "
         "with --batch a folder",
@@ -109,6 +112,17 @@ def _add_fuse(commands: Any) -> None:
     parser.add_argument("--report-html", action="store_true", help="with --batch, write reports as pages")
     parser.add_argument("--json", action="store_true", help="print one JSON object for each image")
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
+
+
+def _name(text: str) -> str:
+    """A name that is one: nothing, as of a variable of the shell that is not set, would be the folder one is in."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected the name of a file or folder, got nothing")
+    return text
+
+
+def _path(text: str) -> Path:
+    return Path(_name(text))
 
 
 def _scheduler(text: str) -> str:

@@ -6,10 +6,14 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 from tqdm import tqdm
+
+#: Signals that end a process unheard: of batch systems and ``timeout``, and of a terminal that is closed.
+ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def quiet_threads() -> None:
@@ -20,25 +24,42 @@ def quiet_threads() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
+@contextmanager
+def ends_in_order() -> Iterator[None]:
+    """What ends a process, as a batch system does or a terminal that is closed, is an exception here, as Ctrl-C is.
+
+    So nothing is left half-written, neither files nor folders beside them.
+    """
+
+    def end(number: int, _: Any) -> None:
+        raise KeyboardInterrupt(number)
+
+    with _heard([number for number in ENDS if signal.getsignal(number) == signal.SIG_DFL], end):
+        yield
+
+
 def load_torch() -> None:
     """Load torch; Ctrl-C takes effect when it is loaded, as an exception in its C++ would abort the process."""
-    interrupted = False
-
-    def interrupt(*_: Any) -> None:
-        nonlocal interrupted
-        interrupted = True
-
-    before = signal.getsignal(signal.SIGINT)
-    deaf = not callable(before) or threading.current_thread() is not threading.main_thread()
-    if not deaf:
-        signal.signal(signal.SIGINT, interrupt)
-    try:
+    interrupted: list[int] = []
+    callers = [number for number in (signal.SIGINT, *ENDS) if callable(signal.getsignal(number))]
+    with _heard(callers, lambda number, _: interrupted.append(number)):
         import torch  # noqa: F401
-    finally:
-        if not deaf:
-            signal.signal(signal.SIGINT, before)
     if interrupted:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(interrupted[0])
+
+
+@contextmanager
+def _heard(numbers: Sequence[int], hear: Callable[[int, Any], None]) -> Iterator[None]:
+    """Signals go to `hear`, where they may: in the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, hear) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def say(text: str) -> None:
@@ -75,7 +96,11 @@ def _print(stream: TextIO | None, text: str) -> None:
     if stream is None or stream.closed:  # as after 2>&-
         return
     try:
-        print(text, file=stream, flush=True)
+        try:
+            print(text, file=stream, flush=True)
+        except UnicodeEncodeError:  # as names of files that are not in the terminal's encoding
+            encoding = stream.encoding or "ascii"
+            print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
     except OSError:
         # Nobody reads any more. What is left in the buffer must not fail at the end, when Python flushes it.
         try:

@@ -34,6 +34,8 @@ RESULT_SUFFIXES: tuple[str, str] | None = (".png", ".tif")
 
 #: What Pillow has of a picture that is seen as it is stored.
 SEEN = ("L", "LA", "RGB", "RGBA", "I;16", "I;16B", "I")
+#: What a file of another name may be, of which Pillow keeps 8 bits, or the first page.
+DEEPER = ("TIFF", "JPEG2000")
 ORIENTATION = 0x0112
 DEEP = "PNG of 16 bits in colour needs one more package: pip install 'napari-rpsnn[compressed]'"
 #: The last chunk of every PNG: Pillow does without it, other programs do not.
@@ -69,6 +71,8 @@ def read(path: Path, series: int | None = None) -> ImageFile:
         raise ValueError(f"expected one image in the file and no series {series}")
     with Image.open(path) as opened:
         picture: Any = opened
+        if picture.format in DEEPER:
+            raise ValueError(f"expected a PNG, JPEG or BMP, as its name says, got {picture.format}: rename it")
         said, exif = dict(picture.info), picture.getexif()
         if picture.format == "PNG" and PNG_END not in path.read_bytes():
             raise ValueError("expected a whole PNG, got one that ends too early")

@@ -94,6 +94,10 @@ class ImageFile:
         values shown black and full, ``emission`` and ``excitation`` as wavelengths in nm.
     mode : str
         How ImageJ shows the channels: ``"composite"``, ``"color"`` or ``"grayscale"``.
+    calibration : dict of str to object
+        What values stand for, in ImageJ's words: a function, ``cf``, its coefficients, ``c0`` and so on, and ``vunit``.
+    companions : tuple of str
+        Names of the files in the same folder that hold the image, if they are several.
     tags : dict of str to bytes
         ``icc``, a colour profile, and ``exif``, what a camera says.
     notes : tuple of str
@@ -108,6 +112,8 @@ class ImageFile:
     origin: dict[str, float] = field(default_factory=dict)
     looks: tuple[dict[str, Any], ...] = ()
     mode: str = ""
+    calibration: dict[str, Any] = field(default_factory=dict)
+    companions: tuple[str, ...] = ()
     tags: dict[str, bytes] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from itertools import zip_longest
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,7 @@ def read(path: Path, series: int | None = None) -> ImageFile:
     from tifffile import TiffFile
 
     with TiffFile(path) as tif:
-        if tif.is_ome:
-            refuse_companions(tif, path.parent)
+        companions = refuse_companions(tif, path.parent) if tif.is_ome else ()
         images = list(tif.series)
         refuse_broken_promises(tif, images)
         number = chosen([f"{one.shape} {one.dtype} {one.name}" for one in images], series)
@@ -63,7 +63,7 @@ def read(path: Path, series: int | None = None) -> ImageFile:
         if CAMERA & set(tif.pages.first.tags.keys()):
             with suppress(Exception):  # what a camera says may be anything, and is not the image
                 said["tags"] |= {"exif": read_exif(path)}
-        return ImageFile(data, axes, **said)
+        return ImageFile(data, axes, companions=companions, **said)
 
 
 def refusal(suffix: str, image: ImageFile) -> str:
@@ -143,7 +143,7 @@ def _imagej_has(image: ImageFile) -> bool:
 
 
 def _imagej_said(image: ImageFile, axes: str, planes: int, provenance: str) -> dict[str, Any]:
-    said: dict[str, Any] = {"Info": provenance}
+    said: dict[str, Any] = {"Info": provenance, **image.calibration}
     if "X" in image.scale:
         said["unit"] = _escaped(image.units.get("X", ""))
     if "Z" in image.scale:
@@ -158,11 +158,9 @@ def _imagej_said(image: ImageFile, axes: str, planes: int, provenance: str) -> d
     if looks and all("window" in look for look in looks):
         said["Ranges"] = tuple(end for look in looks for end in look["window"])
         said |= dict(zip(("min", "max"), looks[0]["window"], strict=True))  # without channels ImageJ looks here
-    if looks and all("colour" in look for look in looks):
-        said["LUTs"] = [
-            np.rint(np.outer(list(bytes.fromhex(look["colour"])), np.linspace(0, 1, 256))).astype(np.uint8)
-            for look in looks
-        ]
+    if any("colour" in look for look in looks):
+        colours = (bytes.fromhex(look.get("colour", "FFFFFF")) for look in looks)
+        said["LUTs"] = [np.rint(np.outer(list(ends), np.linspace(0, 1, 256))).astype(np.uint8) for ends in colours]
     if "C" in axes and (image.mode or "LUTs" in said):
         said["mode"] = image.mode or "composite"
     return said
@@ -174,21 +172,26 @@ def _escaped(unit: str) -> str:
     return "".join(letter if letter.isascii() else f"\\u{ord(letter):04X}" for letter in plain)
 
 
+def _ome_channel(name: str | None, look: dict[str, Any] | None) -> dict[str, Any]:
+    """What is known of a channel: of one in transmitted light there is no wavelength."""
+    said: dict[str, Any] = {"Name": name} if name else {}
+    look = look or {}
+    if "colour" in look:
+        signed = int(look["colour"], 16) << 8 | 255
+        said["Color"] = signed - 2**32 if signed >= 2**31 else signed
+    for wave, ours in OME_WAVES.items():
+        if ours in look:
+            said |= {wave: look[ours], f"{wave}Unit": "nm"}
+    return said
+
+
 def _ome_said(image: ImageFile, axes: str, leading: tuple[int, ...], provenance: str) -> dict[str, Any]:
     said: dict[str, Any] = {OME_SIZES[axis]: abs(size) for axis, size in image.scale.items() if axis in OME_SIZES}
     units = dict.fromkeys(image.scale.keys() & set("XYZ"), OME_NO_UNIT) | image.units
     said |= {f"{OME_SIZES[axis]}Unit": unit for axis, unit in units.items() if axis in OME_SIZES}
     said["CommentAnnotation"] = {"Namespace": "napari-rpsnn/provenance", "Value": provenance}
-    channel: dict[str, Any] = {"Name": list(image.channel_names)} if image.channel_names else {}
     looks = image.looks if "S" not in axes else ()
-    if looks and all("colour" in look for look in looks):
-        signed = [(int(look["colour"], 16) << 8 | 255) for look in looks]
-        channel["Color"] = [colour - 2**32 if colour >= 2**31 else colour for colour in signed]
-    for name, ours in OME_WAVES.items():
-        if looks and all(ours in look for look in looks):
-            channel |= {name: [look[ours] for look in looks], f"{name}Unit": ["nm"] * len(looks)}
-    if channel:
-        said["Channel"] = channel
+    said["Channel"] = [_ome_channel(*told) for told in zip_longest(image.channel_names, looks)]
     plane: dict[str, Any] = {}
     falling = {"Z": 0.0} if image.scale.get("Z", 0.0) < 0 else {}
     for axis, place in (falling | image.origin).items():

@@ -20,6 +20,9 @@ OME_WAVES = {"EmissionWavelength": "emission", "ExcitationWavelength": "excitati
 #: What OME-XML has for the unit of lengths whose unit is not known.
 OME_NO_UNIT = "reference frame"
 
+#: What ImageJ says of what values stand for: of signed integers, too, which it stores without a sign.
+CALIBRATION = ("cf", "c0", "c1", "c2", "c3", "c4", "vunit")
+
 #: Tags of a TIFF's resolution unit.
 LENGTHS = {2: "in", 3: "cm"}
 
@@ -140,6 +143,7 @@ def _imagej(said: dict[str, Any], pixels: dict[str, float], notes: tuple[str, ..
         "channel_names": tuple(labels[:channels]) if named else (),
         "looks": tuple(looks) if any(looks) else (),
         "mode": str(said.get("mode", "")),
+        "calibration": {key: said[key] for key in CALIBRATION if key in said},
         "notes": notes + more if scale or more else (),
     }
 

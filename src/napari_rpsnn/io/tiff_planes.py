@@ -73,8 +73,8 @@ def refuse_broken_promises(tif: Any, series: Sequence[Any]) -> None:
             raise ValueError(f"expected {promised} values in image {number}, as the file says, got {one.size}")
 
 
-def refuse_companions(tif: Any, folder: Path) -> None:
-    """Refuse OME metadata that name files elsewhere: they would be opened."""
+def refuse_companions(tif: Any, folder: Path) -> tuple[str, ...]:
+    """Refuse OME metadata that name files elsewhere: they would be opened. Names of the files, if they are several."""
     root = ElementTree.fromstring(tif.ome_metadata)
     names = {uuid.get("FileName", "") for uuid in root.iterfind(".//{*}TiffData/{*}UUID")} - {""}
     for name in sorted(names):
@@ -82,6 +82,7 @@ def refuse_companions(tif: Any, folder: Path) -> None:
             raise ValueError(f"expected companions in the folder of the file, got {name!r}")
         if not (folder / name).is_file() and len(names) > 1:
             raise ValueError(f"expected a companion {name!r} beside the file, found none")
+    return tuple(sorted(names)) if len(names) > 1 else ()
 
 
 def refuse_undecodable(page: Any) -> None:

@@ -53,6 +53,7 @@ def single_jobs(inputs: Sequence[str], out: Path, say: Say, **more: Path | None)
         elif len(files) == 1:
             named += files
         sources += files
+    sources = _once(sources, say)
     if len(named) > 2 and len(groups := _split_or_one(named)) > 1:
         say(f"the names of the {len(named)} files count in two ways, as {', '.join(groups)}: all are taken as planes.")
     if len(sources) != 2:
@@ -69,6 +70,8 @@ def batch_jobs(inputs: Sequence[str], out: Path, say: Say, **more: Path | None) 
     for text in inputs:
         whole = is_folder(Path(text))
         stacks += _stacks_in(Path(text), folders, say) if whole else _with_files(_found(text, say), say)
+    singles = _once([files[0] for _, files in stacks if len(files) == 1], say)
+    stacks = [(stack, files) for stack, files in stacks if len(files) > 1 or files[0] in singles]
     if not stacks:
         raise ValueError(f"INPUT: expected images or folders of planes, found none in {', '.join(inputs)}")
     jobs = []
@@ -132,6 +135,8 @@ def _check(jobs: Sequence[Job]) -> None:
     if count > 1:
         raise ValueError(f"expected one file for each output, got {path} {count} times")
     sources = {source.resolve(): source for job in jobs for source in job.sources}
+    if any(output.exists() for output in outputs):
+        sources = {file: at for at in sources.values() for file in _companions(at)} | sources
     # A hard link is a source by another name; a folder that holds one goes with it.
     same = {_file_number(source) for source in sources} - {None}
     for output in outputs:
@@ -164,7 +169,7 @@ def _found(text: str, say: Say) -> list[Path]:
     matches = [Path(match) for match in glob.glob(str(Path(glob.escape(str(there))) / rest))]  # noqa: PTH207
     if not matches:
         raise FileNotFoundError(f"INPUT: expected a file, a folder or a pattern, found nothing at {text}")
-    return in_order(_not_ours(matches, whole, say))
+    return _not_ours(in_order(matches), whole, say)
 
 
 def _not_ours(paths: Sequence[Path], where: Path, say: Say) -> list[Path]:
@@ -172,10 +177,33 @@ def _not_ours(paths: Sequence[Path], where: Path, say: Say) -> list[Path]:
     images = {path: images_in(path) if is_folder(path) else [path] for path in paths}
     ours = {path for path in paths if images[path] and all(map(is_ours, images[path]))}
     if not ours or len(ours) == len(paths):
-        return list(paths)
+        return _once(paths, say)
     names = ", ".join(sorted(path.name for path in ours))
     say(f"{where}: what this program has written is left out: {names}")
-    return [path for path in paths if path not in ours]
+    return _once([path for path in paths if path not in ours], say)
+
+
+def _once(paths: Sequence[Path], say: Say) -> list[Path]:
+    """Paths but those whose image an earlier one holds: an OME-TIFF may lie in several files, each of which is all."""
+    kept, held = list[Path](), dict[Path, Path]()
+    for path in paths:
+        if (holder := held.get(path.resolve(), path)) == path:
+            kept.append(path)
+            held |= dict.fromkeys(_companions(path), path)
+        else:
+            say(f"{path}: is a part of the image that {holder.name} holds, and is not taken once more.")
+    return kept
+
+
+def _companions(path: Path) -> set[Path]:
+    """The files that an image lies in, if they are several."""
+    if not suffix_of(path).startswith(".ome.tif"):
+        return set()
+    try:
+        names = read_image(path).companions
+    except (ValueError, OSError, ModuleNotFoundError):  # reading it will say what is wrong
+        return set()
+    return {(path.parent / name).resolve() for name in names}
 
 
 def _planes_in(folder: Path, say: Say) -> list[Path]:

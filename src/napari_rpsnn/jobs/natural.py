@@ -1,4 +1,4 @@
-"""Numbers in names, and the order that follows: plane2 before plane10, z_0.25um before z_0.5um, z-1 before z+1."""
+"""Numbers in names, and the order that follows: plane2 before plane10, z_0.25um before z_0.5um, z-1 before z0."""
 
 from __future__ import annotations
 
@@ -24,19 +24,29 @@ LENGTH = re.compile(
 def in_order(items: Iterable[Item], name: Callable[[Item], str] = str) -> list[Item]:
     """Paths, or what else has names, in natural order."""
     items = list(items)
-    keys = [_key(parts) for parts in taken_apart([name(item) for item in items])]
+    # What a name ends with comes last: IMG.jpg before IMG (1).jpg, as a copy is called that comes later.
+    stems, ends = zip(*(_end_apart(name(item)) for item in items), strict=True) if items else ((), ())
+    keys = [(_key(parts), end) for parts, end in zip(taken_apart(stems), ends, strict=True)]
     return [items[place] for place in sorted(range(len(items)), key=keys.__getitem__)]
 
 
 def taken_apart(names: Sequence[str]) -> list[list[str]]:
     """Each name as text, number, text and so on; whether points and signs are parts of numbers, all names tell."""
     number = rf"(?:{POINT}|\d+)" if _have_points(names) else r"\d+"
-    # A dash is a minus where another name has a plus in its place.
-    minus, plus = (
-        {name[: found.start()] for name in names for found in re.finditer(rf"(?<!\d)[{sign}]\d", name)} for sign in "-+"
+    # A dash is a minus where another name has a plus, or nothing, in its place.
+    minus, others = (
+        {name[: found.start()] for name in names for found in re.finditer(rf"(?<!\d){sign}\d", name)}
+        for sign in ("-", r"\+?")
     )
-    sign = r"(?:(?<!\d)[-+])?" if minus & plus else ""
+    sign = r"(?:(?<!\d)[-+])?" if minus & others else ""
     return [re.split(f"({sign}{number})", name) for name in names]
+
+
+def _end_apart(name: str) -> tuple[str, str]:
+    """A name without its suffixes, and these; what has a digit in it is none."""
+    found = re.search(r"(?:\.[A-Za-z]+)*$", name)
+    start = found.start() if found else len(name)
+    return name[:start], name[start:]
 
 
 def _have_points(names: Sequence[str]) -> bool:

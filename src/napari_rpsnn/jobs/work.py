@@ -75,7 +75,7 @@ class Work:
     def files(self, result: Result, say: Say) -> dict[Path, ImageFile]:
         """What is to be written in each file, the image last: when it is there, all are."""
         files: dict[Path, ImageFile] = {}
-        plain = replace(self.like, looks=())  # windows are of intensities
+        plain = replace(self.like, looks=(), calibration={})  # which are of intensities
         if self.job.map:
             index = None if result.index is None else result.index.astype(self._map_dtype)
             files[self.job.map] = described(result.map if index is None else index, self.stack.map_axes, plain)

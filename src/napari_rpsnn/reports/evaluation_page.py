@@ -38,7 +38,7 @@ def as_csv(made: Evaluation) -> bytes:
     for scene, methods in made.scores.items():
         for name, scores in methods.items():
             writer.writerow([scene, name, *(repr(scores[measure.name]) for measure in made.measures)])
-    return stream.getvalue().encode()
+    return stream.getvalue().encode(errors="backslashreplace")  # names of files may be no text
 
 
 def as_json(made: Evaluation) -> bytes:

@@ -26,7 +26,7 @@ def page(title: str, body: str, script: bool = False) -> bytes:
         f"<style>\n{style}</style>\n<h1>{escape(title)}</h1>\n{body}\n"
         f"<footer>napari-rpsnn {escape(version('napari-rpsnn'))}</footer>\n{code}</html>\n"
     )
-    return text.encode()
+    return text.encode(errors="backslashreplace")  # names of files may be no text
 
 
 def picture_tag(picture: NDArray[np.uint8], name: str) -> str:
