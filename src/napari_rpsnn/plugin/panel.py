@@ -19,6 +19,7 @@ from napari_rpsnn.plugin.results.page import ask_for_page, open_in_browser
 from napari_rpsnn.plugin.results.remaining import duration
 from napari_rpsnn.plugin.retouch.offer import RetouchOffer
 from napari_rpsnn.plugin.rows.controls import describe
+from napari_rpsnn.plugin.rows.following import Following
 from napari_rpsnn.plugin.rows.part_rows import PartRows
 from napari_rpsnn.plugin.settings import remember
 from napari_rpsnn.plugin.worker import LOG
@@ -58,6 +59,7 @@ class Panel(Working):
         )
         describe(self.report_button, "Quality report of the images that were fused last")
         self._growing: Growing | None = None
+        self._following = Following(self.follow_changes)
         super().__init__(viewer, kind, layers, more, PartRows(viewer, planes=kind is StackOptions), beside)
         self.report_button.changed.connect(self.report)
         for change in ("inserted", "removed"):
@@ -71,6 +73,10 @@ class Panel(Working):
     @abstractmethod
     def follow_layers(self) -> None:
         """Choose anew what depends on the layer list."""
+
+    @abstractmethod
+    def follow_changes(self) -> None:
+        """Offer anew what depends on what the chosen layers say of themselves."""
 
     # A run.
 
@@ -207,5 +213,6 @@ class Panel(Working):
             self._hint()
 
     def _abandon(self) -> None:
+        self._following.follow([])
         self._retouch.withdraw()
         super()._abandon()
