@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import Field
+from pathlib import Path
 from typing import Any
 
-from magicgui.widgets import CheckBox, ComboBox, Container, Label, LineEdit, create_widget
+from magicgui.widgets import CheckBox, ComboBox, Container, FileEdit, Label, LineEdit, create_widget
 from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QComboBox, QFrame, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
@@ -59,8 +61,10 @@ def option_row(option: Field[Any]) -> Any:
 
 def describe(widget: Any, title: str) -> None:
     """Name and describe `widget` for screen readers, and let no long entry make it wider than a dock."""
-    widget.native.setAccessibleName(title)
-    widget.native.setAccessibleDescription(widget.tooltip)
+    # Of a path it is the line within that has the keyboard.
+    for native in (widget.native, *([widget.line_edit.native] if isinstance(widget, FileEdit) else [])):
+        native.setAccessibleName(title)
+        native.setAccessibleDescription(widget.tooltip)
     if isinstance(widget.native, QComboBox):
         widget.native.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         widget.native.setMinimumContentsLength(8)
@@ -91,6 +95,11 @@ def offer_anew(combo: ComboBox) -> None:
 def reference(layer: Any) -> Any:
     """By which a layer is known again, and not kept in memory."""
     return None if layer is None else weakref.ref(layer)
+
+
+def path_of(row: FileEdit) -> Path:
+    """The path that stands in a row, as people type and paste it, with ~ and in quotes; `Path()` where none stands."""
+    return Path(os.path.expanduser(str(row.line_edit.value).strip().strip("\"'")))
 
 
 def labelled(widget: Any, beside: Any = None, *, above: bool = False) -> Container[Any]:
