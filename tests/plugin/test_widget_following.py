@@ -84,3 +84,39 @@ def test_a_panel_that_was_closed_hears_nothing_of_its_layers(viewer, open_panel,
         layer.data = layer.data[:-1]
         layer.name = f"{layer.name} again"
     assert not notices
+
+
+def test_a_result_that_is_removed_while_its_maps_are_added_ends_the_run(
+    viewer, open_panel, qtbot, small_stack, notices
+):
+    viewer.add_image(small_stack[0], name="stack")
+    widget = open_panel("Fuse a stack")
+    widget.return_index.value = True
+
+    def remove(event):
+        if event.value.name == "stack plane index":
+            viewer.layers.remove("stack fused")
+
+    viewer.layers.events.inserted.connect(remove)
+    with qtbot.captureExceptions() as errors:
+        run_to_end(widget, qtbot)
+    assert not errors
+    assert widget.status.value.startswith("Done")
+    assert [layer.name for layer in viewer.layers] == ["stack", "stack plane index"]
+    assert not widget.retouch_button.enabled
+
+
+def test_what_cannot_be_read_of_the_layers_is_told_in_the_panel(viewer, open_panel, qtbot, small_stack, monkeypatch):
+    viewer.add_image(small_stack[0], name="stack")
+    widget = open_panel("Fuse a stack")
+    for error, told in (
+        (OSError("mask.zarr is gone"), "mask.zarr is gone"),
+        (MemoryError(), "The fusion failed: MemoryError"),
+    ):
+
+        def read(error=error):
+            raise error
+
+        monkeypatch.setattr(widget.part, "masks", lambda *_, read=read: read())
+        run_to_end(widget, qtbot)
+        assert widget.status.value == told

@@ -28,6 +28,9 @@ from napari_rpsnn.plugin.working import Working
 if TYPE_CHECKING:
     from napari_rpsnn.plugin.run import NewLayer, Task
 
+#: Errors whose text is for the user.
+KNOWN = (ValueError, TypeError, OSError, ImportError)
+
 
 class Panel(Working):
     """Choose layers and how to fuse them, fuse them in the background, add what comes of it.
@@ -86,8 +89,8 @@ class Panel(Working):
             return
         try:
             task = self.read()
-        except (ValueError, TypeError) as error:
-            self._refuse(str(error))
+        except Exception as error:  # a mask may be in a file that is gone, or too large
+            self._refuse(_why(error))
             return
         remember(self.choices)
         if task.sources.note:
@@ -171,9 +174,8 @@ class Panel(Working):
     def _tell_failure(self, error: Exception) -> None:
         assert self._growing is not None
         self._growing.remove()
-        known = isinstance(error, ValueError | TypeError | OSError | ImportError)
-        said = str(error) if known else f"The fusion failed: {error or type(error).__name__}"
-        self._finish(said if known else f"{said}. The details are in the log.", error=True)
+        said = _why(error)
+        self._finish(said if isinstance(error, KNOWN) else f"{said}. The details are in the log.", error=True)
         show_error(said)
 
     def _tell_cancelled(self) -> None:
@@ -216,3 +218,9 @@ class Panel(Working):
         self._following.follow([])
         self._retouch.withdraw()
         super()._abandon()
+
+
+def _why(error: Exception) -> str:
+    """What an error says to the user; of one that nobody has thought of, that it is one."""
+    said = str(error) or type(error).__name__  # Python's own MemoryError has no text
+    return said if isinstance(error, KNOWN) else f"The fusion failed: {said}"
