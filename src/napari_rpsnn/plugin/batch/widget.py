@@ -73,7 +73,7 @@ class FuseFiles(Working):
         self._looks, self._is_stale = 0, False
         self._trouble = HINT  # why the table is empty
         super().__init__(napari_viewer, StackOptions, [], [self.axes], None)
-        self.min_width = WIDTH_PX
+        self.min_width = self._least_px = WIDTH_PX
         self.show_row(self.channels, False)
         self.show_row(self.guide, False)
         self.folder.changed.connect(self._preset_out)

@@ -21,7 +21,16 @@ from napari_rpsnn.plugin.part import (
     region_of_shape,
     steps_in_view,
 )
-from napari_rpsnn.plugin.rows.controls import choice, describe, folded, labelled, offer_anew, stacked, tick
+from napari_rpsnn.plugin.rows.controls import (
+    choice,
+    describe,
+    folded,
+    labelled,
+    offer_anew,
+    on_text_size,
+    stacked,
+    tick,
+)
 from napari_rpsnn.plugin.rows.left_out import has_data, left_out_choice, planes_have_data
 
 #: In the list of regions.
@@ -68,7 +77,7 @@ class PartRows:
             tooltip="Take the planes within the margins of the slider (right-click it)",
         )
         describe(self.margins, "Planes within the margins of the slider")
-        self.margins.max_width = 64
+        on_text_size(self.margins.native, lambda share: self.margins.native.setMaximumWidth(round(share * 64)))
         tooltip = "Rows and columns: all, those on the screen, or those that a rectangle covers"
         self.region = choice("part_region", "Region", self._regions, tooltip)
         self.here = tick(
