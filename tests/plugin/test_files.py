@@ -1,5 +1,7 @@
 """What napari opens and saves through the manifest's readers and writers; files are read back by others."""
 
+import warnings
+
 import numpy as np
 import pytest
 import tifffile
@@ -100,6 +102,25 @@ def test_sizes_and_places_without_a_unit_are_kept_without_one(tmp_path, kind):
         np.testing.assert_allclose(said["scale"], scale)
         np.testing.assert_allclose(said["translate"], (4, 0, 7))
         assert said["units"] == ["pixel"] * 3
+
+
+def test_an_affine_map_counts_and_what_it_turns_is_told_of(tmp_path):
+    path = str(tmp_path / "s.ome.tif")
+    image = RNG.integers(0, 255, (20, 30)).astype(np.uint8)
+    affine = np.array([[2.0, 0, 5], [0, 2, 7], [0, 0, 1]])
+    place = {"rotate": np.eye(2), "shear": np.zeros(1), "affine": affine, "translate": (1.0, 2.0)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        write_layer(path, image, meta(2, **place))
+    ((_, said, _),) = get_reader(path)(path)
+    np.testing.assert_allclose(said["scale"], (0.6, 0.6))
+    np.testing.assert_allclose(said["translate"], (7, 11))
+    quarter = np.array([[0.0, -1], [1, 0]])
+    for change in ({"rotate": quarter}, {"shear": np.array([0.2])}, {"scale": (-0.3, 0.3)}):
+        with pytest.warns(UserWarning, match="'cells' is turned, sheared or mirrored"):
+            write_layer(path, image, meta(2, **place | change, name="cells"))
+        ((_, said, _),) = get_reader(path)(path)
+        assert said["scale"][0] == pytest.approx(0.6)
 
 
 def test_channels_are_layers_with_their_names_and_colours(tmp_path):

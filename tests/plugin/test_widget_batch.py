@@ -158,13 +158,49 @@ def test_what_cannot_be_is_said(panel, folder, qtbot):
     assert table(panel) == {}
     (folder / "none").mkdir()
     panel.fuse_button.native.click()
-    assert panel.status.value == f"Expected stacks to be fused, got none: '{folder / 'none'}' holds none."
+    assert panel.status.value.startswith("Folder: expected a folder of stacks, found none")
     panel.replace.value = True  # look once more
     looked(panel, qtbot)
     assert panel.status.value.startswith("Folder: expected images or folders of planes, found none in")
     panel.model.value = "file…"
     fused(panel, qtbot)
     assert "expected a weights file" in panel.status.value
+
+
+def test_paths_are_as_people_type_them_and_results_never_lie_where_napari_was_started(
+    panel, folder, qtbot, monkeypatch, tmp_path_factory
+):
+    monkeypatch.chdir(tmp_path_factory.mktemp("started"))
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("USERPROFILE", str(folder))
+    panel.out.line_edit.value = ""
+    qtbot.waitUntil(lambda: panel.status.value == "Results to: expected a folder, got none.", timeout=5_000)
+    panel.fuse_button.native.click()
+    assert panel.status.value == "Results to: expected a folder, got none."
+    for typed in ("", "~", "~/photos", f' "{folder / "photos"}" '):  # as it is typed and pasted
+        panel.folder.line_edit.value = typed
+    looked(panel, qtbot)
+    assert panel.out.line_edit.value == str(folder / "photos" / "fused")
+    assert list(table(panel)) == ["p0", "p1", "p2", "p3"]
+    panel.out.line_edit.value = str(folder / "photos")
+    looked(panel, qtbot)
+    panel.fuse_button.native.click()
+    assert panel.status.value.startswith("expected outputs that are no inputs")
+
+
+def test_it_is_all_there_for_the_keyboard_and_screen_readers(panel, folder, qtbot, viewer):
+    from qtpy.QtCore import Qt
+    from qtpy.QtWidgets import QLineEdit
+
+    lines = panel.native.findChildren(QLineEdit)
+    assert {line.accessibleName() for line in lines} == {"Folder", "Results to", "Axes", "Weights file"}
+    done = folder / "fused"
+    done.mkdir()
+    tifffile.imwrite(done / "a.ome.tif", np.zeros((8, 8), np.uint8))
+    number = list(table(panel)).index("a")
+    panel.table.native.setCurrentCell(number, 0)
+    qtbot.keyClick(panel.table.native, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 1, timeout=20_000)
 
 
 def test_it_is_usable_on_a_small_screen(viewer, panel, qtbot):

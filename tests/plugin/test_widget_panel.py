@@ -156,6 +156,40 @@ def test_it_fits_into_260_pixels(viewer, open_panel, qtbot, theme):
         assert max(lights) - min(lights) > 100
 
 
+def test_no_text_is_cut_off_where_it_is_large(viewer, open_panel, qtbot, request):
+    from napari.settings import get_settings
+    from qtpy.QtWidgets import QLabel, QPushButton
+
+    appearance = get_settings().appearance
+    request.addfinalizer(lambda size=appearance.font_size: setattr(appearance, "font_size", size))
+    viewer.window.resize(1400, 900)
+    viewer.add_image(np.zeros((3, 3, 8, 8)), name="stack", axis_labels="czyx", scale=(1, 2, 1, 1))
+    appearance.font_size = 16
+    for title in (*TITLES, "Fuse files"):
+        widget = open_panel(title)
+        qtbot.wait(500)
+        widget.advanced.expand(animate=False)
+        if widget.part is not None:
+            widget.part.fold.expand(animate=False)
+        qtbot.wait(500)
+        texts = [w for kind in (QLabel, QPushButton) for w in widget.native.findChildren(kind)]
+        texts = [w for w in texts if w.isVisible() and w.text() and "<" not in w.text()]
+        texts = [w for w in texts if not (isinstance(w, QLabel) and w.wordWrap())]
+        assert len(texts) > 10
+        for text in texts:
+            wide = max(text.fontMetrics().horizontalAdvance(part) for part in text.text().split("\n"))
+            assert wide <= text.width(), text.text()
+        rows = [row.native for row in widget._rows.values() if row.native.isVisible()]
+        qtbot.waitUntil(
+            lambda rows=rows: all(
+                row.visibleRegion().isEmpty() or row.visibleRegion().boundingRect().width() == row.width()
+                for row in rows
+            ),
+            timeout=10_000,
+        )
+        viewer.window.remove_dock_widget(widget.native)
+
+
 def test_both_panels_may_work_at_once(viewer, open_panel, qtbot, grey_pair, small_stack):
     near, far, _ = grey_pair
     for name, image in (("near", near), ("far", far), ("stack", small_stack[0])):

@@ -19,6 +19,7 @@ from napari_rpsnn.plugin.results.page import ask_for_page, open_in_browser
 from napari_rpsnn.plugin.results.remaining import duration
 from napari_rpsnn.plugin.retouch.offer import RetouchOffer
 from napari_rpsnn.plugin.rows.controls import describe
+from napari_rpsnn.plugin.rows.following import Following
 from napari_rpsnn.plugin.rows.part_rows import PartRows
 from napari_rpsnn.plugin.settings import remember
 from napari_rpsnn.plugin.worker import LOG
@@ -26,6 +27,9 @@ from napari_rpsnn.plugin.working import Working
 
 if TYPE_CHECKING:
     from napari_rpsnn.plugin.run import NewLayer, Task
+
+#: Errors whose text is for the user.
+KNOWN = (ValueError, TypeError, OSError, ImportError)
 
 
 class Panel(Working):
@@ -58,6 +62,7 @@ class Panel(Working):
         )
         describe(self.report_button, "Quality report of the images that were fused last")
         self._growing: Growing | None = None
+        self._following = Following(self.follow_changes)
         super().__init__(viewer, kind, layers, more, PartRows(viewer, planes=kind is StackOptions), beside)
         self.report_button.changed.connect(self.report)
         for change in ("inserted", "removed"):
@@ -72,6 +77,10 @@ class Panel(Working):
     def follow_layers(self) -> None:
         """Choose anew what depends on the layer list."""
 
+    @abstractmethod
+    def follow_changes(self) -> None:
+        """Offer anew what depends on what the chosen layers say of themselves."""
+
     # A run.
 
     def start(self) -> None:
@@ -80,8 +89,8 @@ class Panel(Working):
             return
         try:
             task = self.read()
-        except (ValueError, TypeError) as error:
-            self._refuse(str(error))
+        except Exception as error:  # a mask may be in a file that is gone, or too large
+            self._refuse(_why(error))
             return
         remember(self.choices)
         if task.sources.note:
@@ -165,9 +174,8 @@ class Panel(Working):
     def _tell_failure(self, error: Exception) -> None:
         assert self._growing is not None
         self._growing.remove()
-        known = isinstance(error, ValueError | TypeError | OSError | ImportError)
-        said = str(error) if known else f"The fusion failed: {error or type(error).__name__}"
-        self._finish(said if known else f"{said}. The details are in the log.", error=True)
+        said = _why(error)
+        self._finish(said if isinstance(error, KNOWN) else f"{said}. The details are in the log.", error=True)
         show_error(said)
 
     def _tell_cancelled(self) -> None:
@@ -207,5 +215,12 @@ class Panel(Working):
             self._hint()
 
     def _abandon(self) -> None:
+        self._following.follow([])
         self._retouch.withdraw()
         super()._abandon()
+
+
+def _why(error: Exception) -> str:
+    """What an error says to the user; of one that nobody has thought of, that it is one."""
+    said = str(error) or type(error).__name__  # Python's own MemoryError has no text
+    return said if isinstance(error, KNOWN) else f"The fusion failed: {said}"

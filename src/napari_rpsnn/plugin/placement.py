@@ -135,6 +135,23 @@ def _renumbered(label: str, number: int) -> str:
     return re.sub(r"-\d+$", str(number), label) if UNLABELLED.fullmatch(label) else label
 
 
+def straight(place: Mapping[str, Any]) -> tuple[NDArray[Any], NDArray[Any], bool]:
+    """Scale and translation of `place` with those of its affine map; whether nothing is turned or sheared beside."""
+    ndim = len(place["scale"])
+    affine = np.asarray(place.get("affine", np.eye(ndim + 1)), float)
+    linear = np.asarray(place.get("rotate", np.eye(ndim)), float)
+    linear = affine[:-1, :-1] @ linear @ _shear_matrix(place.get("shear", np.eye(ndim)), ndim)
+    linear = linear * np.asarray(place["scale"], float)
+    translate = affine[:-1, :-1] @ np.asarray(place["translate"], float) + affine[:-1, -1]
+    sizes = np.sqrt((linear**2).sum(0))
+    signs = np.where(np.diag(linear) < 0, -1, 1)
+    return (
+        sizes * signs,
+        translate,
+        bool(np.allclose(linear, np.diag(np.diag(linear)), rtol=0, atol=SAME * sizes.max())),
+    )
+
+
 def is_mixed(place: dict[str, Any], axes: Collection[int]) -> bool:
     """Whether some axes are turned or sheared into the others."""
     ndim = len(place["scale"])

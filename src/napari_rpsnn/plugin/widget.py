@@ -44,6 +44,8 @@ class FuseTwoLayers(Panel):
         self.channels.changed.connect(self._follow_channels)
         for change in ("inserted", "removed"):
             self._listen(getattr(napari_viewer.layers.events, change), self.follow_layers)
+        for change in ("axis_labels", "ndim"):
+            self._listen(getattr(napari_viewer.dims.events, change), self._follow_axes)
         self._follow_axes()
 
     def read(self) -> Task:
@@ -62,9 +64,15 @@ class FuseTwoLayers(Panel):
         if self.image1.value is self.image0.value and others:
             self.image1.value = ([layer for layer in others if layer.visible] or others)[-1]
 
-    def _follow_axes(self) -> None:
-        self.part.follow(self.image0.value)
-        self.offer_channels(self.image0.value, None, View.of(self._viewer.dims))
+    def follow_changes(self) -> None:
+        """See `Panel`."""
+        self._follow_axes()
+
+    def _follow_axes(self, *_: Any) -> None:
+        layer = self.image0.value
+        self._following.follow([layer])
+        self.part.follow(layer)
+        self.offer_channels(layer, None, View.of(self._viewer.dims))
         self._follow_channels()
 
     def _follow_channels(self) -> None:
@@ -89,7 +97,6 @@ class FuseStack(Panel):
         describe(self.said, "What will be fused")
         self.distance = PlaneDistance()
         self.plane_spacing, self.spacing_unit = self.distance.number, self.distance.unit
-        self._followed: Any = None
         self._preset: tuple[Any, int | None] = (None, None)
         self.surface = tick("surface", "Surface", "The heights as a surface in 3-D, with the values of the fused image")
         self._together = TogetherRow(napari_viewer)
@@ -157,19 +164,18 @@ class FuseStack(Panel):
         chosen = self._together.follow(self.image.value)
         if chosen is not self.image.value and chosen in self.image.choices:
             self.image.value = chosen
+        self._following.follow([self.image.value, *self._together.selected])
         self.show_row(self.together, bool(self._together.layers))
         self._say_what()
 
+    def follow_changes(self) -> None:
+        """See `Panel`. The chosen layer first: the line below is told of both."""
+        self._follow_image()
+        self._follow_selection()
+
     def _follow_image(self) -> None:
-        """Offer the axes of the chosen layer, again whenever they change."""
-        layer = self.image.value
-        if layer is not self._followed:
-            for kind in ("data", "scale", "units", "axis_labels"):
-                if self._followed is not None:
-                    getattr(self._followed.events, kind).disconnect(self._follow_image)
-                if layer is not None:
-                    getattr(layer.events, kind).connect(self._follow_image)
-            self._followed = layer
+        """Offer the axes of the chosen layer."""
+        self._following.follow([self.image.value, *self._together.selected])
         self._offer_planes()
         self._follow_planes()
 
@@ -188,7 +194,7 @@ class FuseStack(Panel):
 
     def _follow_view(self) -> None:
         """Labels of the viewer count, and so does rolling its axes."""
-        if self._followed is not None and self._followed in self._viewer.layers:
+        if self.image.value in self._viewer.layers:
             before = self.planes.value
             self._offer_planes()
             if self.planes.value == before:

@@ -16,6 +16,7 @@ from napari_rpsnn.engine.results import Progress
 from napari_rpsnn.engine.stages import Stage
 from napari_rpsnn.options import Options
 from napari_rpsnn.plugin.results.remaining import Remaining
+from napari_rpsnn.plugin.rows.controls import Scrolled, on_text_size
 from napari_rpsnn.plugin.rows.docks import PANEL, share_place
 from napari_rpsnn.plugin.rows.form import Form
 from napari_rpsnn.plugin.rows.part_rows import PartRows
@@ -60,6 +61,10 @@ class Working(Form):
         self._clock = QTimer(self.native)
         self._clock.setInterval(TICK_MS)
         self._clock.timeout.connect(self._say_how_far)
+        self._least_px = self.native.minimumWidth()
+        on_text_size(self.native, lambda _: self._later(0, self._fit_width))
+        for fold in (*self._folds, self.advanced):
+            fold.toggled.connect(lambda: self._later(0, self._fit_width))
         self._set_busy(False)
         self.fuse_button.changed.connect(self.start)
         self.cancel_button.changed.connect(self.cancel)
@@ -179,6 +184,12 @@ class Working(Form):
         """Find a place beside other docks, now that it stands in the window."""
         share_place(self.native)
         self.native.setMinimumHeight(0)  # as its rows need it
+
+    def _fit_width(self) -> None:
+        """As wide as large text needs it."""
+        margins = self.native.layout().contentsMargins()
+        rows = [area.width_px + margins.left() + margins.right() for area in self.native.findChildren(Scrolled)]
+        self.native.setMinimumWidth(max(self._least_px, self.native.minimumSizeHint().width(), *rows))
 
     def _abandon(self) -> None:
         """Stop the work of a panel that is being closed; nothing of the panel may be touched any more."""

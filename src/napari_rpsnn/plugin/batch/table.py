@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
 from napari_rpsnn.plugin.batch.rows import FUSED, REFUSED, Row
@@ -17,12 +18,12 @@ MARKS = {REFUSED: "\N{BALLOT X} ", FUSED: "\N{CHECK MARK} "}
 
 
 class FileTable:
-    """Rows to read; a double click on one opens its result.
+    """Rows to read; a double click on one, or Enter, opens its result.
 
     Parameters
     ----------
     opened : callable
-        Called with the row that was double-clicked.
+        Called with the row that was double-clicked, or is chosen when Enter is pressed.
     chosen : callable
         Called with the row that is looked at.
 
@@ -33,7 +34,7 @@ class FileTable:
     """
 
     def __init__(self, opened: Callable[[Row], None], chosen: Callable[[Row], None]) -> None:
-        self.native = table = QTableWidget(0, len(COLUMNS))
+        self.native = table = _Table(0, len(COLUMNS))
         self.rows: list[Row] = []
         table.setHorizontalHeaderLabels(COLUMNS)
         table.verticalHeader().hide()
@@ -49,10 +50,11 @@ class FileTable:
         # What is longer than its place ends in dots: a tooltip and, of a row that is chosen, the panel say all of it.
         table.horizontalHeader().setSectionResizeMode(len(COLUMNS) - 1, QHeaderView.ResizeMode.Stretch)
         table.horizontalHeader().resizeSection(0, NAME_PX)
-        tooltip = "What will be fused, and what was; double-click a row to open its result"
+        tooltip = "What will be fused, and what was; double-click a row, or press Enter, to open its result"
         table.setToolTip(tooltip)
         table.setAccessibleName("Stacks of the folder")
         table.setAccessibleDescription(tooltip)
+        table.entered_row.connect(lambda: self._choose(opened))
         table.cellDoubleClicked.connect(lambda number, _: opened(self.rows[number]))
         table.itemSelectionChanged.connect(lambda: self._choose(chosen))
 
@@ -85,3 +87,16 @@ class FileTable:
         numbers = {index.row() for index in self.native.selectedIndexes()}
         if len(numbers) == 1:
             chosen(self.rows[numbers.pop()])
+
+
+class _Table(QTableWidget):  # type: ignore[misc]  # Qt has no types here
+    """A table that tells of Enter."""
+
+    entered_row = Signal()
+
+    def keyPressEvent(self, event: Any) -> None:  # noqa: N802
+        """Qt's own tells of it with double clicks together."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.entered_row.emit()
+        else:
+            super().keyPressEvent(event)

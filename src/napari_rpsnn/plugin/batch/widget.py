@@ -33,7 +33,7 @@ from napari_rpsnn.plugin.batch.rows import (
 from napari_rpsnn.plugin.batch.table import FileTable
 from napari_rpsnn.plugin.batch.work import fuse_all
 from napari_rpsnn.plugin.results.remaining import duration
-from napari_rpsnn.plugin.rows.controls import describe, labelled, set_choices, stacked, tick
+from napari_rpsnn.plugin.rows.controls import describe, labelled, path_of, set_choices, stacked, tick
 from napari_rpsnn.plugin.settings import remember
 from napari_rpsnn.plugin.worker import Run
 from napari_rpsnn.plugin.working import BAR, Working
@@ -71,8 +71,9 @@ class FuseFiles(Working):
         self._batch: Batch | None = None
         self._batch_left: BatchRemaining | None = None
         self._looks, self._is_stale = 0, False
+        self._trouble = HINT  # why the table is empty
         super().__init__(napari_viewer, StackOptions, [], [self.axes], None)
-        self.min_width = WIDTH_PX
+        self.min_width = self._least_px = WIDTH_PX
         self.show_row(self.channels, False)
         self.show_row(self.guide, False)
         self.folder.changed.connect(self._preset_out)
@@ -95,8 +96,8 @@ class FuseFiles(Working):
             return
         rows = [(number, row) for number, row in enumerate(self.table.rows) if row.state == READY]
         if not rows:
-            where = "see the table for what becomes of each" if self.table.rows else f"'{batch.folder}' holds none"
-            self._refuse(f"Expected stacks to be fused, got none: {where}.")
+            none = "Expected stacks to be fused, got none: see the table for what becomes of each."
+            self._refuse(none if self.table.rows else self._trouble)
             return
         remember(self.choices)
         self._batch, self._note = batch, ""
@@ -112,9 +113,11 @@ class FuseFiles(Working):
 
     def read(self) -> Batch:
         """What is chosen; raises ValueError where that is nothing."""
-        folder, out = _path(self.folder), _path(self.out)
+        folder, out = path_of(self.folder), path_of(self.out)
         if folder == Path():
             raise ValueError(HINT)
+        if out == Path():  # which would be wherever napari was started
+            raise ValueError("Results to: expected a folder, got none.")
         self.choices.options(StackOptions)  # which a weights file that is none would fail in
         axes = self.axes.value.strip().upper() or None
         return Batch(folder, out, self.choices, axes, self.guide.value, self.replace.value)
@@ -123,9 +126,11 @@ class FuseFiles(Working):
 
     def _preset_out(self) -> None:
         """Results lie in the folder, unless somebody has chosen another place."""
-        if _path(self.out) in (Path(), self._preset):
-            self._preset = _path(self.folder) / "fused"
-            self.out.value = self._preset
+        if path_of(self.out) in (Path(), self._preset):
+            folder = path_of(self.folder)
+            self._preset = Path() if folder == Path() else folder / "fused"
+            # The line itself: in the row's value magicgui makes an empty path the one where napari was started.
+            self.out.line_edit.value = "" if folder == Path() else str(self._preset)
 
     def _look_soon(self) -> None:
         """When nothing more is changed for a moment; until then the table is of something else."""
@@ -143,7 +148,8 @@ class FuseFiles(Working):
         try:
             batch = self.read()
         except ValueError as error:
-            self.say(str(error))
+            self._trouble = str(error)
+            self.say(self._trouble)
             return
         self.say("Looking at the folder…")
         self._survey = Run(
@@ -177,8 +183,8 @@ class FuseFiles(Working):
         self.say(_counted(rows))
 
     def _tell_no_rows(self, error: Exception) -> None:
-        self._survey = None
-        self.say(in_window(str(error)), error=True)
+        self._survey, self._trouble = None, in_window(str(error))
+        self.say(self._trouble, error=True)
 
     # A run.
 
@@ -269,10 +275,6 @@ def _folder(name: str, label: str, tooltip: str) -> FileEdit:
     row.choose_btn.tooltip = f"{label}: choose a folder"
     row.choose_btn.native.setAccessibleName(row.choose_btn.tooltip)
     return row
-
-
-def _path(row: FileEdit) -> Path:
-    return Path(str(row.value))
 
 
 def _counted(rows: list[Row]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ from napari_rpsnn.io.formats import write_image
 from napari_rpsnn.io.image_file import ImageFile, plain_unit
 from napari_rpsnn.plugin.files.axes import letters_of
 from napari_rpsnn.plugin.layers import METADATA
-from napari_rpsnn.plugin.placement import unit_text
+from napari_rpsnn.plugin.placement import straight, unit_text
 
 
 def write_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
@@ -26,7 +28,14 @@ def write_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     axes = plain + ("S" if meta.get("rgb") else "")
     units = {axis: plain_unit(unit_text(unit)) for axis, unit in zip(plain, meta["units"], strict=True)}
     units = {axis: unit for axis, unit in units.items() if unit not in ("pixel", "px")}
-    sizes, places = (dict(zip(plain, map(float, meta[name]), strict=True)) for name in ("scale", "translate"))
+    *where, is_straight = straight(meta)
+    sizes, places = (dict(zip(plain, map(float, values), strict=True)) for values in where)
+    if not is_straight or any(x < 0 for axis, x in sizes.items() if axis != "Z"):
+        warnings.warn(
+            f"'{meta.get('name', Path(path).name)}' is turned, sheared or mirrored, which the file does not say: it "
+            "has the size of its pixels and where the first one lies.",
+            stacklevel=2,
+        )
     # Without a unit a scale of 1 is no size, and places count pixels.
     scale = {axis: x if axis == "Z" else abs(x) for axis, x in sizes.items() if axis in units or x != 1}
     origin = {axis: x for axis, x in places.items() if x}

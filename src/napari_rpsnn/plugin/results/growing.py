@@ -73,13 +73,14 @@ class Growing:
             layer.name_overlay.position, layer.name_overlay.visible = "bottom_right", True
 
     def select(self) -> None:
-        """Select the fused image, unless somebody has selected another layer meanwhile, or draws in one.
+        """Select the fused image, unless somebody has removed it, or selected another layer meanwhile, or draws in one.
 
         Several that are selected stay so: they may be fused together once more.
         """
         selection = self._viewer.layers.selection
         if (
-            len(selection) < 2
+            self._layer in self._viewer.layers
+            and len(selection) < 2
             and set(selection) == self._selected
             and not any(_is_drawn_in(layer) for layer in selection)
         ):

@@ -44,7 +44,9 @@ class RetouchOffer:
         """Offer it for layers that were made: the fused image first, its index and heights among the others."""
         wanted = ("", "plane index", "height")
         self._painting = self._brush = None
-        self._task = task if task.sources.are_in(self._viewer.layers) else None
+        # The result may have been removed while its maps were added.
+        there = made[0][1] in self._viewer.layers and task.sources.are_in(self._viewer.layers)
+        self._task = task if there else None
         self._layers = [layer for what in wanted for item, layer in made if item.what == what]
         self._whats = [item.what for what in wanted for item, _ in made if item.what == what]
         # Of one time point, a region of a pair, or several layers, no layer has the arrays that were fused.

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import os
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import Field
+from pathlib import Path
 from typing import Any
 
-from magicgui.widgets import CheckBox, ComboBox, Container, Label, LineEdit, create_widget
-from qtpy.QtCore import QEvent, QSize, Qt
+from magicgui.widgets import CheckBox, ComboBox, Container, FileEdit, Label, LineEdit, create_widget
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QComboBox, QFrame, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 from superqt import QCollapsible
@@ -21,6 +23,8 @@ from napari_rpsnn.plugin.choices import listed
 MIN_WIDTH_PX = 312
 #: Labels begin and end at the same place in all rows.
 LABEL_WIDTH_PX = 74
+#: Both are for text of this height, napari's own; who reads with larger text gets wider ones.
+TEXT_PX = 12
 #: Rows are scrolled rather than squeezed to less: with this, two panels fit below each other on a small screen.
 MIN_ROWS_PX = 110
 #: Three lines of what is said.
@@ -59,8 +63,10 @@ def option_row(option: Field[Any]) -> Any:
 
 def describe(widget: Any, title: str) -> None:
     """Name and describe `widget` for screen readers, and let no long entry make it wider than a dock."""
-    widget.native.setAccessibleName(title)
-    widget.native.setAccessibleDescription(widget.tooltip)
+    # Of a path it is the line within that has the keyboard.
+    for native in (widget.native, *([widget.line_edit.native] if isinstance(widget, FileEdit) else [])):
+        native.setAccessibleName(title)
+        native.setAccessibleDescription(widget.tooltip)
     if isinstance(widget.native, QComboBox):
         widget.native.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         widget.native.setMinimumContentsLength(8)
@@ -93,6 +99,12 @@ def reference(layer: Any) -> Any:
     return None if layer is None else weakref.ref(layer)
 
 
+def path_of(row: FileEdit) -> Path:
+    """The path that stands in a row, as people type and paste it, with ~ and in quotes; `Path()` where none stands."""
+    said = str(row.line_edit.value).strip().strip("\"'")
+    return Path(os.path.expanduser(said))  # noqa: PTH111  Path's own fails where there is no such user
+
+
 def labelled(widget: Any, beside: Any = None, *, above: bool = False) -> Container[Any]:
     """`widget` with its label before or above it, and what stands beside it.
 
@@ -105,7 +117,7 @@ def labelled(widget: Any, beside: Any = None, *, above: bool = False) -> Contain
     label.native.setBuddy(widget.native)
     if above:
         return stacked([label, *parts])
-    label.min_width = label.max_width = LABEL_WIDTH_PX
+    on_text_size(label.native, lambda share: label.native.setFixedWidth(round(share * LABEL_WIDTH_PX)))
     return stacked([label, *parts], layout="horizontal")
 
 
@@ -116,6 +128,31 @@ def line(name: str, tooltip: str) -> Label:
     label.native.setTextFormat(Qt.TextFormat.PlainText)  # names of layers and files may look like tags
     label.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
     return label
+
+
+def on_text_size(native: QWidget, call: Callable[[float], None]) -> None:
+    """Call with how many times as high as napari's own the text of a widget is: now, and whenever that changes."""
+
+    def tell() -> None:
+        call(max(native.fontInfo().pixelSize() / TEXT_PX, 1.0))
+
+    _TextSize(native, tell)
+    tell()
+
+
+class _TextSize(QObject):  # type: ignore[misc]  # Qt has no types here
+    """Watches the font of a widget, to which it belongs."""
+
+    def __init__(self, native: QWidget, changed: Callable[[], None]) -> None:
+        super().__init__(native)
+        self._changed = changed
+        native.installEventFilter(self)
+
+    def eventFilter(self, _: Any, event: Any) -> bool:  # noqa: N802
+        """A style sheet, which napari has, sets fonts without a word to widgets that are not polished yet."""
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange, QEvent.Type.Polish):
+            self._changed()
+        return False
 
 
 class NumberEdit(LineEdit):
@@ -182,6 +219,12 @@ class Scrolled(QScrollArea):  # type: ignore[misc]  # Qt has no types here
 
     def sizeHint(self) -> QSize:  # noqa: D102, N802
         return QSize(self.widget().sizeHint().width(), self._needed_px)
+
+    @property
+    def width_px(self) -> int:
+        """As wide as no row is cut off, with a scroll bar beside them: there is none below."""
+        beside = self.verticalScrollBar().sizeHint().width() + 2 * self.frameWidth()
+        return int(self.widget().minimumSizeHint().width() + beside)
 
     def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
         """A row that is shown makes it another height; so does width, where lines wrap."""

@@ -28,6 +28,7 @@ from napari_rpsnn.plugin.rows.controls import (
     line,
     offer_anew,
     option_row,
+    path_of,
     reference,
     set_choices,
     stacked,
@@ -226,7 +227,7 @@ class Form(Container[Any]):
         """What is chosen now, apart from layers and axes; what this panel has no row for is as it was remembered."""
         values = {name: widget.value for name, widget in self._chosen.items()}
         if self.model.value == FILE:  # else what stands there means nothing
-            values["model_file"] = str(self.model_file.value)
+            values["model_file"] = str(path_of(self.model_file))
         return replace(self._remembered, **values)
 
     def _later(self, ms: int, call: Callable[[], None]) -> None:

@@ -21,7 +21,16 @@ from napari_rpsnn.plugin.part import (
     region_of_shape,
     steps_in_view,
 )
-from napari_rpsnn.plugin.rows.controls import choice, describe, folded, labelled, offer_anew, stacked, tick
+from napari_rpsnn.plugin.rows.controls import (
+    choice,
+    describe,
+    folded,
+    labelled,
+    offer_anew,
+    on_text_size,
+    stacked,
+    tick,
+)
 from napari_rpsnn.plugin.rows.left_out import has_data, left_out_choice, planes_have_data
 
 #: In the list of regions.
@@ -58,6 +67,7 @@ class PartRows:
         self._followed: Callable[[], Any] = lambda: None
         self._axis: int | None = None
         self._count = 0
+        self._has_steps = False  # of other axes, of which one may be taken
         self.span = LineEdit(name="planes_span", label="From-to", tooltip="First and last plane, counted from 0: 5-20")
         self.span.native.setPlaceholderText("all")
         describe(self.span, "First and last plane")
@@ -67,7 +77,7 @@ class PartRows:
             tooltip="Take the planes within the margins of the slider (right-click it)",
         )
         describe(self.margins, "Planes within the margins of the slider")
-        self.margins.max_width = 64
+        on_text_size(self.margins.native, lambda share: self.margins.native.setMaximumWidth(round(share * 64)))
         tooltip = "Rows and columns: all, those on the screen, or those that a rectangle covers"
         self.region = choice("part_region", "Region", self._regions, tooltip)
         self.here = tick(
@@ -109,7 +119,8 @@ class PartRows:
             self._followed = weakref.ref(layer) if layer is not None else lambda: None
             self._axis, self._count = axis, count
             self.span.value = ""
-        self.here.visible = layer is not None and layer.ndim > 2 + (axis is not None)
+        self._has_steps = self.here.visible = layer is not None and layer.ndim > 2 + (axis is not None)
+        self._title()
 
     @property
     def planes(self) -> tuple[int, int] | None:
@@ -126,13 +137,18 @@ class PartRows:
             )
         return first, last
 
+    @property
+    def _one_step(self) -> bool:
+        """A box that was ticked for another layer means nothing where there is no such axis."""
+        return bool(self.here.value) and self._has_steps
+
     def taken(self, slab: int | None) -> Taken:
         """What is chosen, to be said before it is read; planes that cannot be are told of when it begins."""
         try:
             planes = self.planes
         except ValueError:
             planes = None
-        return Taken(planes, slab, self.region.value is not None, self.here.value)
+        return Taken(planes, slab, self.region.value is not None, self._one_step)
 
     def part(self, channel_axis: int | None) -> Part:
         """The region and the time point; `channel_axis` is that of channels that one decision serves."""
@@ -146,7 +162,7 @@ class PartRows:
         elif self.region.value is not None:
             region = region_of_shape(self.region.value, layer, picture)
         others = set(range(layer.ndim)) - {self._axis, channel_axis, *picture}
-        return Part(region, steps_in_view(layer, others, dims.point) if self.here.value and others else {})
+        return Part(region, steps_in_view(layer, others, dims.point) if self._one_step else {})
 
     def masks(self, layers: Sequence[Any], channel_axis: int | None) -> tuple[list[Any], str]:
         """Where each of the layers has data, as `has_data` says it, None: everywhere; and what is to be known of it."""
@@ -187,7 +203,7 @@ class PartRows:
             told.append(f"planes {self.span.value.strip()}")
         if self.region.value is not None:
             told.append("a region")
-        if self.here.value:
+        if self._one_step:
             told.append("this time point")
         if any(row.value is not None for row in self.left_out):
             told.append("some left out")

@@ -8,7 +8,7 @@ import pint
 
 from napari_rpsnn.plugin.axes import is_length
 from napari_rpsnn.plugin.placement import unit_text
-from napari_rpsnn.plugin.rows.controls import NumberEdit, choice, describe, reference, set_choices
+from napari_rpsnn.plugin.rows.controls import NumberEdit, choice, describe, on_text_size, reference, set_choices
 
 #: Units that heights of specimens are read in.
 UNITS = ("nm", "µm", "mm")
@@ -30,7 +30,7 @@ class PlaneDistance:
         self.number = NumberEdit(name="plane_spacing", label="Plane\ndistance", tooltip=ABOUT)
         self.number.set_value(1.0)
         self.unit = choice("spacing_unit", "Unit", ["pixel"], "Unit of the plane distance and of the heights")
-        self.unit.max_width = 76
+        on_text_size(self.unit.native, lambda share: self.unit.native.setMaximumWidth(round(share * 76)))
         describe(self.number, "Plane distance")
         self._own = self._unit = "pixel"
         self._is_length = False

@@ -8,7 +8,7 @@ from typing import Any
 import napari
 
 from napari_rpsnn.plugin.layers import Sources
-from napari_rpsnn.plugin.rows.controls import choice, set_choices
+from napari_rpsnn.plugin.rows.controls import choice, reference, set_choices
 from napari_rpsnn.plugin.together import fit, in_order, join_channels
 
 ALONE, EACH, PLANES = "alone", "each", "planes"
@@ -29,20 +29,27 @@ class TogetherRow:
         self._viewer = viewer
         self.layers: list[Any] = []
         self._preset: Any = ALONE
-        self._chosen: tuple[list[str], Any] = ([], ALONE)  # of layers of these names, by somebody
+        self._chosen: tuple[set[Any], Any] = (set(), ALONE)  # of these layers, by somebody
         about = "What is fused of the layers that are selected in the layer list"
         self.combo = choice("together", "Selected", [("this layer alone", ALONE)], about)
+
+    @property
+    def selected(self) -> list[Any]:
+        """Image layers that are selected."""
+        selection = self._viewer.layers.selection
+        return [one for one in self._viewer.layers if one in selection and isinstance(one, napari.layers.Image)]
 
     def follow(self, chosen: Any) -> Any:
         """Offer what there is; return the layer to show in the panel: `chosen`, or of those selected the first one.
 
-        What somebody has chosen stays, though results that are added are selected for a moment.
+        What somebody has chosen stays, though results that are added are selected for a moment, and layers have other
+        names or another order.
         """
         if self.layers:
-            names = [layer.name for layer in self.layers]
-            self._chosen = names if self.combo.value != self._preset else [], self.combo.value
-        selection = self._viewer.layers.selection
-        images = [one for one in self._viewer.layers if one in selection and isinstance(one, napari.layers.Image)]
+            value = self.combo.value
+            leader = reference(self.layers[value]) if isinstance(value, int) else value
+            self._chosen = set(map(reference, self.layers)) if value != self._preset else set(), leader
+        images = self.selected
         self.layers = images if len(images) > 1 and fit(images) else []
         options: list[tuple[str, Any]] = [("this layer alone", ALONE)]
         preset: Any = ALONE
@@ -56,9 +63,10 @@ class TogetherRow:
                 options += [(f"all follow: {layer.name}", number) for number, layer in enumerate(self.layers)]
                 preset = self.layers.index(chosen) if chosen in self.layers else 0
         self._preset = preset
-        names, value = self._chosen
-        stays = names == [layer.name for layer in self.layers] and value in dict(options).values()
-        set_choices(self.combo, options, value if stays else preset)
+        known, chosen_value = self._chosen
+        values = {reference(self.layers[v]) if isinstance(v, int) else v: v for _, v in options}
+        stays = known == set(map(reference, self.layers)) and chosen_value in values
+        set_choices(self.combo, options, values[chosen_value] if stays else preset)
         return chosen if not self.layers or chosen in self.layers else self.layers[0]
 
     def read(
