@@ -178,10 +178,12 @@ class StackDecider(nn.Module):
 
     def _score(self, x: Tensor, signs: Tensor) -> tuple[Tensor, Tensor]:
         # On the whole, finer scores make no difference. With two channels more, which are not used, it takes less time.
-        parts = ((of[:2], _centred(of[2:], 0), torch.zeros_like(of[:2])) for of in self.score.parameters())
-        made = F.conv2d(x, *map(torch.cat, parts), padding=1)
+        weight, bias = (
+            torch.cat((of[:2], _centred(of[2:], 0), torch.zeros_like(of[:2]))) for of in self.score.parameters()
+        )
+        made = F.conv2d(x, weight, bias, padding=1)
         # What it means to lie on one side of an edge depends on what is there.
-        score, side, finer = made[:, :-2].contiguous().split((1, 1, FINER), 1)
+        score, side, finer = torch.split(made[:, :-2].contiguous(), [1, 1, FINER], 1)
         return score[:, 0].clone(), _kept(torch.addcmul(finer, side, _exact(signs)))
 
     def _join(self, level: int, below: Tensor, kept: Tensor) -> Tensor:

@@ -95,6 +95,33 @@ def test_few_thin_things_before_a_flat_ground_are_no_thin_specimen(kind, seed, d
     assert len(np.unique(index)) > 2
 
 
+@pytest.mark.parametrize("noise", [0, 5])
+@pytest.mark.parametrize("seed", [0, 4])
+def test_faint_bristles_before_a_bright_ground_are_no_thin_specimen(seed, noise):
+    """As bright as the gravel behind them, so that scores lose little by the plane of the gravel."""
+    rng, side = np.random.default_rng(seed), 288
+    y, x = np.mgrid[:side, :side]
+    bristles = {}
+    for _ in range(8):
+        plane, angle = rng.integers(1, 6), rng.normal(1.2, 0.12)
+        down, right = y - rng.uniform(-10, 40), x - rng.uniform(0, side)
+        across, along = right * np.sin(angle) - down * np.cos(angle), right * np.cos(angle) + down * np.sin(angle)
+        cover = (rng.uniform(1.2, 2.6) / 2 + 0.5 - np.abs(across)).clip(0, 1) * (along > 0) * (along < 250)
+        light, covered = bristles.get(plane, (0, 0))
+        grey = rng.uniform(0.62, 0.76)
+        bristles[plane] = light * (1 - cover) + grey * cover, covered * (1 - cover) + cover
+    ground = 0.35 + 0.55 * gaussian_filter(data.gravel()[:side, :side] / 255, 1)
+    planes = [gaussian_filter(ground, 0.55 * abs(k - 10)) for k in range(12)]
+    for k in range(12):
+        for plane in sorted(bristles, reverse=True):
+            light, covered = (gaussian_filter(part, 0.55 * abs(k - plane)) for part in bristles[plane])
+            planes[k] = light + (1 - covered) * planes[k]
+    seen = (255 * np.stack(planes) + rng.normal(0, noise, (12, side, side))).clip(0, 255).round().astype(np.uint8)
+    thin = np.max([covered for _, covered in bristles.values()], axis=0) > 0.6
+    index = fuse_stack(seen, return_index=True)[1]
+    assert (index[thin] < 7).mean() > 0.6
+
+
 @pytest.mark.parametrize("contrast", [50, 100])
 def test_a_single_hair_before_what_is_flat_is_kept(contrast):
     ground, hair = data.brick()[:288, :288] / 2 + 100, np.zeros((288, 288))
