@@ -26,6 +26,8 @@ from truth.optics import (
 
 #: Radius in pixels of the blur at one end of a stack of what is sharp at the other.
 FAR_BLUR = 9.0
+#: Share of pixels that glint.
+GLINTS = 1.5e-3
 #: Defocus at the edge of the pupil from one end of a fluorescence stack to the other, in wavelengths, and the pupil.
 FAR_WAVES, PUPIL = 2.6, 0.2
 #: Fresnel's κ = λ·z/pixel² from one end of a brightfield stack to the other: of a smear, and of a thick specimen.
@@ -58,6 +60,15 @@ def relief(rng: np.random.Generator, size: int, count: int, colour: bool) -> Ren
     """A surface of hills and valleys."""
     hills = smooth(rng, size, size / 9)
     return _opaque([Layer(picture(rng, size, colour), stretch(hills, 0, 1, count))], count)
+
+
+def glints(rng: np.random.Generator, size: int, count: int, colour: bool) -> Rendered:
+    """Hills with glints, as of metal and dew: many times as bright as the camera measures, disks when out of focus."""
+    dark, side = 0.6 * picture(rng, size, colour), size + 2 * MARGIN
+    lamps = (rng.random((side, side)) < GLINTS) * rng.uniform(8, 56, (side, side))
+    light = gaussian_filter(lamps.astype(np.float32), 0.8, mode="wrap")
+    hills = smooth(rng, size, size / 6)
+    return _opaque([Layer(dark + (light[..., None] if colour else light), stretch(hills, 0, 1, count))], count)
 
 
 def depth(rng: np.random.Generator, size: int, count: int, colour: bool) -> Rendered:
@@ -211,6 +222,7 @@ def thick(rng: np.random.Generator, size: int, count: int, colour: bool) -> Rend
 KINDS: dict[str, Callable[[np.random.Generator, int, int, bool], Rendered]] = {
     "tilt": tilt,
     "relief": relief,
+    "glints": glints,
     "depth": depth,
     "twigs": twigs,
     "bristles": bristles,

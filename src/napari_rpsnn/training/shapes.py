@@ -1,4 +1,4 @@
-"""Thin and round things at random places, as masks of what is rendered in stacks, and how deep surfaces lie."""
+"""Thin, round and bright things at random places of what is rendered in stacks, and how deep surfaces lie."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from torch import Tensor
 
 from napari_rpsnn.training import defocus
 from napari_rpsnn.training.random_draws import Draw
+
+#: How many times as bright as a camera measures glints are.
+GLINT = 2.0, 20.0
 
 
 def lines(draw: Draw, like: Tensor, widest: float = 6.0) -> Tensor:
@@ -44,6 +47,14 @@ def disks(draw: Draw, like: Tensor) -> Tensor:
         away = torch.hypot(y - draw.python.uniform(0, rows), x - draw.python.uniform(0, columns)) / r
         drawn = torch.maximum(drawn, (away < 1) * (1 - hollow * torch.exp(-4 * away**2)))
     return drawn[None, None]
+
+
+def glints(draw: Draw, like: Tensor) -> Tensor:
+    """Light of small places that reflect a lamp, many times as bright as a camera measures."""
+    share, sigma = (math.exp(draw.python.uniform(math.log(a), math.log(b))) for a, b in ((1e-4, 3e-3), (0.5, 2.5)))
+    there = torch.rand(like.shape, generator=draw.torch) < share
+    light = there * (GLINT[0] + (GLINT[1] - GLINT[0]) * torch.rand(like.shape, generator=draw.torch) ** 2)
+    return defocus.gaussian_blur(light, sigma).clamp_min(0) * 2 * math.pi * sigma**2
 
 
 def depths(draw: Draw, like: Tensor, planes: int) -> Tensor:

@@ -28,7 +28,7 @@ from napari_rpsnn.training import defocus, transmitted
 from napari_rpsnn.training.dataset import Picture
 from napari_rpsnn.training.pair_synthesis import zoomed_crop
 from napari_rpsnn.training.random_draws import Draw
-from napari_rpsnn.training.shapes import depths, disks, level_line, lines
+from napari_rpsnn.training.shapes import depths, disks, glints, level_line, lines
 
 #: Of 33 stacks.
 KINDS = {"surface": 6, "occluders": 6, "bristles": 3, "light": 7, "brightfield": 5, "section": 6}
@@ -41,6 +41,8 @@ WIDEFIELD_PX_PER_UM = 3.3
 ENLARGED = (1.2, 5.0)
 #: Share of pictures that are rough everywhere, like sand: what lies before them is hard to tell.
 ROUGH = 0.12
+#: Share of surfaces that have glints, which out of focus are bright disks.
+GLITTERING = 0.2
 #: Standard deviation of the greatest blur, in pixels, of a picture in planes that are far apart.
 HOPELESS_PX = 24.0
 
@@ -108,6 +110,8 @@ class StackMaker:
 
     def _surface(self, draw: Draw, planes: int) -> Made:
         sharp, growth = self._picture(draw), _growth(draw)
+        if draw.python.random() < GLITTERING:
+            sharp = sharp + glints(draw, sharp)
         blur = draw.python.choice((_disk, defocus.gaussian_blur))
         if draw.python.random() < 0.12:  # planes so far apart that all but one are hopeless
             plane, apart = draw.python.randrange(planes), growth + draw.python.uniform(0, 4)
