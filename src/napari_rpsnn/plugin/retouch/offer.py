@@ -45,7 +45,7 @@ class RetouchOffer:
         wanted = ("", "plane index", "height")
         self._painting = self._brush = None
         # The result may have been removed while its maps were added.
-        there = made[0][1] in self._viewer.layers and task.sources.are_in(self._viewer.layers)
+        there = all(layer in self._viewer.layers for _, layer in made[:1]) and task.sources.are_in(self._viewer.layers)
         self._task = task if there else None
         self._layers = [layer for what in wanted for item, layer in made if item.what == what]
         self._whats = [item.what for what in wanted for item, _ in made if item.what == what]
