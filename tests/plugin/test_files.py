@@ -123,6 +123,19 @@ def test_an_affine_map_counts_and_what_it_turns_is_told_of(tmp_path):
         assert said["scale"][0] == pytest.approx(0.6)
 
 
+@pytest.mark.parametrize("plugin", [None, "napari-rpsnn"])
+def test_what_a_file_cannot_hold_is_told_of_by_napari_too(tmp_path, plugin, npe2pm):
+    layers = pytest.importorskip("napari.layers", reason="napari is not in this environment")
+    from npe2 import PluginManifest
+
+    npe2pm.register(PluginManifest.from_distribution("napari-rpsnn"))
+    path = tmp_path / "fused.ome.tif"
+    layer = layers.Image(np.zeros((20, 30), np.float16), name="fused")
+    with pytest.raises(OSError, match=r"\.ome\.tif holds integers of up to 32 bits.*got the axes YX.*float16"):
+        layer.save(path, plugin=plugin)
+    assert not list(tmp_path.iterdir())
+
+
 def test_channels_are_layers_with_their_names_and_colours(tmp_path):
     path = str(tmp_path / "cells.ome.tif")
     data = RNG.integers(0, 255, (3, 2, 20, 30)).astype(np.uint8)

@@ -20,8 +20,9 @@ def write_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
 
     Raises
     ------
-    ValueError
-        If the kind of file that the suffix names cannot hold the image.
+    OSError
+        If the kind of file that the suffix names cannot hold the image, too: napari takes a ValueError for a kind of
+        file that we do not write, and says that.
     """
     full = data[0] if meta.get("multiscale") else data
     plain = letters_of(meta["axis_labels"])
@@ -42,5 +43,8 @@ def write_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     units |= dict.fromkeys(origin.keys() - scale.keys(), "pixel")
     like = ImageFile(full, axes, scale=scale, units=units, origin=origin)
     made = meta.get("metadata", {}).get(METADATA, {})
-    write_image(path, np.asarray(full), axes, like=like, provenance=made)
+    try:
+        write_image(path, np.asarray(full), axes, like=like, provenance=made)
+    except ValueError as error:
+        raise OSError(str(error)) from error
     return [path]
