@@ -124,6 +124,20 @@ def test_heights_begin_where_the_layer_lies_in_the_unit_that_is_read(stack, view
     assert heights.contrast_limits == pytest.approx([12000, 26000])
 
 
+@pytest.mark.parametrize("step", [3, -3])
+def test_heights_are_in_the_world_where_an_affine_map_says_how_far_planes_lie_apart(stack, viewer, qtbot, step):
+    widget, layer = stack
+    layer.affine = np.diag([step, 2, 2, 1])
+    assert widget.plane_spacing.value == 6
+    widget.return_height.value = True
+    run_to_end(widget, qtbot)
+    first, last = (layer.data_to_world((k, 0, 0))[0] for k in (0, 7))
+    heights = viewer.layers["stack height [µm]"]
+    assert heights.contrast_limits == ([first, last] if step > 0 else [0, first - last])
+    assert heights.metadata["napari-rpsnn"]["options"]["plane_spacing"] == 6
+    assert ("negative scale" in widget.status.value) == (step < 0)
+
+
 def test_planes_that_cannot_be_are_refused_and_another_stack_begins_with_all(viewer, stack, small_stack):
     widget, _ = stack
     for text in ("7-7", "5-8", "5", "-1-3"):

@@ -18,6 +18,7 @@ from napari_rpsnn.plugin.placement import (
     origin_of,
     place_of,
     same_place,
+    step_along,
     unit_text,
     without_axes,
 )
@@ -214,12 +215,13 @@ def read_stack(
             f"'{layer.name}' is turned or sheared along its planes: the result keeps its scale and translation, not "
             "its rotation, shear and affine."
         )
-    if layer.scale[axis] < 0:
+    rises = step_along(place, axis) > 0
+    if not rises:
         notes.append(
             f"The planes of '{layer.name}' have a negative scale: heights begin at the first plane all the same."
         )
     # Heights count upwards: where planes lie ever lower, no place in the world belongs to them.
-    origin = origin_of(place, axis) if layer.scale[axis] > 0 else 0.0
+    origin = origin_of(place, axis) if rises else 0.0
     more = {"planes": planes, "region": part.region, "slab": slab, "plane_origin": origin}
     options |= {name: value for name, value in more.items() if value}
     if mask is not None:

@@ -108,6 +108,11 @@ def origin_of(place: dict[str, Any], axis: int) -> float:
     return float(affine[axis, :-1] @ np.asarray(place["translate"]) + affine[axis, -1])
 
 
+def step_along(place: dict[str, Any], axis: int) -> float:
+    """How far two pixels lie apart along an axis; negative where the next one lies lower."""
+    return float(straight(place)[0][axis])
+
+
 def without_axes(place: dict[str, Any], axes: Collection[int]) -> dict[str, Any]:
     """`place` of the same layer without some of its axes.
 
@@ -144,7 +149,7 @@ def straight(place: Mapping[str, Any]) -> tuple[NDArray[Any], NDArray[Any], bool
     linear = linear * np.asarray(place["scale"], float)
     translate = affine[:-1, :-1] @ np.asarray(place["translate"], float) + affine[:-1, -1]
     sizes = np.sqrt((linear**2).sum(0))
-    signs = np.where(np.diag(linear) < 0, -1, 1)
+    signs = np.where(np.diag(linear) < -SAME * sizes, -1, 1)  # of an axis that is turned into another one, rounding
     return (
         sizes * signs,
         translate,

@@ -7,7 +7,7 @@ from typing import Any
 import pint
 
 from napari_rpsnn.plugin.axes import is_length
-from napari_rpsnn.plugin.placement import unit_text
+from napari_rpsnn.plugin.placement import place_of, step_along, unit_text
 from napari_rpsnn.plugin.rows.controls import NumberEdit, choice, describe, on_text_size, reference, set_choices
 
 #: Units that heights of specimens are read in.
@@ -39,7 +39,7 @@ class PlaneDistance:
 
     def follow(self, layer: Any, axis: int | None) -> None:
         """Preset the distance along an axis of `layer`; a single plane does not say how far the next one is."""
-        unit, distance = ("pixel", 1.0) if axis is None else (layer.units[axis], abs(float(layer.scale[axis])))
+        unit, distance = ("pixel", 1.0) if axis is None else (layer.units[axis], abs(step_along(place_of(layer), axis)))
         of = reference(layer), axis, unit, distance
         if of == self._of:  # what somebody has made of it stays
             return
