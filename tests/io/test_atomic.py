@@ -34,6 +34,13 @@ def test_what_was_not_proven_is_not_put_in_its_place(tmp_path):
     assert names(tmp_path) == []
 
 
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    for folder, kind in ((tmp_path / "none", FileNotFoundError), (tmp_path / "file", NotADirectoryError)):
+        with pytest.raises(kind, match=f"expected a folder that can be written to, got {folder}: "):
+            write_bytes(folder / "out.html", b"new")
+
+
 def test_nothing_of_anybody_elses_is_removed(tmp_path):
     """Names that a program may think its own, and two writers of one file at a time."""
     others = [tmp_path / name for name in ("out.part", "out.old", ".napari-rpsnn-x.part", "new", "old")]

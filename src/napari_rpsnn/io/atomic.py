@@ -44,10 +44,16 @@ def atomic_write(
     ------
     FileExistsError
         If something is in the place that is not to be replaced. It stays.
+    OSError
+        If nothing can be written there.
     """
     target = Path(os.path.realpath(os.fspath(path)))
     refuse_to_delete(target, replaces)
-    room = Path(tempfile.mkdtemp(prefix=".napari-rpsnn-", suffix=".part", dir=target.parent))
+    try:
+        room = Path(tempfile.mkdtemp(prefix=".napari-rpsnn-", suffix=".part", dir=target.parent))
+    except OSError as error:  # which names a folder that nobody has asked for
+        why = error.strerror or type(error).__name__
+        raise type(error)(f"expected a folder that can be written to, got {target.parent}: {why}") from error
     try:
         part = room / "new"
         yield part
