@@ -88,6 +88,25 @@ def test_single_planes_are_a_stack_in_the_order_of_their_names(viewer, open_pane
     assert fused.metadata["napari-rpsnn"]["sources"][-1] == "plane 10"
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"data": np.zeros((50, 128), np.uint8)}, "same shape, got (96, 128) ('plane 0') and (50, 128) ('plane 2')"),
+        ({"data": np.zeros((96, 128))}, "same dtype, got uint8 ('plane 0') and float64 ('plane 2')"),
+        ({"scale": (3, 3)}, "same scale, got [2.0, 2.0] ('plane 0') and [3.0, 3.0] ('plane 2')"),
+    ],
+)
+def test_of_selected_planes_the_one_that_does_not_fit_is_named(viewer, open_panel, small_stack, change, message):
+    for k, plane in enumerate(small_stack[0]):
+        viewer.add_image(plane, name=f"plane {k}", scale=(2, 2))
+    viewer.layers.select_all()
+    widget = open_panel("Fuse a stack")
+    for name, value in change.items():
+        setattr(viewer.layers["plane 2"], name, value)
+    widget.fuse_button.native.click()
+    assert widget.status.value == f"Expected layers of the {message}."
+
+
 @pytest.mark.parametrize("of_each", [False, True])
 def test_of_single_planes_a_region_is_taken_and_pixels_are_left_out(viewer, open_panel, qtbot, small_stack, of_each):
     planes = small_stack[0]

@@ -93,6 +93,19 @@ class Sources:
         return sum(self.has(layer) for layer in layers) >= len(self.names)
 
 
+def same_kind(layer0: Any, layer1: Any) -> None:
+    """Refuse layers of different colours, shapes or dtypes; the message has both values."""
+    for what, value0, value1 in (
+        ("kind of colour", _colour(layer0), _colour(layer1)),
+        ("shape", tuple(data_of(layer0).shape), tuple(data_of(layer1).shape)),
+        ("dtype", np.dtype(data_of(layer0).dtype), np.dtype(data_of(layer1).dtype)),
+    ):
+        if value0 != value1:
+            raise ValueError(
+                f"Expected layers of the same {what}, got {value0} ('{layer0.name}') and {value1} ('{layer1.name}')."
+            )
+
+
 def read_pair(
     layer0: Any,
     layer1: Any,
@@ -125,15 +138,7 @@ def read_pair(
         raise ValueError("Expected two image layers, got fewer. Open or add another image.")
     if layer0 is layer1:
         raise ValueError(f"Expected two different layers, got '{layer0.name}' twice.")
-    for what, value0, value1 in (
-        ("kind of colour", _colour(layer0), _colour(layer1)),
-        ("shape", tuple(data_of(layer0).shape), tuple(data_of(layer1).shape)),
-        ("dtype", data_of(layer0).dtype, data_of(layer1).dtype),
-    ):
-        if value0 != value1:
-            raise ValueError(
-                f"Expected layers of the same {what}, got {value0} ('{layer0.name}') and {value1} ('{layer1.name}')."
-            )
+    same_kind(layer0, layer1)
     place, note = same_place(layer0, layer1)
     title = f"{layer0.name} + {layer1.name}"
     look = look_of(layer0)

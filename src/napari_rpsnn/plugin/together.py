@@ -16,7 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from napari_rpsnn.jobs import natural
 from napari_rpsnn.plugin.axes import data_of
-from napari_rpsnn.plugin.layers import Sources
+from napari_rpsnn.plugin.layers import Sources, same_kind
 from napari_rpsnn.plugin.part import Part, Region
 from napari_rpsnn.plugin.placement import look_of, moved, same_place, unit_text
 
@@ -45,14 +45,16 @@ def in_order(layers: Sequence[Any]) -> list[Any]:
     return natural.in_order(layers, attrgetter("name"))
 
 
-def fit(layers: Sequence[Any]) -> bool:
-    """Whether layers may be fused together: several of one kind, in one place."""
+def misfit(layers: Sequence[Any]) -> str:
+    """Why layers may not be fused together, which have to be of one kind and in one place; empty where they may."""
     first, *others = layers
-    kinds = {(layer.rgb, tuple(data_of(layer).shape), np.dtype(data_of(layer).dtype)) for layer in layers}
     try:
-        return bool(others) and len(kinds) == 1 and all(same_place(first, layer) for layer in others)
-    except ValueError:
-        return False
+        for layer in others:
+            same_kind(first, layer)
+            same_place(first, layer)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def join_channels(reads: Sequence[Sources], leader: int | None) -> Sources:

@@ -9,7 +9,7 @@ import napari
 
 from napari_rpsnn.plugin.layers import Sources
 from napari_rpsnn.plugin.rows.controls import choice, reference, set_choices
-from napari_rpsnn.plugin.together import fit, in_order, join_channels
+from napari_rpsnn.plugin.together import in_order, join_channels, misfit
 
 ALONE, EACH, PLANES = "alone", "each", "planes"
 
@@ -23,11 +23,14 @@ class TogetherRow:
         `ALONE`, `EACH`, `PLANES`, or the number of the layer whose decision all follow.
     layers : list of Image
         Those that are selected and fit, of a stack of planes in its order; else empty.
+    misfit : str
+        Why several that are selected do not fit; else empty.
     """
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         self._viewer = viewer
         self.layers: list[Any] = []
+        self.misfit = ""
         self._preset: Any = ALONE
         self._chosen: tuple[set[Any], Any] = (set(), ALONE)  # of these layers, by somebody
         about = "What is fused of the layers that are selected in the layer list"
@@ -50,7 +53,8 @@ class TogetherRow:
             leader = reference(self.layers[value]) if isinstance(value, int) else value
             self._chosen = set(map(reference, self.layers)) if value != self._preset else set(), leader
         images = self.selected
-        self.layers = images if len(images) > 1 and fit(images) else []
+        self.misfit = misfit(images) if len(images) > 1 else ""
+        self.layers = images if len(images) > 1 and not self.misfit else []
         options: list[tuple[str, Any]] = [("this layer alone", ALONE)]
         preset: Any = ALONE
         if self.layers and self.layers[0].ndim == 2:
@@ -72,8 +76,10 @@ class TogetherRow:
     def read(
         self, layer: Any, read_one: Callable[[Any], Sources], read_planes: Callable[[Sequence[Any]], Sources]
     ) -> Sources:
-        """What is to be fused: `layer`, or the selected ones together."""
+        """What is to be fused: `layer`, or the selected ones together; what has no planes alone must go together."""
         mode = self.combo.value
+        if self.misfit and layer in self.selected and layer.ndim == 2:
+            raise ValueError(self.misfit)
         if mode == ALONE or not self.layers:
             return read_one(layer)
         if mode == PLANES:
