@@ -90,6 +90,23 @@ def test_an_ome_zarr_goes_both_ways_and_layers_of_several_scales_are_saved_in_fu
     assert any("rpsnn-lite" in text for text in said_there)
 
 
+@pytest.mark.parametrize("kind", ["ome.tif", "ome.zarr"])
+def test_what_stays_in_its_file_and_lies_elsewhere_has_contrast(tmp_path, kind, monkeypatch):
+    layers = pytest.importorskip("napari.layers", reason="napari is not in this environment")
+    pytest.importorskip("zarr")
+    monkeypatch.setattr("napari_rpsnn.plugin.files.reading.IN_MEMORY_BYTES", 0)
+    path = str(tmp_path / f"s.{kind}")
+    for stack in (RNG.integers(50, 6000, (5, 20, 30)).astype(np.uint16), RNG.random((5, 20, 30)).astype(np.float32)):
+        write_layer(path, stack, meta(3, translate=(900.0, 50.0, 70.0)))
+        ((data, said, _),) = get_reader(path)(path)
+        assert not isinstance(data, np.ndarray)
+        layer = layers.Image(data, **said)
+        assert layer.contrast_limits == [stack[2].min(), stack[2].max()]
+    write_layer(path, np.full((5, 20, 30), np.nan, np.float32), meta(3))  # nothing tells
+    ((_, said, _),) = get_reader(path)(path)
+    assert "contrast_limits" not in said
+
+
 @pytest.mark.parametrize("kind", ["ome.tif", "tif", "ome.zarr"])
 def test_sizes_and_places_without_a_unit_are_kept_without_one(tmp_path, kind):
     if kind == "ome.zarr":

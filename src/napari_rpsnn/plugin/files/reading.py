@@ -19,6 +19,8 @@ LayerData = tuple[Any, dict[str, Any], str]
 READ = (".tif", ".tiff", ".ome.tif", ".ome.tiff", ".ome.zarr", ".zarr")
 #: Larger images stay in their file and are read plane by plane.
 IN_MEMORY_BYTES = 2**30
+#: Side in pixels of what is looked at of them before they are shown.
+LOOK_PX = 1024
 
 
 def get_reader(path: str | Sequence[str]) -> Callable[[Any], list[LayerData]] | None:
@@ -36,7 +38,8 @@ def read_layers(path: str) -> list[LayerData]:
     name = Path(path).name
     name = name[: len(name) - len(suffix_of(path))]
     if not small or "C" not in image.axes or image.colours:
-        return [(data, _attributes(image, image.axes) | {"name": name}, "image")]
+        limits = {} if small else _limits(image)
+        return [(data, _attributes(image, image.axes) | limits | {"name": name}, "image")]
     axis = image.axes.index("C")
     axes = image.axes.replace("C", "")
     layers: list[LayerData] = []
@@ -50,6 +53,22 @@ def read_layers(path: str) -> list[LayerData]:
             seen["contrast_limits"] = tuple(look["window"])
         layers.append((part, _attributes(image, axes) | seen, "image"))
     return layers
+
+
+def _limits(image: ImageFile) -> dict[str, Any]:
+    """Contrast limits of an image that stays in its file, by its middle, where napari has no fixed ones.
+
+    napari would look at the origin of the world, where an image that lies elsewhere has nothing.
+    """
+    if image.colours or image.data.dtype == np.uint8:
+        return {}
+    sizes, half = zip(image.axes, image.data.shape, strict=True), LOOK_PX // 2
+    middle = [slice(max(n // 2 - half, 0), n // 2 + half) if axis in "YX" else n // 2 for axis, n in sizes]
+    values = np.asarray(image.data[tuple(middle)])
+    known = values[np.isfinite(values)]
+    if not known.size or known.min() == known.max():
+        return {}
+    return {"contrast_limits": (float(known.min()), float(known.max()))}
 
 
 def _attributes(image: ImageFile, axes: str) -> dict[str, Any]:
