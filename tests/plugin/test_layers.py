@@ -57,6 +57,21 @@ def test_pixels_of_other_sizes_are_refused_and_those_of_unknown_size_are_not():
     assert pair.note == "'c' has no scale and units: it is taken to lie where 'b' lies."
 
 
+@pytest.mark.parametrize("moved", [1500, 1.5])
+def test_where_an_affine_map_moves_a_layer_to_is_in_its_units(moved):
+    registry = pytest.importorskip("pint").get_application_registry()
+    layers = []
+    for name, unit, size, place in (("a", "µm", 0.1, 1.5), ("b", "nm", 100, moved)):
+        affine = np.array([[1, 0, place], [0, 1, 0], [0, 0, 1.0]])
+        where = {"scale": np.array([size, size]), "affine": SimpleNamespace(affine_matrix=affine)}
+        layers.append(layer(name, units=(registry.Unit(unit),) * 2, **where))
+    if moved == 1500:
+        np.testing.assert_array_equal(read_pair(*layers).attributes["affine"], layers[0].affine.affine_matrix)
+    else:
+        with pytest.raises(ValueError, match=r"same affine, got \[\[1.0, 0.0, 1.5\].*\('a'\) and .* \('b'\)"):
+            read_pair(*layers)
+
+
 def test_missing_and_equal_layers_are_refused():
     with pytest.raises(ValueError, match="Expected two image layers"):
         read_pair(layer("a"), None)

@@ -193,12 +193,16 @@ def _is_bare(place: dict[str, Any], beside: dict[str, Any]) -> bool:
 
 
 def _in_units(place: dict[str, Any], units: Any) -> dict[str, Any] | None:
-    """`place` with its scale and translation in other units; None if they are not of one kind."""
+    """`place` with its scale, translation and affine map in other units; None if they are not of one kind."""
     try:
         factors = [float((1 * old).to(new).magnitude) for old, new in zip(place["units"], units, strict=True)]
     except (AttributeError, TypeError, ValueError):  # text, or units that pint cannot convert
         return place if tuple(place["units"]) == tuple(units) else None
-    return place | {"units": units} | {name: np.asarray(place[name]) * factors for name in ("scale", "translate")}
+    converted = {name: np.asarray(place[name]) * factors for name in ("scale", "translate")}
+    if "affine" in place:
+        of_each = np.array([*factors, 1.0])
+        converted["affine"] = of_each[:, None] * np.asarray(place["affine"]) / of_each
+    return place | {"units": units} | converted
 
 
 def _is_same(name: str, value0: Any, value1: Any, pixel: NDArray[Any]) -> bool:
