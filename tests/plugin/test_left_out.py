@@ -60,6 +60,16 @@ def test_a_shape_is_left_out_on_the_planes_on_which_it_is_seen():
         has_data(LeftOut(flat, True), stack(), (1, 2))
 
 
+def test_shapes_may_be_in_other_units_than_the_layer():
+    registry = pytest.importorskip("pint").get_application_registry()
+    drawn = Shapes([[[2000, 200, 500], [2000, 200, 900], [2000, 800, 900], [2000, 800, 500]]], units=("nm",) * 3)
+    layer = stack(scale=(1, 0.1, 0.1), units=("um",) * 3)
+    mask = has_data(LeftOut(drawn, True), layer, (1, 2), (registry.Unit("nm"),) * 3)[0]
+    assert not mask[2, 3:8, 6:9].any()
+    assert mask[[0, 1, 3]].all()
+    assert mask[:, 9:].all()
+
+
 def test_an_ellipse_on_a_layer_that_is_turned_with_its_planes_last():
     turn = np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1]])
     layer = stack((20, 30, 4), rotate=turn, scale=(0.5, 0.5, 2))

@@ -1,5 +1,7 @@
 """What part of a layer the user points at, of napari's own layers."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -74,8 +76,11 @@ def test_the_margins_of_a_slider_are_planes():
 
 def test_where_the_sliders_stand():
     layer = Image(np.zeros((5, 3, 8, 9)), scale=(2, 1, 1, 1))
-    assert steps_in_view(layer, (0,), (6, 1, 0, 0)) == {0: 3}
-    assert steps_in_view(layer, (0, 1), (99, -4, 0, 0)) == {0: 4, 1: 0}
+    dims = Dims(ndim=4, range=[(0, 8, 2), (0, 2, 1), (0, 7, 1), (0, 8, 1)])
+    dims.point = (6, 1, 0, 0)
+    assert steps_in_view(layer, (0,), dims) == {0: 3}
+    wider = SimpleNamespace(point=(99, -4, 0, 0))
+    assert steps_in_view(layer, (0, 1), wider) == {0: 4, 1: 0}
 
 
 def test_a_part_is_a_view_or_read_later():
@@ -94,6 +99,18 @@ def test_a_part_is_a_view_or_read_later():
     later = part.of(Lazy(), (2, 3))
     assert later.shape == (1, 3, 3, 4)
     np.testing.assert_array_equal(later[0, 2, 1:, :2], data[1, 2, 3:5, :2])
+
+
+def test_the_world_may_be_in_other_units_than_the_layer():
+    registry = pytest.importorskip("pint").get_application_registry()
+    layer = Image(np.zeros((5, 30, 8, 9)), scale=(2, 0.5, 0.1, 0.1), units=("s", "um", "um", "um"))
+    ms, nm = registry.Unit("ms"), registry.Unit("nm")
+    drawn = Shapes([[[200, 300], [200, 500], [600, 500], [600, 300]]], units=("nm", "nm"))
+    dims = SimpleNamespace(ndim=4, point=(6000, 4000, 0, 0), units=(ms, nm, nm, nm))
+    dims.margin_left = dims.margin_right = (0, 1500, 0, 0)
+    assert steps_in_view(layer, (0,), dims) == {0: 3}
+    assert planes_in_margins(layer, 1, dims) == (5, 11)
+    assert region_of_shape(drawn, layer, (2, 3), dims.units) == ((2, 7), (3, 6))
 
 
 PLACES = [

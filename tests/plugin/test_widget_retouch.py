@@ -18,6 +18,16 @@ def run_to_end(widget, qtbot):
     qtbot.waitUntil(lambda: widget.fuse_button.enabled, timeout=90_000)
 
 
+def test_the_plane_of_the_slider_is_taken_whatever_units_the_axes_have(viewer, open_panel, qtbot, small_stack):
+    viewer.add_image(small_stack[0], name="stack", scale=(2, 100, 100), units=("um", "nm", "nm"), axis_labels="zyx")
+    widget = open_panel("Fuse a stack")
+    run_to_end(widget, qtbot)
+    widget.retouch_button.native.click()
+    for plane in (2, 1):
+        viewer.dims.set_current_step(0, plane)
+        assert viewer.layers["stack retouch"].selected_label == plane + 1
+
+
 def test_painting_takes_the_plane_of_the_slider_erasing_and_undo_give_it_back(viewer, open_panel, qtbot, small_stack):
     planes = np.tile(small_stack[0], (1, 2, 2))
     viewer.add_image(planes, name="stack", scale=(2, 0.5, 0.5), translate=(9, 1, 2), axis_labels="zyx")

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_rpsnn.images.array_part import cut
+from napari_rpsnn.plugin.placement import pixel_at, point_of, world_units
 
 Region = tuple[tuple[int, int], tuple[int, int]]
 
@@ -65,8 +66,10 @@ def picture_axes(ndim: int, apart: Iterable[int | None]) -> tuple[int, int]:
     return rows, columns
 
 
-def region_of_shape(shapes: Any, layer: Any, picture: tuple[int, int]) -> Region:
+def region_of_shape(shapes: Any, layer: Any, picture: tuple[int, int], units: Any = None) -> Region:
     """Pixels of `layer` that the selected shapes cover, all shapes if none is selected: a rectangle.
+
+    `units` are the `world_units` of the viewer that shows both.
 
     Raises
     ------
@@ -76,7 +79,7 @@ def region_of_shape(shapes: Any, layer: Any, picture: tuple[int, int]) -> Region
     chosen = sorted(shapes.selected_data) or range(len(shapes.data))
     if not chosen:
         raise ValueError(f"Region: expected a rectangle in '{shapes.name}', got none. Draw one on the image.")
-    corners = [layer.world_to_data(shapes.data_to_world(corner)) for k in chosen for corner in shapes.data[k]]
+    corners = [pixel_at(layer, point_of(shapes, corner, units), units) for k in chosen for corner in shapes.data[k]]
     places = np.asarray(corners)[:, list(picture)]
     return _clipped(places.min(0), places.max(0), layer, picture, f"the shapes of '{shapes.name}'")
 
@@ -97,9 +100,9 @@ def region_in_view(layer: Any, picture: tuple[int, int], displayed: Sequence[int
     return _clipped(corners[0], corners[1], layer, picture, "what is on the screen")
 
 
-def steps_in_view(layer: Any, axes: Iterable[int], point: Sequence[float]) -> dict[int, int]:
-    """Where the sliders of some axes of `layer` stand, of a viewer that looks at this point of the world."""
-    place = layer.world_to_data(point)
+def steps_in_view(layer: Any, axes: Iterable[int], dims: Any) -> dict[int, int]:
+    """Where the sliders of some axes of `layer` stand, by `viewer.dims`."""
+    place = pixel_at(layer, dims.point, world_units(dims))
     return {axis: int(np.clip(np.rint(place[axis]), 0, _shape(layer)[axis] - 1)) for axis in axes}
 
 
@@ -113,7 +116,7 @@ def planes_in_margins(layer: Any, axis: int, dims: Any) -> tuple[int, int] | Non
     for shift in (-margins[0], margins[1]):
         point = list(dims.point)
         point[number] += shift
-        ends.append(float(layer.world_to_data(point)[axis]))
+        ends.append(float(pixel_at(layer, point, world_units(dims))[axis]))
     # A plane that lies on a margin counts, whatever rounding makes of it.
     first, last = math.ceil(min(ends) - 1e-6), math.floor(max(ends) + 1e-6)
     return max(first, 0), min(last, _shape(layer)[axis] - 1)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from napari_rpsnn.plugin.axes import UNLABELLED
 
@@ -80,6 +80,35 @@ def agree(place0: dict[str, Any], place1: dict[str, Any], names: tuple[str, str]
                 f"{_text(given1[name])} ('{names[1]}')."
             )
     return place0, note
+
+
+def world_units(dims: Any) -> Any:
+    """Units that a viewer counts its world in, by `viewer.dims`; None: in numbers, whatever units its layers have.
+
+    Before napari 0.9 it always does, and since then where units do not go together.
+    """
+    return getattr(dims, "units", None)
+
+
+def pixel_at(layer: Any, point: ArrayLike, units: Any) -> NDArray[Any]:
+    """Where a point of the world, in its `world_units`, lies in a layer."""
+    own = np.asarray(point, float)[-layer.ndim :]
+    return np.asarray(layer.world_to_data(own * _own_units(layer, len(own), units)))
+
+
+def point_of(layer: Any, pixel: ArrayLike, units: Any) -> NDArray[Any]:
+    """Where a place in a layer lies in the world, in its `world_units`."""
+    own = np.asarray(layer.data_to_world(pixel))
+    point: NDArray[Any] = own / _own_units(layer, len(own), units)
+    return point
+
+
+def _own_units(layer: Any, ndim: int, units: Any) -> NDArray[Any]:
+    """What the world's units are in a layer's own, on the last axes."""
+    if units is None or len(units) < layer.ndim:
+        return np.ones(ndim)
+    pairs = zip(units[-ndim:], layer.units[-ndim:], strict=True)
+    return np.array([float((1 * world).to(own).magnitude) for world, own in pairs])
 
 
 def unit_text(unit: Any) -> str:

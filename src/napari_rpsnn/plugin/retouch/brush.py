@@ -10,6 +10,7 @@ from napari.utils.notifications import show_error
 
 from napari_rpsnn.plugin.axes import data_of
 from napari_rpsnn.plugin.layers import METADATA
+from napari_rpsnn.plugin.placement import pixel_at, world_units
 from napari_rpsnn.plugin.retouch.painting import Painting
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ class Brush:
             return
         axis = self._task.options.axis  # type: ignore[union-attr]
         for layer in self._sources():
-            here = layer.world_to_data(self._viewer.dims.point)[axis % layer.ndim]
+            dims = self._viewer.dims
+            here = pixel_at(layer, dims.point, world_units(dims))[axis % layer.ndim]
             first, last = self._task.options.planes or (0, self._task.sources.planes - 1)  # type: ignore[union-attr]
             self.labels.selected_label = int(np.clip(round(float(here)), first, last)) + 1
 

@@ -12,7 +12,7 @@ from napari.layers import Image, Labels, Shapes
 from numpy.typing import NDArray
 
 from napari_rpsnn.plugin.axes import data_of, shape_of
-from napari_rpsnn.plugin.placement import agree, place_of, without_axes
+from napari_rpsnn.plugin.placement import agree, pixel_at, place_of, point_of, without_axes
 from napari_rpsnn.plugin.rows.controls import choice
 
 
@@ -37,10 +37,13 @@ def left_out_choice(viewer: napari.viewer.Viewer, name: str, label: str) -> Comb
     return choice(name, label, offer, "Pixels without data: painted labels, drawn shapes, or a mask that is an image")
 
 
-def has_data(left_out: LeftOut, layer: Any, picture: tuple[int, int]) -> tuple[NDArray[np.bool_], str | None]:
+def has_data(
+    left_out: LeftOut, layer: Any, picture: tuple[int, int], units: Any = None
+) -> tuple[NDArray[np.bool_], str | None]:
     """Where `layer`, whose rows and columns are `picture`, has data, and what the user is to know of it.
 
-    It goes with the shape of the layer without colours, as NumPy broadcasts: what has fewer axes counts for all.
+    `units` are the `world_units` of the viewer that shows both. It goes with the shape of the layer without colours, as
+    NumPy broadcasts: what has fewer axes counts for all.
 
     Raises
     ------
@@ -49,7 +52,7 @@ def has_data(left_out: LeftOut, layer: Any, picture: tuple[int, int]) -> tuple[N
     """
     source, note = left_out.layer, None
     if isinstance(source, Shapes):
-        covered = _drawn(source, layer, picture)
+        covered = _drawn(source, layer, picture, units)
     else:
         shape, own = shape_of(layer), shape_of(source)
         if shape[-len(own) :] != own:
@@ -62,14 +65,16 @@ def has_data(left_out: LeftOut, layer: Any, picture: tuple[int, int]) -> tuple[N
     return ~covered if left_out.inside else covered, note
 
 
-def planes_have_data(left_out: LeftOut, layers: Sequence[Any]) -> tuple[NDArray[np.bool_], str | None]:
+def planes_have_data(
+    left_out: LeftOut, layers: Sequence[Any], units: Any = None
+) -> tuple[NDArray[np.bool_], str | None]:
     """`has_data` of single planes that are a stack: the same for all, or one for each where there are as many."""
     source, first = left_out.layer, layers[0]
     shape = len(layers), *shape_of(first)
     if not isinstance(source, Shapes) and shape_of(source) == shape:
         covered = np.asarray(data_of(source)) != 0
         return ~covered if left_out.inside else covered, _agree(first, source)
-    has, note = has_data(left_out, first, (0, 1))
+    has, note = has_data(left_out, first, (0, 1), units)
     return np.broadcast_to(has, shape), note
 
 
@@ -83,12 +88,13 @@ def _is_mask(layer: Any) -> bool:
     return isinstance(layer, Labels | Shapes) or (isinstance(layer, Image) and data_of(layer).dtype == bool)
 
 
-def _drawn(shapes: Any, layer: Any, picture: Sequence[int]) -> NDArray[np.bool_]:
+def _drawn(shapes: Any, layer: Any, picture: Sequence[int], units: Any) -> NDArray[np.bool_]:
     """Pixels of `layer` whose middle lies in a shape: on the planes on which it is seen, where it was drawn on some."""
     if not len(shapes.data):
         raise ValueError(f"Leave out: expected shapes in '{shapes.name}', got none. Draw one on the image.")
     places = [
-        np.array([layer.world_to_data(shapes.data_to_world(corner)) for corner in corners]) for corners in shapes.data
+        np.array([pixel_at(layer, point_of(shapes, corner, units), units) for corner in corners])
+        for corners in shapes.data
     ]
     shape = shape_of(layer)
     # napari's own shapes know what is inside of them; these are the same ones, on the pixels of the layer.

@@ -21,6 +21,7 @@ from napari_rpsnn.plugin.part import (
     region_of_shape,
     steps_in_view,
 )
+from napari_rpsnn.plugin.placement import world_units
 from napari_rpsnn.plugin.rows.controls import (
     choice,
     describe,
@@ -160,9 +161,9 @@ class PartRows:
         if self.region.value == IN_VIEW:
             region = region_in_view(layer, picture, [axis - dims.ndim + layer.ndim for axis in dims.displayed])
         elif self.region.value is not None:
-            region = region_of_shape(self.region.value, layer, picture)
+            region = region_of_shape(self.region.value, layer, picture, world_units(dims))
         others = set(range(layer.ndim)) - {self._axis, channel_axis, *picture}
-        return Part(region, steps_in_view(layer, others, dims.point) if self._one_step else {})
+        return Part(region, steps_in_view(layer, others, dims) if self._one_step else {})
 
     def masks(self, layers: Sequence[Any], channel_axis: int | None) -> tuple[list[Any], str]:
         """Where each of the layers has data, as `has_data` says it, None: everywhere; and what is to be known of it."""
@@ -170,7 +171,8 @@ class PartRows:
         for row, layer in zip(self.left_out, layers, strict=True):
             mask, note = None, None
             if row.value is not None and layer is not None:
-                mask, note = has_data(row.value, layer, picture_axes(layer.ndim, {self._axis, channel_axis}))
+                picture = picture_axes(layer.ndim, {self._axis, channel_axis})
+                mask, note = has_data(row.value, layer, picture, world_units(self._viewer.dims))
             masks.append(mask)
             notes += [note] if note else []
         return masks, " ".join(notes)
@@ -180,7 +182,7 @@ class PartRows:
         (row,) = self.left_out
         if row.value is None:
             return None, ""
-        mask, note = planes_have_data(row.value, layers)
+        mask, note = planes_have_data(row.value, layers, world_units(self._viewer.dims))
         return mask, note or ""
 
     def _regions(self, _: ComboBox) -> list[tuple[str, Any]]:
