@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -177,10 +177,14 @@ class Engine:
         return float(self._votes(image0, image1, values).mean()) / 127
 
     def vote_map(self, grey0: NDArray[np.float32], grey1: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Which of two small grey pictures in [0, 1] is in focus at each pixel: from 1, the first, to -1, the other."""
+        """Which of two small grey pictures in [0, 1] is in focus at each pixel: from 1, the first, to -1, the other.
+
+        In float32 wherever it runs: whether a specimen is thin must not depend on the machine.
+        """
         swapped = grey1.mean(dtype=np.float64) > grey0.mean(dtype=np.float64)  # the brighter one goes first
         first, second = (grey1, grey0) if swapped else (grey0, grey1)
-        votes = self._votes(first[..., None], second[..., None], IntensityRange(0.0, 1.0))
+        exact = replace(self, dtype=torch.float32)
+        votes = exact._votes(first[..., None], second[..., None], IntensityRange(0.0, 1.0))
         return votes.astype(np.float32) / np.float32(-127 if swapped else 127)
 
     def _votes(self, image0: NDArray[Any], image1: NDArray[Any], values: IntensityRange) -> NDArray[np.int8]:
