@@ -1,11 +1,14 @@
 """What says "no data here": a mask, NaN, alpha 0, numpy.ma, and borders of an earlier alignment."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 from skimage import data
 
 from napari_rpsnn import fuse, fuse_stack
+from napari_rpsnn.engine.borders import Border
 from napari_rpsnn.engine.results import drain
 from napari_rpsnn.options import StackOptions
 from napari_rpsnn.stack import iter_fuse_stack
@@ -355,3 +358,28 @@ def test_alpha_of_an_aligned_pair_is_that_of_where_there_is_data():
     fused = fuse(first, second, register="translation", channel_axis=-1, **LITE)
     assert (fused[:9, :, 3] == 0).all()
     assert (fused[11:, :170, 3] == 200).all()
+
+
+@pytest.mark.parametrize("background", [-8, 263])
+@pytest.mark.parametrize("slope", [0.0, 0.3])
+def test_a_straight_side_before_a_background_that_is_cut_off_is_no_border(background, slope):
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:192, :192]
+    there = (columns - 40 - slope * rows + 0.5).clip(0, 1)
+    truth = (0.7 * data.grass()[:192, :192] + 40) * there + background * (1 - there)
+    clean = np.stack([gaussian_filter(truth, 0.4 + 0.6 * abs(k - 3)) for k in range(7)])
+    planes = (clean + rng.normal(size=clean.shape)).round().clip(0, 255).astype(np.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        index = fuse_stack(planes, return_index=True)[1]
+    assert np.mean(index[np.abs(columns - 40 - slope * rows) < 12] == 3) > 0.99
+
+
+def test_a_shadow_in_the_middle_of_a_side_is_no_border():
+    picture = (0.5 * data.grass()[:160, :160, None]).astype(np.uint8) + 40
+    deep = 12 - np.arange(24) // 3
+    for column, rows in enumerate(deep, 60):
+        picture[:rows, column] = 0
+    assert Border.of(picture).depth == 0
+    picture[:12, :90] = 0
+    assert Border.of(picture).depth >= 12

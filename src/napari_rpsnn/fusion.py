@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_rpsnn.engine import borders
-from napari_rpsnn.engine.borders import of_side_windows, side_windows
+from napari_rpsnn.engine.borders import of_one_scene, of_side_windows, side_windows
 from napari_rpsnn.engine.pairs.plan import Plan, PreparedPicture, Seen, settle
 from napari_rpsnn.engine.pairs.statistics import PairStatistics, plan_of
 from napari_rpsnn.engine.results import Progress, Result, drain
@@ -218,7 +218,7 @@ def iter_fuse(
                 alphas = (layout.alpha_of(part)[: size[0], : size[1]] for part, _ in parts)
                 layout.alpha_of(target[index])[place.write] = np.maximum(*alphas)
             yield Progress(done, total)
-        found = [of_side_windows(*_sides(view, rows, columns)) for view in pair]
+        found = of_one_scene([of_side_windows(*_sides(view, rows, columns)) for view in pair])
         plan = plan_of(statistics, names, (rows, columns), (found[0], found[1]), options.match_brightness)
         if said := plan.bordered(names):
             yield Progress(done, total, borders.say(said, engine.notes))

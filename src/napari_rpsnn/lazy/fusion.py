@@ -16,7 +16,7 @@ import numpy as np
 from dask.base import tokenize
 from numpy.typing import NDArray
 
-from napari_rpsnn.engine.borders import Border, of_side_windows, say, side_windows
+from napari_rpsnn.engine.borders import Border, of_one_scene, of_side_windows, say, side_windows
 from napari_rpsnn.engine.pairs.plan import Plan
 from napari_rpsnn.engine.pairs.statistics import PairStatistics, plan_of
 from napari_rpsnn.engine.results import Result
@@ -123,7 +123,8 @@ def _borders(first: Sequence[NDArray[Any]], second: Sequence[NDArray[Any]], layo
     found = [
         of_side_windows(*(layout.guide_channels(layout.colours(side)) for side in sides)) for sides in (first, second)
     ]
-    return found[0], found[1]
+    first_border, second_border = of_one_scene(found)
+    return first_border, second_border
 
 
 def _plan(
