@@ -35,6 +35,7 @@ weights: $(TOX)  ## train all that is bundled anew: make weights DATA=folder/of/
 	cp runs/rpsnn/model.safetensors weights/rpsnn.safetensors
 	$(TOX) run -q -e decider -- $(DATA) weights/decider.safetensors
 	$(TOX) run -q -e stack-decider -- $(DATA) weights/stack_decider.safetensors
+	$(TOX) run -q -e highlight-decider -- $(DATA) weights/highlight_decider.safetensors
 	$(TOX) run -q -e outline-decider -- $(DATA) weights/outline_decider.safetensors
 
 screenshots: $(TOX) display  ## make the pictures in docs/napari and of a report anew (that one needs Chromium)

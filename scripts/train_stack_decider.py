@@ -87,8 +87,12 @@ def compared(seen: Tensor, valid: Tensor) -> tuple[Tensor, Sources]:
 def scores_of(decider: StackDecider, shown: Tensor, sources: Sources) -> Tensor:
     """Scores of pixels `(N, rows, columns)` of what is `compared`."""
     levels = look(shown[:, None])
-    facts = relative(energies(levels))
-    scores, finer = decider(compare([levels]), facts)
+    scores, finer = decider(compare([levels]), relative(energies(levels)))
+    return of_pixels(scores, finer, sources)
+
+
+def of_pixels(scores: Tensor, finer: Tensor, sources: Sources) -> Tensor:
+    """Scores of pixels `(N, rows, columns)` of what a decider has made."""
     others = [
         None if one is None else elsewhere(torch.from_numpy(one).float()[None, None], k)
         for k, one in enumerate(sources)
@@ -96,11 +100,11 @@ def scores_of(decider: StackDecider, shown: Tensor, sources: Sources) -> Tensor:
     return at_pixels(passed_on(beside_others(scores), others), finer)
 
 
-def lost_db(decider: StackDecider, stack: Stack, draw: Draw) -> Tensor:
-    """Decibels lost against the best plane at every pixel."""
+def lost_db(scores_of_seen: Callable[[Tensor, Tensor], Tensor], stack: Stack, draw: Draw) -> Tensor:
+    """Decibels lost against the best plane at every pixel, by scores of disturbed planes and where they have data."""
     lit, stack = exposed(stack, draw)
     seen, valid = disturbed(lit.planes, draw)
-    scores = scores_of(decider, *compared(seen, valid))
+    scores = scores_of_seen(seen, valid)
     # What is added to the scores of all planes changes nothing, and would grow without a limit.
     idle = scores.mean(0).square().mean()
     shares = scores.masked_fill(~valid, -math.inf).softmax(0)
@@ -159,12 +163,15 @@ def train(
     At every step `another` makes one of that number, which takes the place of one of them.
     """
 
+    def scores_of_seen(seen: Tensor, valid: Tensor) -> Tensor:
+        return scores_of(decider, *compared(seen, valid))
+
     def learn(draw: Draw, step: int) -> float:
         if another is not None:
-            stacks[draw.python.randrange(len(stacks))] = _kept(another(step))
+            stacks[draw.python.randrange(len(stacks))] = kept(another(step))
         total = 0.0
         for _ in range(BATCH):
-            loss = lost_db(decider, part_of(draw.python.choice(stacks), draw), draw) / BATCH
+            loss = lost_db(scores_of_seen, part_of(draw.python.choice(stacks), draw), draw) / BATCH
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.item()
         return total
@@ -199,7 +206,7 @@ def take_steps(
     network.load_state_dict(average)
 
 
-def _kept(stack: Stack) -> Stack:
+def kept(stack: Stack) -> Stack:
     """In 16 bits, as many are kept."""
     return Stack(stack.planes.half(), stack.truth.half(), stack.thin)
 
@@ -207,7 +214,7 @@ def _kept(stack: Stack) -> Stack:
 def main(folder: str, out: str, steps: str = str(STEPS), start: str | None = None) -> None:
     """Render stacks, train, write."""
     maker = StackMaker(split_pictures(read_pictures(folder))[0], crop=CROP, seed=SEED)
-    stacks = [_kept(maker.stack(number)) for number in trange(STACKS, desc="stacks")]
+    stacks = [kept(maker.stack(number)) for number in trange(STACKS, desc="stacks")]
     torch.manual_seed(SEED)
     decider = StackDecider()
     if start is not None:

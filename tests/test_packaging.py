@@ -26,6 +26,7 @@ CARRIED = (
     "weights/rpsnn-lite.safetensors",
     "weights/decider.safetensors",
     "weights/stack_decider.safetensors",
+    "weights/highlight_decider.safetensors",
     "weights/outline_decider.safetensors",
     "io/__init__.pyi",
     "metrics/__init__.pyi",

@@ -2,7 +2,6 @@ import pytest
 import torch
 from skimage import data
 
-from napari_rpsnn.training import stack_synthesis
 from napari_rpsnn.training.acquisition import disturbed
 from napari_rpsnn.training.dataset import Picture
 from napari_rpsnn.training.random_draws import Draw
@@ -55,11 +54,10 @@ def test_what_covers_a_flat_ground_is_not_in_the_truth_of_the_ground(pictures):
     assert flat > 2
 
 
-def test_glints_are_disks_out_of_focus(pictures, monkeypatch):
-    monkeypatch.setattr(stack_synthesis, "GLITTERING", 1.0)
+def test_glints_are_disks_out_of_focus(pictures):
     larger = 0
     for number in range(12):
-        stack = maker(pictures, "surface").stack(number)
+        stack = StackMaker(pictures, crop=64, seed=3, kinds={"surface": 1}, glittering=1.0).stack(number)
         white = stack.planes == 1
         larger += bool(white.sum((1, 2)).max() > 1.5 * (stack.truth == 1).sum() > 0)
     assert larger > 3

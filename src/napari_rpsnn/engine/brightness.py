@@ -38,6 +38,9 @@ PLAINLY = 0.04
 MOST_OFFSET = 20
 #: Pictures are made brighter or darker by this factor at most.
 MOST_GAIN = 4.0
+#: By which factor brightness varies more within one picture than within another of the same scene at most, and what is
+#: added to it, in shares of the range; and by which factor light drifts.
+MOST_VARIED, EVEN, MOST_DRIFT = 2.0, 0.01, 3.0
 
 #: Gain and offset by blocks of these weights.
 _Fit = Callable[[NDArray[np.float64]], tuple[float, float]]
@@ -149,9 +152,39 @@ def levels(means: Sequence[NDArray[np.float64]], values: IntensityRange) -> list
     for _ in range(ROUNDS if blocks.size else 0):
         common = np.nanmedian(found[:, :1] * blocks + found[:, 1:], axis=0)
         found = np.array([_fitted(picture, common) for picture in blocks])
+    if blocks.size:
+        found[_other_light(blocks, found)] = 1.0, 0.0
     # The rounding of sums depends on the parts that they are of, and must not be seen.
     found = found.round(9)
     return [Level(float(gain), float(offset * span + black * (1 - gain))) for gain, offset in found]
+
+
+def _other_light(blocks: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether it is the specimen that is bright in a picture, not the lamp: a confocal plane has its own light alone.
+
+    A lamp, or stray light, leaves how much brightness varies within a picture, beside its mean or as it is. One picture
+    may be out of the ordinary by a flash or because it alone shows something; if more are, all are as they should be.
+    """
+    common = np.nanmedian(found[:, :1] * blocks + found[:, 1:], axis=0)
+    own, shared = (
+        np.array([_variation(x) for x in some]) for some in (blocks, np.where(np.isnan(blocks), np.nan, common))
+    )
+    more = np.log((own + EVEN) / (shared + EVEN))
+    away = np.abs(more).min(1) > np.log(MOST_VARIED)
+    gains = np.sort(found[:, 0])[1:-1]
+    if away.sum() > 1 or (len(gains) > 0 and gains[-1] > MOST_DRIFT * gains[0]):
+        return np.ones(len(blocks), bool)
+    alone: NDArray[np.bool_] = away & (more > 0).all(1)
+    return alone
+
+
+def _variation(blocks: NDArray[np.float64]) -> tuple[float, float]:
+    """Standard deviation, beside the mean, and as it is."""
+    there = blocks[~np.isnan(blocks)]
+    if not there.size:
+        return 0.0, 0.0
+    deviation = float(there.std())
+    return deviation / max(abs(float(there.mean())), EVEN), deviation
 
 
 def plainly(found: Sequence[Level], values: IntensityRange) -> list[Level]:

@@ -24,9 +24,8 @@ from numpy.typing import NDArray
 from napari_rpsnn.engine import borders
 from napari_rpsnn.engine.results import Result
 from napari_rpsnn.engine.shortage import Made
-from napari_rpsnn.engine.stacks.decision import HALO, windows
+from napari_rpsnn.engine.stacks.decision import GRID, HALO, windows
 from napari_rpsnn.engine.stacks.engine import fuse_window
-from napari_rpsnn.engine.stacks.evidence import STEP
 from napari_rpsnn.engine.stacks.one_plane import settled
 from napari_rpsnn.engine.stacks.statistics import PlaneStatistics, StackStatistics
 from napari_rpsnn.images.array_part import is_dask
@@ -200,7 +199,7 @@ def _decide(
     def work(device: torch.device, part: Tile) -> Made:
         return fuse_window(read, part, known, layout, shape, device)
 
-    image, index, confidence = recipe.run(lambda engine: engine.composing(work, place, HALO, STEP))
+    image, index, confidence = recipe.run(lambda engine: engine.composing(work, place, HALO, GRID))
     return image, index, confidence
 
 

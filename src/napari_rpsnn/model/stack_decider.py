@@ -34,8 +34,9 @@ OWN = tuple(energies + signs + 1 for energies, signs in zip(ENERGIES, SIGNS, str
 COMMON = tuple(2 * energies + 2 for energies in ENERGIES)
 #: How much brighter or darker than all planes in the mean a plane counts at most, of values from 0 to 1.
 MOST_APART = 0.5
-#: Channels at each level, from a half of the resolution to a sixteenth.
+#: Channels at each level, from a half of the resolution to a sixteenth; of the one that knows where light is cut off.
 WIDTHS = (16, 16, 32, 64)
+HIGHLIGHT_WIDTHS = (8, 16, 32, 32)
 #: Of the layers at the coarsest level, in its pixels.
 DILATIONS = (1, 2, 1)
 #: Facts of each plane as a whole, see `StackStatistics`.
@@ -54,18 +55,21 @@ class Compared:
         What each of them is compared with.
     common : Tensor of shape `(1, COMMON[level], rows, columns)`
         Of all together.
+    clipped : list of Tensor of shape `(n, 1, rows, columns)`, optional
+        Share of light that the camera cut off, of the planes of each of `seen`; `common` has the greatest one, too.
     """
 
     seen: list[Tensor]
     beside: Tensor
     common: Tensor
+    clipped: list[Tensor] | None = None
 
     def own(self) -> Iterator[Tensor]:
         """What is told of one plane after the other, beside all of them."""
         for seen in _taken(self.seen):
             told = seen.to(self.beside.dtype).sub_(self.beside)
             told[:, -1:].clamp_(-MOST_APART, MOST_APART).mul_(5)
-            yield told
+            yield told if self.clipped is None else torch.cat((told, self.clipped.pop(0)), 1)
 
 
 class _Respond(nn.Module):
@@ -126,23 +130,30 @@ class StackDecider(nn.Module):
 
     Evidence comes in at each level; out come scores `(N, rows, columns)` at the finest of them, which is half the
     resolution, and how far the scores of its four pixels differ from these, `(N, FINER, rows, columns)`.
+
+    Parameters
+    ----------
+    widths : tuple of int, optional
+        Channels at each level.
+    clipped : bool, optional
+        Whether evidence says where light is cut off.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, widths: tuple[int, ...] = WIDTHS, clipped: bool = False) -> None:
         super().__init__()
         self.down, self.up, self.through, self.mixed = (nn.ModuleList() for _ in range(4))
         below = 0
-        for own, common, width in zip(OWN, COMMON, WIDTHS, strict=True):
-            self.down.append(_Respond(below + own, 2 * below + common, width))
+        for own, common, width in zip(OWN, COMMON, widths, strict=True):
+            self.down.append(_Respond(below + own + clipped, 2 * below + common + clipped, width))
             below = width
         self.facts = nn.Linear(FACTS, below)
         self.deep = nn.ModuleList(_Respond(below, 2 * below, below, dilation) for dilation in DILATIONS)
         for level in range(LEVELS - 1):
-            width = WIDTHS[level]
-            self.up.append(nn.Conv2d(WIDTHS[level + 1], width, 1))
+            width = widths[level]
+            self.up.append(nn.Conv2d(widths[level + 1], width, 1))
             self.through.append(nn.Conv2d(width, width, 3, padding=1))
             self.mixed.append(_Respond(width, 2 * width, width))
-        self.score = nn.Conv2d(WIDTHS[0], 2 + FINER, 3, padding=1)
+        self.score = nn.Conv2d(widths[0], 2 + FINER, 3, padding=1)
         for layer in (*self.down, *self.deep, *self.mixed):
             # What all planes share must not drown what tells them apart.
             nn.init.normal_(layer.common.weight, std=0.01)
@@ -198,10 +209,20 @@ class StackDecider(nn.Module):
 
 
 @lru_cache(maxsize=4)
-@undisturbed
 def bundled_stack_decider(device: torch.device) -> StackDecider:
     """The trained one, read once for each device. Not to be changed."""
+    return _bundled("stack_decider", device)
+
+
+@lru_cache(maxsize=4)
+def bundled_highlight_decider(device: torch.device) -> StackDecider:
+    """The trained one that says how scores change around light that is cut off."""
+    return _bundled("highlight_decider", device, HIGHLIGHT_WIDTHS, clipped=True)
+
+
+@undisturbed
+def _bundled(name: str, device: torch.device, *how: Any, **more: Any) -> StackDecider:
     with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten; the user's numbers stay
-        decider = StackDecider().float()
-    decider.load_state_dict(load_file(FOLDER / "stack_decider.safetensors"))
+        decider = StackDecider(*how, **more).float()
+    decider.load_state_dict(load_file(FOLDER / f"{name}.safetensors"))
     return decider.to(device=device, memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload,no-any-return]

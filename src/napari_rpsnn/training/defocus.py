@@ -15,6 +15,10 @@ from torch import Tensor
 
 #: Wavelengths of red, green and blue relative to green (630, 532 and 465 nm, a halogen lamp on a colour camera).
 RELATIVE_WAVELENGTHS = (1.184, 1.0, 0.874)
+#: Second moment of the light of a point, for each micrometre of defocus, in `fluorescence`.
+WIDEFIELD_PX_PER_UM = 3.3
+#: Blur that makes no difference.
+NOT_SEEN_PX = 0.1
 
 
 def _frequencies(image: Tensor, *, real: bool) -> tuple[Tensor, Tensor]:
@@ -110,6 +114,21 @@ def fluorescence(
     psf = torch.fft.ifft2(torch.polar(aperture.expand_as(phase), phase)).abs() ** 2
     otf = torch.fft.rfft2(psf)
     return _filter(image, otf / otf[..., :1, :1])
+
+
+def spread_gaussian(image: Tensor, size_px: float) -> Tensor:
+    """`gaussian_blur`; where next to nothing is blurred, the image as it is."""
+    return gaussian_blur(image, size_px) if size_px > NOT_SEEN_PX else image
+
+
+def spread_disk(image: Tensor, size_px: float) -> Tensor:
+    """`disk_blur` by the disk of the second moment of a Gaussian of this standard deviation."""
+    return disk_blur(image, 2 * size_px) if size_px > NOT_SEEN_PX else image
+
+
+def spread_widefield(image: Tensor, size_px: float) -> Tensor:
+    """`fluorescence` whose cone of light has this second moment; it does not resolve all that is in focus."""
+    return fluorescence(image, size_px / WIDEFIELD_PX_PER_UM)
 
 
 def brightfield(

@@ -50,11 +50,14 @@ def disks(draw: Draw, like: Tensor) -> Tensor:
 
 
 def glints(draw: Draw, like: Tensor) -> Tensor:
-    """Light of small places that reflect a lamp, many times as bright as a camera measures."""
+    """Light of places that reflect a lamp, many times as bright as a camera measures: points, or what is bright."""
     share, sigma = (math.exp(draw.python.uniform(math.log(a), math.log(b))) for a, b in ((1e-4, 3e-3), (0.5, 2.5)))
+    strength = GLINT[0] + (GLINT[1] - GLINT[0]) * torch.rand(like.shape, generator=draw.torch) ** 2
+    if draw.python.random() < 0.3:
+        least = like.flatten().quantile(1 - 10 * share)
+        return strength.mean() * (like - least).clamp_min(0) / (like.max() - least).clamp_min(0.05)
     there = torch.rand(like.shape, generator=draw.torch) < share
-    light = there * (GLINT[0] + (GLINT[1] - GLINT[0]) * torch.rand(like.shape, generator=draw.torch) ** 2)
-    return defocus.gaussian_blur(light, sigma).clamp_min(0) * 2 * math.pi * sigma**2
+    return defocus.gaussian_blur(there * strength, sigma).clamp_min(0) * 2 * math.pi * sigma**2
 
 
 def depths(draw: Draw, like: Tensor, planes: int) -> Tensor:

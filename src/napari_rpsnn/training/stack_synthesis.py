@@ -35,14 +35,10 @@ KINDS = {"surface": 6, "occluders": 6, "bristles": 3, "light": 7, "brightfield":
 #: Pixels made beyond each border and cut off again: defocus filters wrap around.
 MARGIN = 36
 PLANES = (5, 15)
-#: Second moment of the light of a point, for each micrometre of defocus, in `defocus.fluorescence`.
-WIDEFIELD_PX_PER_UM = 3.3
 #: Times that pictures are enlarged at most: cameras see fine detail, but what has none is in focus somewhere, too.
 ENLARGED = (1.2, 5.0)
 #: Share of pictures that are rough everywhere, like sand: what lies before them is hard to tell.
 ROUGH = 0.12
-#: Share of surfaces that have glints, which out of focus are bright disks.
-GLITTERING = 0.2
 #: Standard deviation of the greatest blur, in pixels, of a picture in planes that are far apart.
 HOPELESS_PX = 24.0
 
@@ -70,15 +66,23 @@ class StackMaker:
         Side of the square planes in pixels.
     seed : int
     kinds : mapping, optional
-        Shares of the kinds, `KINDS` by default.
+        Shares of the kinds.
+    glittering : float, optional
+        Share of surfaces that have glints.
     """
 
     def __init__(
-        self, pictures: Sequence[Picture], *, crop: int, seed: int = 0, kinds: Mapping[str, int] | None = None
+        self,
+        pictures: Sequence[Picture],
+        *,
+        crop: int,
+        seed: int = 0,
+        kinds: Mapping[str, int] = KINDS,
+        glittering: float = 0.2,
     ) -> None:
         self.images = [p.images[0] for p in pictures if not p.is_triple]
         self.side = crop + 2 * MARGIN
-        self.seed, self.kinds = seed, kinds or KINDS
+        self.seed, self.kinds, self.glittering = seed, kinds, glittering
 
     @torch.no_grad()
     def stack(self, number: int) -> Stack:
@@ -110,9 +114,9 @@ class StackMaker:
 
     def _surface(self, draw: Draw, planes: int) -> Made:
         sharp, growth = self._picture(draw), _growth(draw)
-        if draw.python.random() < GLITTERING:
+        if draw.python.random() < self.glittering:
             sharp = sharp + glints(draw, sharp)
-        blur = draw.python.choice((_disk, defocus.gaussian_blur))
+        blur = draw.python.choice((defocus.spread_disk, defocus.gaussian_blur))
         if draw.python.random() < 0.12:  # planes so far apart that all but one are hopeless
             plane, apart = draw.python.randrange(planes), growth + draw.python.uniform(0, 4)
             stack = [blur(sharp, min(apart * abs(k - plane), HOPELESS_PX)) for k in range(planes)]
@@ -130,7 +134,7 @@ class StackMaker:
 
     def _occluders(self, draw: Draw, planes: int) -> Made:
         made, growth = self._surface(draw, planes), _growth(draw)
-        blur = draw.python.choice((_disk, defocus.gaussian_blur))
+        blur = draw.python.choice((defocus.spread_disk, defocus.gaussian_blur))
         for _ in range(draw.python.randint(1, 3)):
             matte, is_thin = self._matte(draw, made[1][None, None])
             plain = torch.full_like(matte, draw.python.random())
@@ -142,7 +146,7 @@ class StackMaker:
     def _bristles(self, draw: Draw, planes: int) -> Made:
         """Fine bristles near one end of the stack, what is behind them near the other end."""
         uniform, sharp = draw.python.uniform, self._textured(draw)
-        blur, growth = draw.python.choice((_disk, defocus.gaussian_blur)), uniform(2, 8) / (planes - 1)
+        blur, growth = draw.python.choice((defocus.spread_disk, defocus.gaussian_blur)), uniform(2, 8) / (planes - 1)
         behind, before = uniform(0, 1), planes - 1 - uniform(0, 1)
         if draw.python.random() < 0.5:
             behind, before = before, behind
@@ -162,7 +166,7 @@ class StackMaker:
         truth = torch.full((1, 1, self.side, self.side), draw.python.uniform(0.01, 0.1))
         stack = truth.expand(planes, -1, -1, -1).clone()
         growth, haze = _growth(draw), draw.python.uniform(0, 0.3) * draw.python.randint(0, 1)
-        blur = draw.python.choice((_gaussian, _disk, _widefield))
+        blur = draw.python.choice((defocus.spread_gaussian, defocus.spread_disk, defocus.spread_widefield))
         thin = torch.zeros_like(truth)
         for _ in range(draw.python.randint(2, 6)):
             light, is_thin = self._sources(draw, truth)
@@ -282,17 +286,3 @@ def _nothing_thin(stack: Tensor, truth: Tensor) -> Made:
 def _growth(draw: Draw) -> float:
     """Pixels that blur grows by from plane to plane."""
     return math.exp(draw.python.uniform(math.log(0.25), math.log(2.2)))
-
-
-def _disk(image: Tensor, size: float) -> Tensor:
-    """A disk of the second moment of a Gaussian of this standard deviation."""
-    return defocus.disk_blur(image, 2 * size) if size > 0.1 else image
-
-
-def _gaussian(image: Tensor, size: float) -> Tensor:
-    return defocus.gaussian_blur(image, size) if size > 0.1 else image
-
-
-def _widefield(image: Tensor, size: float) -> Tensor:
-    """A fluorescence microscope, whose cone of light has this second moment; it does not resolve all in focus."""
-    return defocus.fluorescence(image, size / WIDEFIELD_PX_PER_UM)

@@ -148,3 +148,20 @@ def test_what_has_noise_is_smoothed_and_nothing_else():
     for planes in ([sharp, sharp], [sharp, sharp + noise]):  # what one plane lacks is no noise but detail
         assert all(quiet is plane for quiet, plane in zip(_quiet(planes), planes, strict=True))
     assert _quiet([noise, noise.T])[0].std() == pytest.approx(QUIET, rel=0.1)
+
+
+@pytest.mark.parametrize(("radius", "kept"), [(9, 0.5), (14, 0.9)])
+def test_a_small_thing_before_a_flat_ground_is_kept(radius, kept):
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:256, :256]
+    there = (radius + 0.5 - np.hypot(rows - 120, columns - 90)).clip(0, 1)
+    ground, thing = 0.6 * data.gravel()[:256, :256] + 50.0, 0.6 * data.grass()[:256, :256] + 50.0
+    clean = []
+    for k in range(12):
+        far, near = 0.4 + 0.5 * abs(k - 3), 0.4 + 0.5 * abs(k - 9)
+        covered, light = (gaussian_filter(x, near) for x in (there, thing * there))
+        clean.append(gaussian_filter(ground, far) * (1 - covered) + light)
+    planes = (np.stack(clean) + 1.5 * rng.normal(size=(12, 256, 256))).round().clip(0, 255).astype(np.uint8)
+    index = fuse_stack(planes, return_index=True)[1].astype(int)
+    assert np.mean(np.abs(index[there == 1] - 9) <= 1) > kept
+    assert np.mean(index[there == 0] == 3) > 0.9

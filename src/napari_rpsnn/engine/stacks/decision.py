@@ -3,6 +3,7 @@
 1. `statistics`: what must be known of the planes as a whole.
 2. `evidence`: what each plane shows in a window, at several scales.
 3. `StackDecider`: a small network gives every plane a score at every pixel; the plane of the highest one is taken.
+   Where the camera cuts off light, `highlights` changes scores.
 4. `outlines`: where planes far apart meet, the two are compared once more, at the full resolution.
 
 A window goes through all planes before the next one is begun, so that memory does not grow with the picture. Which
@@ -21,8 +22,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_rpsnn.engine.stacks import smooth_surface
-from napari_rpsnn.engine.stacks.evidence import STEP, binomial, compare, look, to_steps
+from napari_rpsnn.engine.stacks import highlights, smooth_surface
+from napari_rpsnn.engine.stacks.evidence import STEP, binomial, compare, halved, look, to_steps
 from napari_rpsnn.engine.stacks.neighbours import elsewhere, filled, passed_on
 from napari_rpsnn.engine.stacks.outlines import Outlines, decide_outlines, far_apart
 from napari_rpsnn.engine.stacks.preference import leave_out_others
@@ -30,11 +31,13 @@ from napari_rpsnn.images.layout import Window
 from napari_rpsnn.images.tiling import Tile, split_by_area
 from napari_rpsnn.images.validity import Valid
 from napari_rpsnn.model.outline_decider import bundled_outline_decider
-from napari_rpsnn.model.stack_decider import StackDecider
+from napari_rpsnn.model.stack_decider import StackDecider, bundled_highlight_decider
 
 if TYPE_CHECKING:
     from napari_rpsnn.engine.stacks.statistics import StackStatistics
 
+#: Where windows begin: in steps at half the resolution, too.
+GRID = 2 * STEP
 #: Pixels that are read around a window. More are seen around a pixel, but what lies beyond these changes the plane of
 #: four pixels in a thousand at most, and of one in a hundred of dark ground in much noise, by which no picture is
 #: further from the truth; of 200 planes it would be a third of the work.
@@ -52,8 +55,9 @@ UNLIKE = 20.0
 #: and how many times the average is added.
 AROUND_PX, FARTHEST, BY_AROUND = 4, 6.0, 2.0
 
-#: What is added to the score of the plane that nearly all comes from. Bristles have 50 to 100 more than their ground.
-BY_MOST = 45.0
+#: What is added to the score of the plane that nearly all comes from. Bristles have 50 to 100 more than their ground,
+#: small things that stand out from it 10 to 40, rings of a smear up to 40.
+BY_MOST = 25.0
 
 #: What is taken from the score of a plane where it has no data.
 NO_DATA = 1e4
@@ -108,17 +112,17 @@ class Scored:
 
 
 def windows(rows: int, columns: int, planes: int) -> list[Tile]:
-    """What a stack is decided in: windows that begin in multiples of `STEP` and are read with a halo of `HALO`."""
+    """What a stack is decided in: windows that begin in multiples of `GRID` and are read with a halo of `HALO`."""
     most = min(max(MOST_PX / planes, LEAST_SIDE**2), MOST_SIDE**2)
-    # In units of a step; the last one may be cut off by the border of the picture.
-    coarse = split_by_area(-(-rows // STEP), -(-columns // STEP), int(most) // STEP**2, HALO // STEP)
+    # In units of the grid; the last one may be cut off by the border of the picture.
+    of_grid = split_by_area(-(-rows // GRID), -(-columns // GRID), int(most) // GRID**2, HALO // GRID)
 
     def fine(parts: tuple[slice, slice], ends: tuple[int, int]) -> tuple[slice, slice]:
-        row, column = (slice(STEP * p.start, min(STEP * p.stop, end)) for p, end in zip(parts, ends, strict=True))
+        row, column = (slice(GRID * p.start, min(GRID * p.stop, end)) for p, end in zip(parts, ends, strict=True))
         return row, column
 
     found = []
-    for place in coarse:
+    for place in of_grid:
         read = fine(place.read, (rows, columns))
         found.append(Tile(read, fine(place.write, (rows, columns)), fine(place.inner, _sides(read))))
     return found
@@ -173,7 +177,7 @@ def _beside_outlines(
 
 @torch.inference_mode()
 def score_window(
-    read: Read, window: tuple[slice, slice], known: StackStatistics, decider: StackDecider, surfaces: bool = True
+    read: Read, window: tuple[slice, slice], known: StackStatistics, decider: StackDecider, rules: bool = True
 ) -> Scored:
     """Scores of all planes.
 
@@ -185,33 +189,46 @@ def score_window(
         Begins in multiples of `STEP`, and ends there or at the border of the picture.
     known : StackStatistics
     decider : StackDecider
-    surfaces : bool, optional
-        Whether detail around counts where a surface is smooth.
+    rules : bool, optional
+        Whether detail around counts where a surface is smooth, and scores change where light is cut off.
     """
     device = next(decider.parameters()).device
     masks: list[Valid] = []
     others: list[Tensor | None] = []
+    clipped: list[Tensor] = []
 
     def look_at(k: int) -> list[Tensor]:
         grey, valid, source = filled(lambda j: read(j, window), known.nearest[k])
         masks.append(valid)
-        others.append(None if source is None else elsewhere(_in_steps(source, device), k))
-        return look(_in_steps(grey, device), known.rounding[k])
+        plane, shown = _in_steps(grey, device), None if source is None else _in_steps(source, device)
+        if known.coarse:
+            plane, shown = halved(plane), None if shown is None else to_steps(F.max_pool2d(shown, 2))
+        others.append(None if shown is None else elsewhere(shown, k))
+        clipped.append(highlights.clipped(plane, known.levels[k].of_unit(known.values)))
+        return look(plane, known.rounding[k])
 
-    evidence = compare(map(look_at, range(len(known.planes))))
+    evidence, facts = compare(map(look_at, range(len(known.planes)))), known.detail.to(device)
     level = evidence[smooth_surface.LEVEL]
     around = torch.cat([seen[:, smooth_surface.FINEST_AROUND] for seen in level.seen]).float()
-    scores, finer = decider(evidence, known.detail.to(device))
+    changes = highlights.changes(evidence, clipped, facts, bundled_highlight_decider(device)) if rules else None
+    scores, finer = decider(evidence, facts)
+    if changes is not None:
+        scores, finer = (made + change for made, change in zip((scores, finer), changes, strict=True))
     unlike = scores.new_tensor(known.unlike)
     scores = beside_others(scores) - UNLIKE * unlike[:, None, None]
     if known.mostly is not None:
         scores[known.mostly] += BY_MOST
-    elif surfaces:  # where one plane shows nearly all, what else has detail are rings
+    elif rules:  # where one plane shows nearly all, what else has detail are rings
         scores += smooth_surface.by_detail(around, known.places, unlike)
     preferred = None
     if known.prefer is not None:
         preferred = passed_on(leave_out_others(scores.clone(), known.planes, known.prefer), others)
-    return Scored(passed_on(scores, others), finer, masks, preferred)
+    scores = passed_on(scores, others)
+    if known.coarse:  # what is at pixels there, is at half the resolution here
+        preferred = None if preferred is None else at_pixels(preferred, finer)
+        scores = at_pixels(scores, finer)
+        finer = finer.new_zeros(()).expand(*finer.shape[:2], *scores.shape[1:])
+    return Scored(scores, finer, masks, preferred)
 
 
 def at_pixels(scores: Tensor, finer: Tensor) -> Tensor:

@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 from napari_rpsnn.engine import borders
 from napari_rpsnn.engine.inference import compute_thread
 from napari_rpsnn.engine.stacks.cascade import NOTHING, Cascade, Merged, Said, merge
-from napari_rpsnn.engine.stacks.decision import HALO, decide_window, windows
+from napari_rpsnn.engine.stacks.decision import GRID, HALO, decide_window, windows
 from napari_rpsnn.engine.stacks.depth_from_focus import iter_heights
-from napari_rpsnn.engine.stacks.evidence import STEP
 from napari_rpsnn.engine.stacks.one_plane import decide_samples
 from napari_rpsnn.engine.stacks.planes import Planes
 from napari_rpsnn.engine.stacks.statistics import PlaneStatistics, StackStatistics
@@ -135,7 +134,7 @@ class StackEngine:
                     lambda device, part: fuse_window(planes.read, part, known, layout, shape, device),
                     place,
                     HALO,
-                    STEP,
+                    GRID,
                 )
                 running = running.copy()
                 layout.colours(running)[place.write], results.index[place.write] = part, index

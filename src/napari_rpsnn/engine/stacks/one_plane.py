@@ -13,9 +13,8 @@ costs ten times as much as all the rest, so it is asked in a few small windows o
    shows all: the one by which scores lose least. The less they lose, the more it may be for others at the full
    resolution, which shows grain, too: where they lose less than by anything thin, it is not asked there.
 
-Where nearly all comes from one plane anyway, and there is no noise, nobody is asked: that plane is taken wherever the
-others are not far better. What lies elsewhere in the picture, at another depth, is kept, while single specks of rings
-are not.
+Where nearly all comes from one plane anyway, and there is no noise, that plane is then taken only where the others are
+not far better: what lies elsewhere in the picture, at another depth, is kept, while single specks of rings are not.
 
 Where most of a picture is dark nobody is asked: what shines by itself is not refracted. Noise makes votes small and
 random, so R-PSNN sees the planes smoothed as far as it takes to quieten them.
@@ -121,17 +120,16 @@ def decide_samples(
     share = counts / counts.sum()
     is_quiet = all(_smoothing(window.inner_planes) < LEAST_SIGMA_PX for window in windows)
     # In noise no score is so much better that what is thin would be kept.
-    if share.max() >= NEARLY and is_quiet:
-        return replace(known, mostly=int(share.argmax())), None
+    nearly = bool(share.max() >= NEARLY and is_quiet)
     lost = np.mean([loss.mean for loss in losses], 0)
-    least = int(lost.argmin())
+    least = int(share.argmax() if nearly else lost.argmin())
     most, worst = (max(loss.most[part][least] for loss in losses) for part in (SHARE, NEARLY_ALL))
     bounds = WITHOUT_NOISE if is_quiet else IN_NOISE
     if not bounds.hold(lost[least], most, worst):
         return known, None
     candidates = [int(k) for k in np.argsort(-share, kind="stable")[:MOST_PLANES] if share[k] > 0]
     allowed = 1.0 if most <= NOTHING_THIN else (EVEN - lost[least]) / WORTH
-    return known, Question(known, windows, chosen, candidates, least, allowed)
+    return known, Question(known, windows, chosen, candidates, least, allowed, nearly)
 
 
 def _lit_from_behind(places: Sequence[Sequence[Sample]], values: IntensityRange) -> bool:
@@ -156,6 +154,8 @@ class Question:
         The one by which scores lose least.
     allowed : float
         How much R-PSNN may be for others at the full resolution.
+    nearly : bool
+        Whether nearly all comes from `least`, which then shows nearly all if R-PSNN is for no other.
     """
 
     known: StackStatistics
@@ -164,10 +164,13 @@ class Question:
     candidates: list[int]
     least: int
     allowed: float
+    nearly: bool
 
     def answered(self, votes: VoteMap) -> StackStatistics:
         """What is known when R-PSNN was asked."""
-        return replace(self.known, only=self.least) if self._shows_all(votes) else self.known
+        if not self._shows_all(votes):
+            return self.known
+        return replace(self.known, mostly=self.least) if self.nearly else replace(self.known, only=self.least)
 
     def _shows_all(self, votes: VoteMap) -> bool:
         halved = _Votes([[_halved(plane) for plane in window.planes] for window in self.windows], votes)
@@ -257,8 +260,8 @@ class _Window:
         rows, columns = self.planes[0].shape
         window = slice(0, rows), slice(0, columns)
         decider = bundled_stack_decider(torch.device("cpu"))
-        # Detail in a smooth surface may be that of rings.
-        scored = score_window(lambda k, _: (self.planes[k], self.valid[k]), window, known, decider, surfaces=False)
+        # Detail in a smooth surface may be that of rings, and what is cut off may be their light.
+        scored = score_window(lambda k, _: (self.planes[k], self.valid[k]), window, known, decider, rules=False)
         lost = (scored.scores.amax(0) - scored.scores).flatten(1)
         pixels = lost.shape[1]
         most = {share: lost.kthvalue(max(round(share * pixels), 1)).values.numpy() for share in (SHARE, NEARLY_ALL)}

@@ -16,7 +16,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import compress
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -24,12 +23,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_rpsnn.engine.borders import NO_BORDER, SAID_PX, Border
+from napari_rpsnn.engine.borders import NO_BORDER, SAID_PX, Border, of_one_scene
 from napari_rpsnn.engine.brightness import Level, block_means, block_sums, far_brighter, levels, plainly
 from napari_rpsnn.engine.pairs.plan import Plan
-from napari_rpsnn.engine.stacks.evidence import look, to_steps
+from napari_rpsnn.engine.stacks.evidence import halved, is_oversampled, look, to_steps
 from napari_rpsnn.engine.stacks.neighbours import brightness, differences, filled, nearest, places_along
 from napari_rpsnn.engine.stacks.samples import Sample
+from napari_rpsnn.engine.stacks.value_range import common_range, supported_ends
 from napari_rpsnn.images.intensity import IntensityRange
 from napari_rpsnn.images.layout import WHOLE, Layout
 from napari_rpsnn.images.validity import Valid, both, like_the_rest
@@ -38,9 +38,6 @@ from napari_rpsnn.images.validity import Valid, both, like_the_rest
 ROUNDED = 0.7
 #: What is compared of brightness from 0 to 1: some more, for noise and what stands out.
 BEYOND = -0.5, 1.5
-#: A plane's range counts up to so many times that of the stack's middle plane: one overexposed plane, or a cosmic ray
-#: of several pixels, leaves the others their contrast.
-MOST_RANGE = 8
 
 
 @dataclass(frozen=True)
@@ -63,6 +60,8 @@ class StackStatistics:
         Of each plane among its neighbours, see `places_along`.
     nearest : ndarray of int, of shape `(N, N)`
         Of each plane all of `planes`, itself first, then its neighbours: where it has no data, they take its place.
+    coarse : bool
+        Whether planes are compared at half the resolution.
     only : int or None
         Of `planes`, the one that shows all of a thin specimen.
     mostly : int or None
@@ -81,6 +80,7 @@ class StackStatistics:
     borders: list[Border]
     places: tuple[int, ...]
     nearest: NDArray[np.intp]
+    coarse: bool = False
     only: int | None = None
     mostly: int | None = None
     matched: bool = False
@@ -139,8 +139,8 @@ class StackStatistics:
         lacking = any(plane.lacks for plane in ordered)
         useful = [plane for plane in ordered if plane.ends and (lacking or not plane.constant)]
         useful = useful or [plane for plane in ordered if plane.ends] or ordered
-        values = _common_range([plane.ends for plane in useful if plane.ends] or [(0, 0)])
         means = [plane.means for plane in useful]
+        values = common_range([plane.ends for plane in useful if plane.ends] or [(0, 0)], means)
         found = levels(means, values)
         showing = [_shows(plane, values, level) for plane, level in zip(useful, found, strict=True)]
         if not lacking:  # else it may be all that there is
@@ -157,15 +157,19 @@ class StackStatistics:
         shown = [np.concatenate([brightness(*window) for window in windows]) for windows in of_planes]
         apart = differences(np.stack(shown))
         near = nearest(apart)
+        looks = [_as_shown(sampled, others) for others in near]
+        coarse = is_oversampled(looks, rounding)
+        looks = [halved(plane) for plane in looks] if coarse else looks
         return cls(
             [plane.number for plane in useful],
             values,
             found,
             len(means) == 2 and bool(np.nansum(means[1] - means[0]) > 0),
-            relative(_energies(sampled, near, rounding)),
-            [plane.border for plane in useful],
+            relative(torch.stack([energies(look(*one)).mean(0) for one in zip(looks, rounding, strict=True)])),
+            of_one_scene([plane.border for plane in useful]),
             places_along(apart),
             near,
+            coarse,
         )
 
 
@@ -221,7 +225,7 @@ class PlaneStatistics:
             digest.digest(),
             bool((filled == filled[0, 0]).all()),
             told is not None,
-            _supported_ends(seen) if told is None or told.any() else None,
+            supported_ends(seen) if told is None or told.any() else None,
             block_means(block_sums(seen, valid, (rows, columns)), (rows, columns)),
             border,
             Sample.of(seen, valid),
@@ -241,13 +245,10 @@ def _shows(plane: PlaneStatistics, values: IntensityRange, level: Level) -> bool
 _Seen = tuple[NDArray[np.float32], Valid]
 
 
-def _energies(samples: Sequence[Sequence[_Seen]], near: NDArray[np.intp], rounding: list[float]) -> Tensor:
-    """Mean energies `(N, FACTS)` of the bands of detail of all planes in all samples."""
-    found = []
-    for others, factor in zip(near, rounding, strict=True):
-        shown = np.stack([filled(windows.__getitem__, others)[0] for windows in samples])
-        found.append(energies(look(to_steps(torch.from_numpy(shown)[:, None]), factor)).mean(0))
-    return torch.stack(found)
+def _as_shown(samples: Sequence[Sequence[_Seen]], others: NDArray[np.intp]) -> Tensor:
+    """The first of these planes in all samples, filled by the next ones, `(n, 1, rows, columns)`."""
+    shown = np.stack([filled(windows.__getitem__, others)[0] for windows in samples])
+    return to_steps(torch.from_numpy(shown)[:, None])
 
 
 def _rounding(values: IntensityRange, found: list[Level]) -> list[float]:
@@ -274,27 +275,3 @@ def relative(energies: Tensor) -> Tensor:
     """The facts `(N, FACTS)`: logarithms of energies beside those of the best plane of each band."""
     logarithms = energies.clamp_min(1e-12).log10()
     return logarithms - logarithms.amax(0)
-
-
-def _supported_ends(picture: NDArray[np.generic]) -> tuple[float, float]:
-    """The least and the greatest value that a pixel beside, above or below it reaches, too."""
-    low, high = [], []
-    for axis in (0, 1):
-        if picture.shape[axis] > 1:
-            first, second = (np.moveaxis(picture, axis, 0)[part] for part in (slice(1, None), slice(-1)))
-            low.append(np.maximum(first, second).min().item())
-            high.append(np.minimum(first, second).max().item())
-    least, most = min(low, default=picture.min().item()), max(high, default=picture.max().item())
-    return min(least, most), max(least, most)  # of few pixels none may support another
-
-
-def _common_range(ends: list[tuple[float, float]]) -> IntensityRange:
-    lows, highs = zip(*ends, strict=True)
-    low, high = median(lows), median(highs)
-    reach = MOST_RANGE * (high - low)
-    low, high = max(min(lows), low - reach), min(max(highs), high + reach)
-    if not min(lows) <= low <= high <= max(highs):  # a mean of integers of 64 bits is rounded
-        low, high = min(lows), max(highs)
-    if all(isinstance(end, int) for end in (*lows, *highs)):
-        low, high = int(low), int(high)
-    return IntensityRange.of([np.asarray(low), np.asarray(high)])
