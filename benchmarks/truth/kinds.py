@@ -17,6 +17,7 @@ from truth.optics import (
     Layer,
     all_in_focus,
     brightfield,
+    confocal,
     crop,
     glow,
     photograph,
@@ -30,6 +31,8 @@ FAR_BLUR = 9.0
 GLINTS = 1.5e-3
 #: Defocus at the edge of the pupil from one end of a fluorescence stack to the other, in wavelengths, and the pupil.
 FAR_WAVES, PUPIL = 2.6, 0.2
+#: Thickness of a confocal section, as a share of the stack.
+THICK_SECTION = 0.1
 #: Fresnel's κ = λ·z/pixel² from one end of a brightfield stack to the other: of a smear, and of a thick specimen.
 FAR_KAPPA_THIN, FAR_KAPPA_THICK = 220.0, 150.0
 
@@ -185,6 +188,22 @@ def haze(rng: np.random.Generator, size: int, count: int, colour: bool) -> Rende
     return _made((planes + body) * scale, (truth + body) * scale, surface, photons=3000.0)
 
 
+def sections(rng: np.random.Generator, size: int, count: int, colour: bool) -> Rendered:
+    """Cells on an uneven layer in a confocal microscope: a plane holds the light of what lies in it."""
+    side = size + 2 * MARGIN
+    surface = stretch(smooth(rng, size, size / 6), 0, 1, count)
+    dyes = []
+    for _ in range(3 if colour else 1):
+        bodies = np.clip((smooth(rng, size, 7) - 0.55) * 5, 0, 1)
+        dyes.append((0.2 + 0.6 * bodies) * (0.4 + 0.6 * smooth(rng, size, 1.5)))
+    light = np.stack(dyes).astype(np.float32)
+    transfer = confocal((side, side), THICK_SECTION * count)
+    planes = glow([(z, light * share) for z, share in slabs(surface)], count, transfer)
+    truth = glow([(0.0, light)], 1, transfer)[0]
+    scale, floor = 0.85 / np.percentile(truth, 99.9), 0.02
+    return _made(planes * scale + floor, truth * scale + floor, surface, photons=1000.0)
+
+
 def smear(rng: np.random.Generator, size: int, count: int, colour: bool) -> Rendered:
     """A smear of cells as thin as the focus is deep, mostly phase: rings in every plane but those near focus."""
     thickness, grains = cells(rng, size)
@@ -230,6 +249,7 @@ KINDS: dict[str, Callable[[np.random.Generator, int, int, bool], Rendered]] = {
     "flat": flat,
     "puncta": puncta,
     "haze": haze,
+    "sections": sections,
     "smear": smear,
     "thick": thick,
 }

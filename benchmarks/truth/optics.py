@@ -17,6 +17,8 @@ from scipy.fft import fft2, fftfreq, ifft2, irfft2, rfft2, rfftfreq
 from scipy.special import j1
 
 Array = NDArray[np.float32]
+#: Standard deviation in pixels of a spot in a confocal plane.
+SPOT = 0.8
 #: Wider than the blur and the rings of any plane.
 MARGIN = 48
 #: Surfaces are cut in slabs so far apart, in planes; a place between two slabs is in both, by its distance to each.
@@ -122,6 +124,18 @@ def all_in_focus(layers: Sequence[Layer]) -> tuple[Array, Array]:
         seen = np.moveaxis(np.atleast_3d(layer.colour), -1, 0) * cover + (1 - cover) * seen
         depth = np.where(cover > 0.5, layer.depth, depth)
     return seen, depth
+
+
+def confocal(shape: tuple[int, int], thick: float) -> Callable[[float], Array]:
+    """Transfer function of a confocal microscope, of sections that are so many planes thick: the rest is not seen."""
+    square = (fftfreq(shape[0])[:, None] ** 2 + rfftfreq(shape[1]) ** 2).astype(np.float32)
+
+    def transfer(planes: float) -> Array:
+        away = planes / thick
+        seen: Array = np.exp(-(away**2) / 2 - 2 * (np.pi * SPOT) ** 2 * (1 + away**2) * square)
+        return seen
+
+    return transfer
 
 
 def glow(emitters: Sequence[tuple[float, Array]], count: int, transfer: Callable[[float], Array]) -> Array:

@@ -38,8 +38,11 @@ PLAINLY = 0.04
 MOST_OFFSET = 20
 #: Pictures are made brighter or darker by this factor at most.
 MOST_GAIN = 4.0
-#: By which factor brightness varies more within one picture than within another of the same scene at most, and what is
-#: added to it, in shares of the range; and by which factor light drifts.
+#: By which factor brightness varies more or less within pictures that have light of their own than in common, and by
+#: which factor one has more light than another: in pictures of one scene 1.4 and 1.6 at most, whatever disturbs them.
+VARIED, OWN_LIGHT = 1.4, 1.6
+#: By which factor it varies more in a picture that shows something by itself; what is added to both, in shares of the
+#: range; and by which factor light drifts at most, but for one picture.
 MOST_VARIED, EVEN, MOST_DRIFT = 2.0, 0.01, 3.0
 
 #: Gain and offset by blocks of these weights.
@@ -142,40 +145,59 @@ def far_brighter(found: Sequence[Level]) -> list[bool]:
 
 def levels(means: Sequence[NDArray[np.float64]], values: IntensityRange) -> list[Level]:
     """What brings pictures of these `block_means` and this range to one brightness."""
-    span = float(values.high) - float(values.low) or 1.0
-    # Where there are negative values, 0 is not black; nor is it where nothing comes near it.
-    black = min(0.0, float(values.low)) if values.low <= MOST_OFFSET * span else float(values.low)
-    with np.errstate(over="ignore"):  # hot pixels may be beyond any range
-        blocks = ((np.stack(means) - black) / span).clip(-BEYOND, BEYOND)
-    blocks = blocks[:, ~np.isnan(blocks).all(0)]
+    span, black = _range(values)
+    blocks = _blocks(means, values)
     found = np.tile([1.0, 0.0], (len(blocks), 1))
-    for _ in range(ROUNDS if blocks.size else 0):
+    for _ in range(ROUNDS if blocks.size and not have_own_light(means, values) else 0):
         common = np.nanmedian(found[:, :1] * blocks + found[:, 1:], axis=0)
         found = np.array([_fitted(picture, common) for picture in blocks])
-    if blocks.size:
-        found[_other_light(blocks, found)] = 1.0, 0.0
+    gains = np.sort(found[:, 0])[1:-1]
+    if len(gains) > 0 and gains[-1] > MOST_DRIFT * gains[0]:
+        found[:] = 1.0, 0.0
+    elif blocks.size:
+        more = _more_varied(blocks, np.nanmedian(found[:, :1] * blocks + found[:, 1:], axis=0))
+        found[(more > np.log(MOST_VARIED)).all(1)] = 1.0, 0.0  # it alone shows something
     # The rounding of sums depends on the parts that they are of, and must not be seen.
     found = found.round(9)
     return [Level(float(gain), float(offset * span + black * (1 - gain))) for gain, offset in found]
 
 
-def _other_light(blocks: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[np.bool_]:
+def have_own_light(means: Sequence[NDArray[np.float64]], values: IntensityRange) -> bool:
     """Whether it is the specimen that is bright in a picture, not the lamp: a confocal plane has its own light alone.
 
     A lamp, or stray light, leaves how much brightness varies within a picture, beside its mean or as it is. One picture
-    may be out of the ordinary by a flash or because it alone shows something; if more are, all are as they should be.
+    may be out of the ordinary.
     """
-    common = np.nanmedian(found[:, :1] * blocks + found[:, 1:], axis=0)
+    blocks = _blocks(means, values)
+    if not blocks.size:
+        return False
+    away = np.abs(_more_varied(blocks, np.nanmedian(blocks, axis=0))).min(1)
+    light = np.sort(np.nanmean(blocks, 1) + EVEN)[1:-1]
+    return bool(np.sum(away > np.log(VARIED)) > 1 and len(light) > 0 and light[-1] > OWN_LIGHT * light[0])
+
+
+def _range(values: IntensityRange) -> tuple[float, float]:
+    """How wide it is, and what is black."""
+    span = float(values.high) - float(values.low) or 1.0
+    # Where there are negative values, 0 is not black; nor is it where nothing comes near it.
+    return span, min(0.0, float(values.low)) if values.low <= MOST_OFFSET * span else float(values.low)
+
+
+def _blocks(means: Sequence[NDArray[np.float64]], values: IntensityRange) -> NDArray[np.float64]:
+    span, black = _range(values)
+    with np.errstate(over="ignore"):  # hot pixels may be beyond any range
+        blocks = ((np.stack(means) - black) / span).clip(-BEYOND, BEYOND)
+    there: NDArray[np.float64] = blocks[:, ~np.isnan(blocks).all(0)]
+    return there
+
+
+def _more_varied(blocks: NDArray[np.float64], common: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much more brightness varies within each picture than in common, beside its mean and as it is: logarithms."""
     own, shared = (
         np.array([_variation(x) for x in some]) for some in (blocks, np.where(np.isnan(blocks), np.nan, common))
     )
-    more = np.log((own + EVEN) / (shared + EVEN))
-    away = np.abs(more).min(1) > np.log(MOST_VARIED)
-    gains = np.sort(found[:, 0])[1:-1]
-    if away.sum() > 1 or (len(gains) > 0 and gains[-1] > MOST_DRIFT * gains[0]):
-        return np.ones(len(blocks), bool)
-    alone: NDArray[np.bool_] = away & (more > 0).all(1)
-    return alone
+    more: NDArray[np.float64] = np.log((own + EVEN) / (shared + EVEN))
+    return more
 
 
 def _variation(blocks: NDArray[np.float64]) -> tuple[float, float]:

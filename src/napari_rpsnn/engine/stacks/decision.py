@@ -59,6 +59,9 @@ AROUND_PX, FARTHEST, BY_AROUND = 4, 6.0, 2.0
 #: small things that stand out from it 10 to 40, rings of a smear up to 40.
 BY_MOST = 25.0
 
+#: What the score of a plane without light loses where planes have their own; and brightness that makes no difference.
+BY_LIGHT, DARK = 200.0, 0.02
+
 #: What is taken from the score of a plane where it has no data.
 NO_DATA = 1e4
 
@@ -210,12 +213,15 @@ def score_window(
     evidence, facts = compare(map(look_at, range(len(known.planes)))), known.detail.to(device)
     level = evidence[smooth_surface.LEVEL]
     around = torch.cat([seen[:, smooth_surface.FINEST_AROUND] for seen in level.seen]).float()
+    light = torch.cat([seen[:, -1:] for seen in evidence[0].seen]).float() if known.own_light else None
     changes = highlights.changes(evidence, clipped, facts, bundled_highlight_decider(device)) if rules else None
     scores, finer = decider(evidence, facts)
     if changes is not None:
         scores, finer = (made + change for made, change in zip((scores, finer), changes, strict=True))
     unlike = scores.new_tensor(known.unlike)
     scores = beside_others(scores) - UNLIKE * unlike[:, None, None]
+    if light is not None:
+        scores += by_light(light)
     if known.mostly is not None:
         scores[known.mostly] += BY_MOST
     elif rules:  # where one plane shows nearly all, what else has detail are rings
@@ -246,6 +252,13 @@ def beside_others(scores: Tensor) -> Tensor:
     around = F.avg_pool2d(beside_best, AROUND_PX)
     around = F.interpolate(binomial(around), scale_factor=AROUND_PX, mode="bilinear")[:, 0]
     return scores + BY_AROUND * (around - around.amax(0))
+
+
+def by_light(light: Tensor) -> Tensor:
+    """What is added to scores `(N, rows, columns)` of planes that have the light of what lies in them alone."""
+    light = binomial(light)[:, 0]
+    most = light.amax(0)
+    return BY_LIGHT * (light - most) / (most + DARK).clamp_min(DARK)
 
 
 def _in_steps(plane: NDArray[Any], device: torch.device) -> Tensor:

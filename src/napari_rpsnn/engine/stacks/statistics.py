@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_rpsnn.engine.borders import NO_BORDER, SAID_PX, Border, of_one_scene
-from napari_rpsnn.engine.brightness import Level, block_means, block_sums, far_brighter, levels, plainly
+from napari_rpsnn.engine.brightness import Level, block_means, block_sums, far_brighter, have_own_light, levels, plainly
 from napari_rpsnn.engine.pairs.plan import Plan
 from napari_rpsnn.engine.stacks.evidence import halved, is_oversampled, look, to_steps
 from napari_rpsnn.engine.stacks.neighbours import brightness, differences, filled, nearest, places_along
@@ -62,6 +62,8 @@ class StackStatistics:
         Of each plane all of `planes`, itself first, then its neighbours: where it has no data, they take its place.
     coarse : bool
         Whether planes are compared at half the resolution.
+    own_light : bool
+        Whether each plane has the light of what lies in it alone.
     only : int or None
         Of `planes`, the one that shows all of a thin specimen.
     mostly : int or None
@@ -81,6 +83,7 @@ class StackStatistics:
     places: tuple[int, ...]
     nearest: NDArray[np.intp]
     coarse: bool = False
+    own_light: bool = False
     only: int | None = None
     mostly: int | None = None
     matched: bool = False
@@ -170,6 +173,7 @@ class StackStatistics:
             places_along(apart),
             near,
             coarse,
+            have_own_light(means, values),
         )
 
 
