@@ -360,6 +360,17 @@ def test_alpha_of_an_aligned_pair_is_that_of_where_there_is_data():
     assert (fused[11:, :170, 3] == 200).all()
 
 
+def test_a_plane_with_data_in_every_other_column_alone(planes):
+    holed = planes.copy()
+    holed[1, :, ::2] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        image, index = fuse_stack(holed, return_index=True, **LITE)
+    assert np.isfinite(image).all()
+    assert not (index[:, ::2] == 1).any()
+    assert (index == 1).any()
+
+
 @pytest.mark.parametrize("background", [-8, 263])
 @pytest.mark.parametrize("slope", [0.0, 0.3])
 def test_a_straight_side_before_a_background_that_is_cut_off_is_no_border(background, slope):

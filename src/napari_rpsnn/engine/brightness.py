@@ -169,6 +169,7 @@ def have_own_light(means: Sequence[NDArray[np.float64]], values: IntensityRange)
     may be out of the ordinary.
     """
     blocks = _blocks(means, values)
+    blocks = blocks[~np.isnan(blocks).all(1)]
     if not blocks.size:
         return False
     away = np.abs(_more_varied(blocks, np.nanmedian(blocks, axis=0))).min(1)
