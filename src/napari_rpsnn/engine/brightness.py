@@ -148,7 +148,7 @@ def levels(means: Sequence[NDArray[np.float64]], values: IntensityRange) -> list
     span, black = _range(values)
     blocks = _blocks(means, values)
     found = np.tile([1.0, 0.0], (len(blocks), 1))
-    for _ in range(ROUNDS if blocks.size and not have_own_light(means, values) else 0):
+    for _ in range(ROUNDS if blocks.size else 0):
         common = np.nanmedian(found[:, :1] * blocks + found[:, 1:], axis=0)
         found = np.array([_fitted(picture, common) for picture in blocks])
     gains = np.sort(found[:, 0])[1:-1]

@@ -24,7 +24,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_rpsnn.engine.borders import NO_BORDER, SAID_PX, Border, of_one_scene
-from napari_rpsnn.engine.brightness import Level, block_means, block_sums, far_brighter, have_own_light, levels, plainly
+from napari_rpsnn.engine.brightness import (
+    SAME,
+    Level,
+    block_means,
+    block_sums,
+    far_brighter,
+    have_own_light,
+    levels,
+    plainly,
+)
 from napari_rpsnn.engine.pairs.plan import Plan
 from napari_rpsnn.engine.stacks.evidence import halved, is_oversampled, look, to_steps
 from napari_rpsnn.engine.stacks.neighbours import brightness, differences, filled, nearest, places_along
@@ -144,7 +153,8 @@ class StackStatistics:
         useful = useful or [plane for plane in ordered if plane.ends] or ordered
         means = [plane.means for plane in useful]
         values = common_range([plane.ends for plane in useful if plane.ends] or [(0, 0)], means)
-        found = levels(means, values)
+        own_light = have_own_light(means, values)
+        found = [SAME] * len(useful) if own_light else levels(means, values)
         showing = [_shows(plane, values, level) for plane, level in zip(useful, found, strict=True)]
         if not lacking:  # else it may be all that there is
             showing = [here and not far for here, far in zip(showing, far_brighter(found), strict=True)]
@@ -173,7 +183,7 @@ class StackStatistics:
             places_along(apart),
             near,
             coarse,
-            have_own_light(means, values),
+            own_light,
         )
 
 
